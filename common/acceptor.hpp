@@ -1,0 +1,50 @@
+// acceptor.hpp — the listener, and what to do when a client cannot be accepted.
+//
+// Gives: the next client, or nobody; a pause when descriptors or memory run out. The backlog
+//        stays readable meanwhile, so a loop that went on watching it would spin: the pause says
+//        for how long not to.
+// Do:    watch fd() only while is_accepting(); wake up at resumes_at() if paused.
+#pragma once
+
+#include <optional>
+
+#include "common/socket.hpp"
+#include "common/wait.hpp"
+
+class Acceptor {
+ public:
+  // Takes the listener over. Accepted sockets are blocking or not, as told.
+  Acceptor(Descriptor listener, Blocking blocking)
+      : listener_(std::move(listener)), blocking_(blocking) {}
+
+  int fd() const { return listener_.fd(); }
+
+  // The next client of the backlog, which the caller then owns. Nobody if none waits, if the next
+  // one has left again (ask again when the listener is readable), or if accepting pauses.
+  // Throws CallFailed if the listener itself is broken.
+  Descriptor next_client(Time now);
+
+  // No client can be held at the moment (accept or malloc has failed, or a thread): pause.
+  void pause(Time now) { resumes_at_ = now + pause_length; }
+
+  bool is_accepting(Time now) const { return !is_closed() && (!resumes_at_ || *resumes_at_ <= now); }
+  std::optional<Time> resumes_at() const { return is_closed() ? std::nullopt : resumes_at_; }
+
+  // Accepts nobody any more. Clients left in the backlog are reset by the kernel, unless another
+  // process has the listener too.
+  void close() { listener_ = Descriptor(); }
+  bool is_closed() const { return !listener_; }
+
+ private:
+  // Descriptors may come free in another process (ENFILE) or in any of many places here, so we
+  // try again now and then instead of being told. Ten tries a second cost nothing.
+  static constexpr auto pause_length = std::chrono::milliseconds(100);
+
+  Descriptor listener_;
+  Blocking blocking_;
+  std::optional<Time> resumes_at_;
+};
+
+// Answers a client that gets no conversation: sends it `status`, as far as it goes without
+// waiting, and closes.
+void turn_away(Descriptor client, int status);

@@ -1,0 +1,22 @@
+// error.hpp — failed system calls, in words.
+//
+// Gives: the line every program here prints when a call fails:
+//        call, symbolic error, words, descriptor — "bind: EADDRINUSE (Address already in use)".
+// Do:    pass errno at once; almost any call in between may change it.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+// The symbol of an errno value, "EMFILE"; "errno 4711" for one without a name here.
+std::string error_symbol(int error);
+
+// "accept: EMFILE (Too many open files), descriptor 3". A negative descriptor is left out.
+std::string describe_failure(std::string_view call, int error, int descriptor = -1);
+
+// A call failed that the program cannot go on without. what() is describe_failure()'s line.
+struct CallFailed : std::runtime_error {
+  CallFailed(std::string_view call, int error, int descriptor = -1);
+  int error;
+};

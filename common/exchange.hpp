@@ -1,0 +1,86 @@
+// exchange.hpp — one client's bytes on their way in and out.
+//
+// Gives: requests out of received bytes, and bytes to send out of answers, for all three shapes
+//        of a conversation. It knows no socket and never waits.
+//
+// All exchanges that one thread serves share one bench. What a conversation works on lies there
+// only until it must wait; then it takes with it what is unfinished, in a string of its own, and
+// when nothing is unfinished it takes nothing. So ten thousand idle clients keep no buffer.
+//
+// Do:    between two waits, in this order: take_up() once, then room()/received() for at most one
+//        recv, next_request()/answer(), outgoing()/sent(); and stow() before the next wait.
+// Do not: use a Request after stow(): it points to the bench.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/http.hpp"
+#include "common/site.hpp"
+
+// What came in lies at the front, what goes out behind it.
+struct Bench {
+  std::span<char> space;      // somebody else's array, min_bench bytes or more
+  std::string_view input = {};   // received and not yet answered
+  std::string_view output = {};  // made and not yet sent
+  std::size_t occupied = 0;   // bytes at the front of the space that are in use
+};
+
+inline constexpr std::size_t max_short_answer = max_answer_head + max_text;
+inline constexpr std::size_t min_bench = 12 * 1024;
+
+class Exchange {
+ public:
+  explicit Exchange(Bench& bench) : bench_(&bench) {}
+
+  // -- around a wait --
+  void take_up();
+  void stow();
+
+  // -- bytes in --
+  std::span<char> room() const;
+  void received(std::size_t count);
+  bool is_inside_request() const { return !bench_->input.empty(); }
+
+  // The next whole request, which stays the next one until it is answered. Nothing if it is not
+  // all there, if the bench is full of answers that must leave first, or if the connection is to
+  // end. A request that cannot be understood is refused in here.
+  std::optional<Request> next_request();
+
+  // -- bytes out --
+  void answer(const Request& request, const Answer& answer);
+  void refuse(int status);  // answers what cannot be understood or did not come, and closes
+  bool has_outgoing() const { return !bench_->output.empty() || pattern_at_ < pattern_end_; }
+  std::string_view outgoing();
+  void sent(std::size_t count);
+
+  // The last answer of this connection has been made.
+  bool is_closing() const { return closing_; }
+
+  // The client may still be sending what we shall not read. Closing now would answer that with a
+  // reset, and the reset may overtake our last answer (RFC 9112 9.6): read on for a while.
+  bool should_linger() const { return closing_ && lingers_; }
+
+ private:
+  // What an unfinished exchange keeps while it waits.
+  struct Stowed {
+    std::string input;
+    std::string output;
+  };
+
+  void append(const AnswerHead& head, std::string_view body);
+  std::size_t free_space() const;
+
+  Bench* bench_;
+  std::unique_ptr<Stowed> stowed_;
+  std::uint32_t line_start_ = 0;   // how far the unfinished request has been searched
+  std::uint32_t pattern_at_ = 0;   // the body being made: from here
+  std::uint32_t pattern_end_ = 0;  // to here
+  bool closing_ = false;
+  bool lingers_ = false;
+};

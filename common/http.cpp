@@ -1,0 +1,395 @@
+#include "common/http.hpp"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <optional>
+
+namespace {
+
+constexpr int good = 0;  // otherwise the status to refuse with
+
+// -- characters (RFC 9110 5.5, 5.6.2; RFC 3986 for the target, which is read loosely) --
+
+enum Class : std::uint8_t { token = 1, value = 2, target = 4, host = 8, digit = 16 };
+
+constexpr auto classes = [] {
+  std::array<std::uint8_t, 256> table{};
+  for (int c = 0; c < 256; ++c) {
+    const auto contains = [c](std::string_view set) {
+      return set.find(static_cast<char>(c)) != std::string_view::npos;
+    };
+    const bool is_digit = c >= '0' && c <= '9';
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool is_visible = c > ' ' && c < 0x7f;
+    auto& entry = table[static_cast<std::size_t>(c)];
+    if (is_digit) entry |= digit;
+    if (is_digit || is_letter || (c != 0 && contains("!#$%&'*+-.^_`|~"))) entry |= token;
+    if (is_visible || c == ' ' || c == '\t' || c >= 0x80) entry |= value;
+    if (is_visible && c != '#') entry |= target;
+    if (is_visible && !contains("/?#@\\\"<>{}|^`")) entry |= host;
+  }
+  return table;
+}();
+
+bool is(char c, Class which) { return (classes[static_cast<unsigned char>(c)] & which) != 0; }
+
+bool all(std::string_view text, Class which) {
+  for (const char c : text)
+    if (!is(c, which)) return false;
+  return true;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+// Names of fields, schemes and connection options do not care about case. `b` is in lower case.
+bool same_name(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (lower(a[i]) != b[i]) return false;
+  return true;
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Cuts `text` at the first `separator`: returns what is before it and leaves what is behind it.
+std::string_view cut(std::string_view& text, char separator) {
+  const std::size_t end = text.find(separator);
+  const std::string_view front = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return front;
+}
+
+// -- the head as a whole --
+
+// Finds the empty line. Every line must end in CR LF: a bare LF is refused, because two programs
+// that disagree about where a line ends can be made to disagree about where a request ends.
+struct HeadSearch {
+  std::size_t size = 0;  // 0: not all there yet
+  bool bare_line_feed = false;
+};
+
+HeadSearch find_head(std::string_view bytes, std::size_t begin, std::uint32_t& line_start) {
+  for (;;) {
+    const std::size_t feed = bytes.find('\n', line_start);
+    if (feed == std::string_view::npos) return {};
+    if (feed == line_start || bytes[feed - 1] != '\r') return {.bare_line_feed = true};
+    const bool empty = feed == line_start + 1;
+    const bool before_the_request = line_start == begin;
+    line_start = static_cast<std::uint32_t>(feed + 1);
+    if (empty && !before_the_request) return {.size = feed + 1};
+  }
+}
+
+// Empty lines before a request are skipped: some old clients send one too many (RFC 9112 2.2).
+std::size_t count_leading_empty_lines(std::string_view bytes) {
+  std::size_t size = 0;
+  while (bytes.substr(size, 2) == "\r\n") size += 2;
+  return size;
+}
+
+bool target_is_too_long(std::string_view bytes) {
+  cut(bytes, ' ');
+  return bytes.find_first_of(" \r\n") > max_request_target && bytes.size() > max_request_target;
+}
+
+// -- the request line (RFC 9112 3) --
+
+int read_method(std::string_view method, Request& request) {
+  if (method == "GET") return good;
+  if (method == "HEAD") {
+    request.head_only = true;
+    return good;
+  }
+  if (method.empty() || !all(method, token)) return 400;
+  for (const std::string_view known :
+       {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"})
+    if (method == known) return 405;
+  return 501;
+}
+
+int read_version(std::string_view version, Request& request) {
+  const bool has_form = version.size() == 8 && version.starts_with("HTTP/") &&
+                        is(version[5], digit) && version[6] == '.' && is(version[7], digit);
+  if (!has_form) return 400;
+  if (version[5] != '1') return 505;
+  request.http_1_0 = version[7] == '0';
+  request.keep_alive = !request.http_1_0;
+  return good;
+}
+
+int read_target(std::string_view text, Request& request) {
+  if (text.size() > max_request_target) return 414;
+  if (text.empty() || !all(text, target)) return 400;
+  if (text.front() != '/') {
+    // The absolute form, "http://host/path", is for proxies but must be understood (3.2.2).
+    constexpr std::string_view scheme = "http://";
+    if (!same_name(text.substr(0, scheme.size()), scheme)) return 400;
+    text.remove_prefix(scheme.size());
+    const std::string_view authority = text.substr(0, text.find_first_of("/?"));
+    if (authority.empty()) return 400;
+    text.remove_prefix(authority.size());
+    if (text.empty()) text = "/";
+  }
+  request.target = text;
+  return good;
+}
+
+int read_request_line(std::string_view line, Request& request) {
+  const std::string_view method = cut(line, ' ');
+  const std::string_view requested = cut(line, ' ');
+  // The version first: what the rest means depends on it.
+  if (const int status = read_version(line, request); status != good) return status;
+  if (const int status = read_method(method, request); status != good) return status;
+  return read_target(requested, request);
+}
+
+// -- the fields (RFC 9112 5) --
+
+struct Fields {
+  int hosts = 0;
+  int lengths = 0;
+  bool has_transfer_encoding = false;
+  bool has_body = false;
+  bool has_unknown_expectation = false;
+  bool says_close = false;
+  bool says_keep_alive = false;
+};
+
+void read_connection(std::string_view options, Fields& fields) {
+  while (!options.empty()) {
+    const std::string_view option = trimmed(cut(options, ','));
+    if (same_name(option, "close")) fields.says_close = true;
+    if (same_name(option, "keep-alive")) fields.says_keep_alive = true;
+  }
+}
+
+bool read_length(std::string_view length, Fields& fields) {
+  if (length.empty() || !all(length, digit)) return false;
+  fields.has_body = length.find_first_not_of('0') != std::string_view::npos;
+  return ++fields.lengths == 1;  // twice is malformed or a trick (RFC 9112 6.3)
+}
+
+bool read_field(std::string_view line, Fields& fields) {
+  std::string_view content = line;
+  const std::string_view name = cut(content, ':');
+  // A line without a colon, an obsolete folded line and a space before the colon all end here.
+  if (name.size() == line.size() || name.empty() || !all(name, token)) return false;
+  if (!all(content, value)) return false;
+  content = trimmed(content);
+  if (same_name(name, "host")) {
+    ++fields.hosts;
+    return all(content, host);
+  }
+  if (same_name(name, "connection")) read_connection(content, fields);
+  if (same_name(name, "content-length")) return read_length(content, fields);
+  if (same_name(name, "transfer-encoding")) fields.has_transfer_encoding = true;
+  if (same_name(name, "expect") && !same_name(content, "100-continue"))
+    fields.has_unknown_expectation = true;
+  return true;
+}
+
+// What the fields mean together. A body is never read, so it is refused: taken for the next
+// request, it would let one client speak in the name of another (request smuggling, 11.2).
+int judge(const Fields& fields, Request& request) {
+  if (fields.hosts > 1 || (fields.hosts == 0 && !request.http_1_0)) return 400;
+  if (fields.has_transfer_encoding) return 501;
+  if (fields.has_body) return 400;
+  if (fields.has_unknown_expectation) return 417;
+  if (fields.says_close) request.keep_alive = false;
+  else if (fields.says_keep_alive) request.keep_alive = true;
+  return good;
+}
+
+int read_head(std::string_view head, Request& request) {
+  std::string_view line = head.substr(0, head.find('\r'));
+  if (const int status = read_request_line(line, request); status != good) return status;
+  Fields fields;
+  for (;;) {
+    head.remove_prefix(line.size() + 2);
+    line = head.substr(0, head.find('\n') - 1);
+    if (line.empty()) return judge(fields, request);
+    if (!read_field(line, fields)) return 400;
+  }
+}
+
+Parsed refused(int status) { return {.outcome = Parsed::Outcome::refused, .status = status}; }
+
+}  // namespace
+
+Parsed parse_request(std::string_view bytes, std::uint32_t& line_start) {
+  const std::size_t begin = count_leading_empty_lines(bytes);
+  if (line_start < begin) line_start = static_cast<std::uint32_t>(begin);
+  const HeadSearch head = find_head(bytes, begin, line_start);
+  if (head.bare_line_feed) return refused(400);
+
+  const std::size_t size = head.size != 0 ? head.size : bytes.size();
+  if (size > max_request_head)
+    return refused(target_is_too_long(bytes.substr(begin)) ? 414 : 431);
+  if (head.size == 0) return {};
+
+  Parsed parsed{.outcome = Parsed::Outcome::request};
+  parsed.status = read_head(bytes.substr(begin, head.size - begin), parsed.request);
+  parsed.request.size = head.size;
+  if (parsed.status != good) parsed.outcome = Parsed::Outcome::refused;
+  return parsed;
+}
+
+// -- answers --
+
+namespace {
+
+class Writer {
+ public:
+  explicit Writer(std::span<char> room) : begin_(room.data()), at_(begin_) {}
+
+  void add(std::string_view text) {
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+
+  void add(std::size_t number) { at_ = std::to_chars(at_, at_ + 20, number).ptr; }
+
+  std::size_t size() const { return static_cast<std::size_t>(at_ - begin_); }
+
+ private:
+  char* begin_;
+  char* at_;
+};
+
+void put_number(char* at, int digits, unsigned number) {
+  for (int i = digits - 1; i >= 0; --i, number /= 10) at[i] = static_cast<char>('0' + number % 10);
+}
+
+// "Date: Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7, 6.6.1), made once a second.
+std::string_view date_line() {
+  constexpr std::string_view form = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+  thread_local std::time_t second = -1;
+  thread_local std::array<char, form.size()> line;
+  const std::time_t now = std::time(nullptr);
+  if (now == second) return {line.data(), line.size()};
+
+  using namespace std::chrono;
+  const auto moment = sys_seconds(seconds(now));
+  const auto day = floor<days>(moment);
+  const year_month_day date(day);
+  const hh_mm_ss time(moment - day);
+  form.copy(line.data(), form.size());
+  char* at = line.data();
+  constexpr std::string_view weekdays = "SunMonTueWedThuFriSat";
+  constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  weekdays.copy(at + 6, 3, weekday(day).c_encoding() * 3);
+  put_number(at + 11, 2, static_cast<unsigned>(date.day()));
+  months.copy(at + 14, 3, (static_cast<unsigned>(date.month()) - 1) * 3);
+  put_number(at + 18, 4, static_cast<unsigned>(static_cast<int>(date.year())));
+  put_number(at + 23, 2, static_cast<unsigned>(time.hours().count()));
+  put_number(at + 26, 2, static_cast<unsigned>(time.minutes().count()));
+  put_number(at + 29, 2, static_cast<unsigned>(time.seconds().count()));
+  second = now;
+  return {line.data(), line.size()};
+}
+
+}  // namespace
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 414: return "URI Too Long";
+    case 417: return "Expectation Failed";
+    case 431: return "Request Header Fields Too Large";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Unknown";
+  }
+}
+
+std::size_t write_answer_head(const AnswerHead& head, std::span<char> room) {
+  Writer writer(room);
+  if (head.status == 200) {
+    writer.add("HTTP/1.1 200 OK\r\n");
+  } else {
+    writer.add("HTTP/1.1 ");
+    writer.add(static_cast<std::size_t>(head.status));
+    writer.add(" ");
+    writer.add(reason_phrase(head.status));
+    writer.add("\r\n");
+  }
+  writer.add(date_line());
+  writer.add("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
+  writer.add(head.body_size);
+  if (head.status == 405) writer.add("\r\nAllow: GET, HEAD");
+  if (head.closes) writer.add("\r\nConnection: close");
+  else if (head.keeps_http_1_0) writer.add("\r\nConnection: keep-alive");
+  writer.add("\r\n\r\n");
+  return writer.size();
+}
+
+// -- answers of another server --
+
+namespace {
+
+// "HTTP/1.1 200 OK": the status, or nothing.
+std::optional<int> read_status_line(std::string_view line) {
+  if (line.size() < 12 || !line.starts_with("HTTP/1.") || line[8] != ' ') return std::nullopt;
+  if (!all(line.substr(9, 3), digit) || (line.size() > 12 && line[12] != ' ')) return std::nullopt;
+  return (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
+}
+
+std::optional<std::size_t> read_size(std::string_view text) {
+  std::size_t size = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, size);
+  if (text.empty() || error != std::errc() || stop != end) return std::nullopt;
+  return size;
+}
+
+ParsedAnswer unfinished(bool ended) {
+  return {.outcome = ended ? ParsedAnswer::Outcome::broken : ParsedAnswer::Outcome::incomplete};
+}
+
+constexpr ParsedAnswer broken{.outcome = ParsedAnswer::Outcome::broken};
+
+}  // namespace
+
+ParsedAnswer parse_answer(std::string_view bytes, bool ended) {
+  const std::size_t head_end = bytes.find("\r\n\r\n");
+  if (head_end == std::string_view::npos)
+    return bytes.size() > max_request_head ? broken : unfinished(ended);
+
+  std::string_view head = bytes.substr(0, head_end + 2);
+  std::string_view body = bytes.substr(head_end + 4);
+  const std::optional<int> status = read_status_line(trimmed(head.substr(0, head.find('\r'))));
+  if (!status) return broken;
+
+  std::optional<std::size_t> announced;
+  cut(head, '\n');
+  while (!head.empty()) {
+    std::string_view content = cut(head, '\n');
+    const std::string_view name = cut(content, ':');
+    if (!content.empty() && content.back() == '\r') content.remove_suffix(1);
+    if (same_name(name, "transfer-encoding")) return broken;  // not allowed towards HTTP/1.0
+    if (!same_name(name, "content-length")) continue;
+    const auto size = read_size(trimmed(content));
+    if (!size || (announced && *announced != *size)) return broken;
+    announced = size;
+  }
+
+  const bool all_there = announced ? body.size() >= *announced : ended;
+  if (!all_there) return unfinished(ended);
+  return {.outcome = ParsedAnswer::Outcome::complete,
+          .status = *status,
+          .body = announced ? body.substr(0, *announced) : body};
+}

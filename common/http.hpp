@@ -1,0 +1,63 @@
+// http.hpp — bytes to requests, answers to bytes (RFC 9110, RFC 9112).
+//
+// Gives: a parser for the head of one request, and the head of one answer. Pure functions: no
+//        sockets, no waiting, nothing remembered between calls.
+// Do:    call parse_request again with more bytes as long as it says `incomplete`.
+// Do not: keep a Request longer than the bytes it was read from; it points into them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+inline constexpr std::size_t max_request_target = 4096;
+inline constexpr std::size_t max_request_head = 8192;  // up to and including the empty line
+
+struct Request {
+  std::string_view target = {};  // "/echo/hello?x=1": path and query as sent, never decoded
+  std::size_t size = 0;     // bytes from its beginning to the end of its empty line
+  bool head_only = false;   // HEAD: the answer has no body
+  bool keep_alive = false;  // the client wants the connection to go on
+  bool http_1_0 = false;
+};
+
+struct Parsed {
+  enum class Outcome : std::uint8_t { incomplete, request, refused };
+  Outcome outcome = Outcome::incomplete;
+  Request request = {};  // if it is one
+  int status = 0;   // if refused: what to answer before closing
+};
+
+// Reads the request that `bytes` begin with. `line_start` is where the search for the end of the
+// head goes on: 0 for a new request, otherwise what the last call with fewer bytes left there,
+// so that a head that arrives byte by byte is not searched from its beginning each time.
+Parsed parse_request(std::string_view bytes, std::uint32_t& line_start);
+
+struct AnswerHead {
+  int status = 200;
+  std::size_t body_size = 0;
+  bool closes = false;            // "Connection: close"
+  bool keeps_http_1_0 = false;    // "Connection: keep-alive", which HTTP/1.0 wants to be told
+};
+
+inline constexpr std::size_t max_answer_head = 256;
+
+// Writes the head of an answer, empty line included, to `room` (max_answer_head bytes or more).
+// Returns its size.
+std::size_t write_answer_head(const AnswerHead& head, std::span<char> room);
+
+// "Not Found" for 404.
+std::string_view reason_phrase(int status);
+
+// What a client's request to another server was answered with, as far as it has been received.
+struct ParsedAnswer {
+  enum class Outcome : std::uint8_t { incomplete, complete, broken };
+  Outcome outcome = Outcome::incomplete;
+  int status = 0;
+  std::string_view body = {};  // points into the bytes
+};
+
+// Reads an answer to an HTTP/1.0 request: a head, then Content-Length bytes or all there is until
+// the stream ends. `ended`: no more bytes will come.
+ParsedAnswer parse_answer(std::string_view bytes, bool ended);

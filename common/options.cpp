@@ -1,0 +1,79 @@
+#include "common/options.hpp"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <system_error>
+
+namespace {
+
+[[noreturn]] void reject(const char* program, const std::string& reason) {
+  std::fprintf(stderr, "%s: %s (-h shows the usage)\n", program, reason.c_str());
+  std::exit(2);
+}
+
+// One option's argument, and how to complain about it.
+struct Argument {
+  const char* program;
+  int letter;
+  std::string_view text;
+
+  [[noreturn]] void reject_unless(const std::string& expected) const {
+    reject(program, std::string("-") + static_cast<char>(letter) + " takes " + expected +
+                        ", not '" + std::string(text) + "'");
+  }
+
+  std::size_t whole_number(std::size_t least, std::size_t most) const {
+    std::size_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || stop != end || value < least || value > most)
+      reject_unless("a whole number from " + std::to_string(least) + " to " +
+                    std::to_string(most));
+    return value;
+  }
+
+  // strtod, because from_chars for fractions is missing from Apple's C++ library.
+  double fraction(double least, double most) const {
+    char* stop = nullptr;
+    const double value = std::strtod(text.data(), &stop);
+    const bool whole = stop == text.data() + text.size() && !text.empty();
+    if (!whole || !std::isfinite(value) || value < least || value > most)
+      reject_unless("a number from " + std::to_string(least) + " to " + std::to_string(most));
+    return value;
+  }
+};
+
+}  // namespace
+
+Options read_options(int argc, char** argv, const char* letters, const char* usage) {
+  const char* program = argv[0];
+  Options options;
+  opterr = 0;  // the complaints are ours, so that they are the same on every system
+  const std::string all_letters = std::string(":") + letters;
+  for (int letter; (letter = getopt(argc, argv, all_letters.c_str())) != -1;) {
+    const Argument argument{program, letter, optarg != nullptr ? optarg : ""};
+    switch (letter) {
+      case 'a': options.address = argument.text; break;
+      case 'p': options.port = static_cast<std::uint16_t>(argument.whole_number(0, 65535)); break;
+      case 'b':
+        options.backend_port = static_cast<std::uint16_t>(argument.whole_number(1, 65535));
+        break;
+      case 't': options.idle_limit = Seconds(argument.fraction(0.001, 86'400)); break;
+      case 'n': options.thread_limit = argument.whole_number(1, 1'000'000); break;
+      case 's': options.stack_kib = argument.whole_number(16, 1 << 30); break;
+      case 'd': options.delay = Seconds(argument.fraction(0, 600'000) / 1000); break;
+      case 'h':
+        std::fputs(usage, stdout);
+        std::exit(0);
+      case ':': reject(program, std::string("-") + static_cast<char>(optopt) + " needs a value");
+      default: reject(program, std::string("there is no option -") + static_cast<char>(optopt));
+    }
+  }
+  if (optind < argc) reject(program, std::string("unexpected argument '") + argv[optind] + "'");
+  return options;
+}

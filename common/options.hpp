@@ -1,0 +1,26 @@
+// options.hpp — the command line that all programs share.
+//
+// Gives: the options of getopt(3), checked. A bad command line ends the program with one line on
+//        stderr and exit status 2; -h prints the usage text and ends it with 0.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+using Seconds = std::chrono::duration<double>;
+
+struct Options {
+  std::string address = "127.0.0.1";  // -a
+  std::uint16_t port = 8080;          // -p  0: the kernel chooses
+  std::uint16_t backend_port = 0;     // -b  0: there is no backend
+  Seconds idle_limit{60};             // -t
+  std::size_t thread_limit = 20'000;  // -n
+  std::size_t stack_kib = 0;          // -s  0: the system's default
+  Seconds delay{0.05};                // -d  given in milliseconds
+};
+
+// `letters` is getopt's list of the options this program takes, such as "a:p:b:t:h".
+// `usage` is what -h prints.
+Options read_options(int argc, char** argv, const char* letters, const char* usage);

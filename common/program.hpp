@@ -1,0 +1,16 @@
+// program.hpp — how every server begins and ends.
+#pragma once
+
+#include "common/options.hpp"
+#include "common/socket.hpp"
+
+// The listener that a parent process has handed down, or a new one as the options say. The caller
+// owns it. Throws CallFailed, and std::invalid_argument for an address that is none.
+Descriptor open_listener(const Options& options);
+
+// Prints the ready line, which says where the server listens. Throws CallFailed.
+void announce(int listener);
+
+// Runs a program's body and turns what it throws into a line on stderr. Returns the exit status:
+// 0 for a proper end, 1 for a call that failed, 2 for an address that is none.
+int run_program(int argc, char** argv, void (*body)(int argc, char** argv));

@@ -1,0 +1,115 @@
+#include "common/signals.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <string_view>
+
+#include "common/counters.hpp"
+#include "common/error.hpp"
+
+// Handlers may call only what signal-safety(7) lists, and touch only lock-free atomics. Here:
+// write, shutdown, sigaction, raise.
+namespace {
+
+int stop_pipe[2] = {-1, -1};
+std::atomic<bool> stopping = false;
+std::atomic<int> stream_to_end = -1;
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
+              Counters::Count::is_always_lock_free);
+
+// A line of text built without the C library.
+class Line {
+ public:
+  void add(std::string_view words) {
+    for (const char c : words) text_[size_++] = c;
+  }
+
+  void add(std::uint64_t number) {
+    char digits[20];
+    int count = 0;
+    do digits[count++] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) != 0);
+    while (count > 0) text_[size_++] = digits[--count];
+  }
+
+  void print() const {
+    // Nothing sensible is left to do if stderr cannot be written.
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text_, size_);
+  }
+
+ private:
+  char text_[192];  // five numbers of twenty digits, and the words
+  std::size_t size_ = 0;
+};
+
+void print_counters(int) {
+  const int error = errno;
+  const std::uint64_t closed = counters.closed;  // read first: never more closed than accepted
+  const std::uint64_t accepted = counters.accepted;
+  Line line;
+  line.add("accepted ");
+  line.add(accepted);
+  line.add(" open ");
+  line.add(accepted - closed);
+  line.add(" requests ");
+  line.add(counters.requests);
+  line.add(" wakeups ");
+  line.add(counters.wakeups);
+  line.add(" waits ");
+  line.add(counters.waits);
+  line.add("\n");
+  line.print();
+  errno = error;
+}
+
+void end_at_once(int signal) {
+  struct sigaction default_action {};
+  default_action.sa_handler = SIG_DFL;
+  sigaction(signal, &default_action, nullptr);
+  raise(signal);  // delivered when this handler returns
+}
+
+void ask_for_stop(int signal) {
+  const int error = errno;
+  if (stopping.exchange(true)) {
+    end_at_once(signal);
+  } else {
+    [[maybe_unused]] const ssize_t written = write(stop_pipe[1], "", 1);
+    if (const int socket = stream_to_end; socket >= 0) shutdown(socket, SHUT_RD);
+  }
+  errno = error;
+}
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  sigfillset(&action.sa_mask);
+  if (sigaction(signal, &action, nullptr) < 0) throw CallFailed("sigaction", errno);
+}
+
+}  // namespace
+
+int install_signal_handlers() {
+  if (pipe(stop_pipe) < 0) throw CallFailed("pipe", errno);
+  for (const int end : stop_pipe)
+    if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
+  handle(SIGTERM, ask_for_stop);
+  handle(SIGINT, ask_for_stop);
+  handle(SIGUSR1, print_counters);
+  handle(SIGPIPE, SIG_IGN);
+  return stop_pipe[0];
+}
+
+bool stop_requested() { return stopping; }
+
+void end_stream_on_stop(int socket) {
+  stream_to_end = socket;
+  // The signal may have come between accept and here.
+  if (socket >= 0 && stopping) shutdown(socket, SHUT_RD);
+}

@@ -1,0 +1,207 @@
+// slow_backend — the pretend database. It answers every request after the same delay, however
+// many wait at once, and spends the delay doing nothing.
+//
+// A request that is being delayed is in a queue, not in the list that poll looks at. All delays
+// are equal, so the queue is in order of time by itself, and nobody ever searches it.
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <list>
+#include <vector>
+
+#include "common/acceptor.hpp"
+#include "common/counters.hpp"
+#include "common/error.hpp"
+#include "common/exchange.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
+
+namespace {
+
+constexpr const char* usage =
+    "usage: slow_backend [-a ADDRESS] [-p PORT] [-d DELAY_MS] [-t IDLE_SECONDS]\n"
+    "Answers every request after a delay, like a database that must look first.\n"
+    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
+    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
+    "  -d DELAY_MS      milliseconds from a request to its answer (50)\n"
+    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n";
+
+// One client, in one of two lists: delayed_, or watched_askers_ while it is to send its request or
+// to take its answer.
+struct Asker {
+  Descriptor socket;
+  Exchange exchange;
+  Until until = Until::readable;
+  Time due;  // delayed: when to answer; watched: when to give up
+};
+
+class SlowBackend {
+ public:
+  explicit SlowBackend(const Options& options)
+      : acceptor_(open_listener(options), Blocking::no), delay_(options.delay),
+        patience_(options.idle_limit) {
+    bench_.space = space_;
+    announce(acceptor_.fd());
+  }
+
+  void run() {
+    while (!acceptor_.is_closed() || !delayed_.empty() || !watched_askers_.empty()) {
+      list_watched();
+      const int timeout = milliseconds_until(next_deadline(), Clock::now());
+      const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
+      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      now_ = Clock::now();
+      Counters::count(counters.wakeups);
+      if (ready > 0) serve_watched();
+      while (!delayed_.empty() && delayed_.front().due <= now_) answer(delayed_.begin());
+      while (!watched_askers_.empty() && watched_askers_.front().due <= now_)
+        end(watched_askers_, watched_askers_.begin());
+      if (stop_requested()) stop();
+    }
+  }
+
+ private:
+  using Askers = std::list<Asker>;
+  using Place = Askers::iterator;
+
+  // -- waiting --
+
+  void list_watched() {
+    watched_.clear();
+    watched_.push_back({stop_requested() ? nobody : stop_descriptor_, POLLIN, 0});
+    watched_.push_back({acceptor_.is_accepting(now_) ? acceptor_.fd() : nobody, POLLIN, 0});
+    for (const Asker& asker : watched_askers_) {
+      const short events = asker.until == Until::readable ? POLLIN : POLLOUT;
+      watched_.push_back({asker.socket.fd(), events, 0});
+    }
+  }
+
+  // Whoever's wait began first stands at the front of its list.
+  std::optional<Time> next_deadline() const {
+    std::optional<Time> next = acceptor_.resumes_at();
+    for (const Askers* list : {&delayed_, &watched_askers_})
+      if (!list->empty()) next = earlier(next, list->front().due);
+    return next;
+  }
+
+  void serve_watched() {
+    Place next = watched_askers_.begin();
+    for (std::size_t i = first_asker_entry; i < watched_.size(); ++i) {
+      const Place asker = next++;
+      if (watched_[i].revents == 0) continue;
+      if (asker->until == Until::readable) read(asker);
+      else write(asker);
+    }
+    if (watched_[listener_entry].revents != 0) accept_askers();
+  }
+
+  void accept_askers() {
+    while (Descriptor socket = acceptor_.next_client(now_)) {
+      Counters::count(counters.accepted);
+      watched_askers_.push_back(
+          {std::move(socket), Exchange(bench_), Until::readable, now_ + duration(patience_)});
+    }
+  }
+
+  // -- one asker; `asker` is in watched_askers_, except in answer() --
+
+  void read(Place asker) {
+    asker->exchange.take_up();
+    const ssize_t count = receive(asker->socket.fd(), asker->exchange.room());
+    if (count < 0 && is_not_ready(errno)) return asker->exchange.stow();
+    if (count <= 0) return end(watched_askers_, asker);
+    asker->exchange.received(static_cast<std::size_t>(count));
+    go_on(asker);
+  }
+
+  // Delays the next request if it is there, and waits for it otherwise.
+  void go_on(Place asker) {
+    if (asker->exchange.next_request()) return delay(asker);
+    if (asker->exchange.has_outgoing()) return send_answer(asker);  // a refusal
+    watch(asker, Until::readable);
+  }
+
+  void delay(Place asker) {
+    asker->exchange.stow();
+    asker->due = now_ + duration(delay_);
+    delayed_.splice(delayed_.end(), watched_askers_, asker);
+  }
+
+  void answer(Place asker) {
+    asker->exchange.take_up();
+    const Request request = asker->exchange.next_request().value();
+    const std::string_view target = request.target.substr(0, max_text / 2);
+    char text[max_text];
+    const int size = std::snprintf(text, sizeof text, "row for %.*s after %g ms\n",
+                                   static_cast<int>(target.size()), target.data(),
+                                   delay_.count() * 1000);
+    asker->exchange.answer(request, {.text = {text, static_cast<std::size_t>(size)}});
+    watched_askers_.splice(watched_askers_.end(), delayed_, asker);
+    send_answer(asker);
+  }
+
+  void write(Place asker) {
+    asker->exchange.take_up();
+    send_answer(asker);
+  }
+
+  void send_answer(Place asker) {
+    const ssize_t count = send_some(asker->socket.fd(), asker->exchange.outgoing());
+    if (count < 0 && !is_not_ready(errno)) return end(watched_askers_, asker);
+    if (count > 0) asker->exchange.sent(static_cast<std::size_t>(count));
+    if (asker->exchange.has_outgoing()) return watch(asker, Until::writable);
+    if (asker->exchange.is_closing()) return end(watched_askers_, asker);
+    go_on(asker);
+  }
+
+  void watch(Place asker, Until until) {
+    asker->exchange.stow();
+    asker->until = until;
+    asker->due = now_ + duration(patience_);
+    watched_askers_.splice(watched_askers_.end(), watched_askers_, asker);
+  }
+
+  void end(Askers& list, Place asker) {
+    list.erase(asker);
+    Counters::count(counters.closed);
+  }
+
+  // Whoever has asked is answered first.
+  void stop() {
+    acceptor_.close();
+    for (Place next = watched_askers_.begin(); next != watched_askers_.end();) {
+      const Place asker = next++;
+      if (asker->until == Until::readable) end(watched_askers_, asker);
+    }
+  }
+
+  static Clock::duration duration(Seconds seconds) {
+    return std::chrono::duration_cast<Clock::duration>(seconds);
+  }
+
+  static constexpr std::size_t listener_entry = 1;
+  static constexpr std::size_t first_asker_entry = 2;
+  static constexpr int nobody = -1;  // poll passes over a negative descriptor
+
+  const int stop_descriptor_ = install_signal_handlers();
+  Acceptor acceptor_;
+  const Seconds delay_;
+  const Seconds patience_;
+  std::array<char, 32 * 1024> space_;
+  Bench bench_;
+  Askers watched_askers_;
+  Askers delayed_;
+  std::vector<pollfd> watched_;
+  Time now_ = Clock::now();
+};
+
+void run_backend(int argc, char** argv) {
+  SlowBackend backend(read_options(argc, argv, "a:p:d:t:h", usage));
+  backend.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_program(argc, argv, run_backend); }

@@ -1,0 +1,201 @@
+#include "common/socket.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "common/error.hpp"
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Descriptor::~Descriptor() {
+  if (fd_ < 0) return;
+  // Not begun anew after EINTR: Linux has released the number by then, and a second close could
+  // hit somebody else's descriptor (close(2), "Dealing with error returns from close()").
+  // Whoever is about to look at the errno of another call still finds it.
+  const int error = errno;
+  close(fd_);
+  errno = error;
+}
+
+namespace {
+
+void set_close_on_exec(int fd) {
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, fd);
+}
+
+// An answer goes out in one send, or in large pieces. Nagle's rule (RFC 1122 4.2.3.4) would hold
+// the last, small piece back until the client has acknowledged the one before.
+void send_without_delay(int socket) {
+  const int on = 1;
+  // A listener handed down to us may be of another kind, such as a Unix socket: no delay there.
+  (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+struct AddressList {
+  addrinfo* first = nullptr;
+  AddressList() = default;
+  AddressList(const AddressList&) = delete;
+  AddressList& operator=(const AddressList&) = delete;
+  ~AddressList() {
+    if (first != nullptr) freeaddrinfo(first);
+  }
+};
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+int connect_to(int socket, const sockaddr_in& address) {
+  return connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+}  // namespace
+
+Descriptor listen_on(const std::string& address, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
+  hints.ai_socktype = SOCK_STREAM;
+  AddressList list;
+  const int problem =
+      getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &list.first);
+  if (problem != 0)
+    throw std::invalid_argument("address " + address + ": " + gai_strerror(problem));
+
+  Descriptor listener(socket(list.first->ai_family, SOCK_STREAM, 0));
+  if (!listener) throw CallFailed("socket", errno);
+  set_close_on_exec(listener.fd());
+  set_nonblocking(listener.fd());
+
+  // Lets a restarted server bind while old connections are still in TIME_WAIT (socket(7)).
+  const int on = 1;
+  if (setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+    throw CallFailed("setsockopt(SO_REUSEADDR)", errno, listener.fd());
+  send_without_delay(listener.fd());  // accepted sockets inherit it
+
+  if (bind(listener.fd(), list.first->ai_addr, list.first->ai_addrlen) < 0)
+    throw CallFailed("bind", errno, listener.fd());
+  if (listen(listener.fd(), SOMAXCONN) < 0) throw CallFailed("listen", errno, listener.fd());
+  return listener;
+}
+
+std::optional<Descriptor> inherited_listener() {
+  const char* count = std::getenv("LISTEN_FDS");
+  if (count == nullptr || std::string_view(count) != "1") return std::nullopt;
+  const char* owner = std::getenv("LISTEN_PID");
+  if (owner != nullptr && owner != std::to_string(getpid())) return std::nullopt;
+
+  constexpr int first_passed_descriptor = 3;  // SD_LISTEN_FDS_START
+  Descriptor listener(first_passed_descriptor);
+  set_close_on_exec(listener.fd());
+  set_nonblocking(listener.fd());
+  send_without_delay(listener.fd());
+  return listener;
+}
+
+std::string local_address(int socket) {
+  sockaddr_storage storage{};
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  socklen_t length = sizeof storage;
+  if (getsockname(socket, address, &length) < 0) throw CallFailed("getsockname", errno, socket);
+
+  char host[NI_MAXHOST];
+  char port[NI_MAXSERV];
+  const int problem = getnameinfo(address, length, host, sizeof host, port, sizeof port,
+                                  NI_NUMERICHOST | NI_NUMERICSERV);
+  if (problem != 0) throw std::runtime_error(std::string("getnameinfo: ") + gai_strerror(problem));
+  if (storage.ss_family == AF_INET6) return "[" + std::string(host) + "]:" + port;
+  return std::string(host) + ":" + port;
+}
+
+Descriptor accept_client(int listener, Blocking blocking) {
+  int client;
+#ifdef SOCK_CLOEXEC
+  const int flags = SOCK_CLOEXEC | (blocking == Blocking::no ? SOCK_NONBLOCK : 0);
+  do client = accept4(listener, nullptr, nullptr, flags);  // in POSIX since 2024
+  while (client < 0 && errno == EINTR);
+  return Descriptor(client);
+#else
+  do client = accept(listener, nullptr, nullptr);
+  while (client < 0 && errno == EINTR);
+  Descriptor owner(client);
+  // Whether the listener's O_NONBLOCK is inherited differs between systems: set it either way.
+  if (owner && (fcntl(client, F_SETFD, FD_CLOEXEC) < 0 ||
+                fcntl(client, F_SETFL, blocking == Blocking::no ? O_NONBLOCK : 0) < 0))
+    return Descriptor();
+  return owner;
+#endif
+}
+
+Descriptor start_connecting(std::uint16_t port) {
+  Descriptor connection(socket(AF_INET, SOCK_STREAM, 0));
+  if (!connection || fcntl(connection.fd(), F_SETFD, FD_CLOEXEC) < 0 ||
+      fcntl(connection.fd(), F_SETFL, O_NONBLOCK) < 0)
+    return Descriptor();
+  if (connect_to(connection.fd(), loopback(port)) == 0) return connection;
+  // Interrupted or in progress, the connection goes on being made (connect(2)).
+  if (errno == EINPROGRESS || errno == EINTR) return connection;
+  return Descriptor();
+}
+
+Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> patience) {
+  Descriptor connection(socket(AF_INET, SOCK_STREAM, 0));
+  if (!connection || fcntl(connection.fd(), F_SETFD, FD_CLOEXEC) < 0) return Descriptor();
+  if (!set_patience(connection.fd(), patience)) return Descriptor();
+  if (connect_to(connection.fd(), loopback(port)) == 0) return connection;
+  // A signal ends the call, not the connecting; a second connect would say EALREADY (connect(2)).
+  // The first send waits for the outcome.
+  if (errno == EINTR) return connection;
+  return Descriptor();
+}
+
+bool set_patience(int socket, std::chrono::duration<double> patience) {
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(patience).count();
+  timeval limit{};
+  limit.tv_sec = static_cast<time_t>(microseconds / 1'000'000);
+  limit.tv_usec = static_cast<suseconds_t>(microseconds % 1'000'000);
+  return setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
+}
+
+ssize_t receive(int socket, std::span<char> room) {
+  ssize_t count;
+  do count = recv(socket, room.data(), room.size(), 0);
+  while (count < 0 && errno == EINTR);
+  return count;
+}
+
+ssize_t send_some(int socket, std::string_view bytes) {
+  ssize_t count;
+  do count = send(socket, bytes.data(), bytes.size(), 0);
+  while (count < 0 && errno == EINTR);
+  return count;
+}
+
+bool is_not_ready(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+bool is_exhaustion(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+void set_nonblocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) throw CallFailed("fcntl(F_GETFL)", errno, fd);
+  if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) throw CallFailed("fcntl(F_SETFL)", errno, fd);
+}

@@ -1,0 +1,18 @@
+#include "common/wait.hpp"
+
+#include <algorithm>
+#include <limits>
+
+std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b) {
+  if (!a) return b;
+  if (!b) return a;
+  return std::min(*a, *b);
+}
+
+int milliseconds_until(std::optional<Time> moment, Time now) {
+  if (!moment) return -1;
+  if (*moment <= now) return 0;
+  const auto count = std::chrono::ceil<std::chrono::milliseconds>(*moment - now).count();
+  constexpr int most = std::numeric_limits<int>::max();
+  return count < most ? static_cast<int>(count) : most;
+}

@@ -1,0 +1,26 @@
+// wait.hpp — what a conversation waits for, as a value.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+enum class Until : std::uint8_t { readable, writable };
+
+// "Wake me when this descriptor is readable", or writable.
+struct Wait {
+  int fd = -1;
+  Until until = Until::readable;
+  bool operator==(const Wait&) const = default;
+};
+
+// Time that only goes forward, whatever is done to the clock on the wall.
+using Clock = std::chrono::steady_clock;
+using Time = Clock::time_point;
+
+// The earlier of two moments, either of which may be never.
+std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b);
+
+// The timeout for poll(2) and its kin: milliseconds from `now` until `moment`, rounded up so that
+// it is not early; -1, which means without limit, for never.
+int milliseconds_until(std::optional<Time> moment, Time now);

@@ -1,0 +1,45 @@
+// ready_queue.hpp — the kernel's list of what is ready: epoll on Linux, kqueue on macOS and BSD.
+//
+// Say once what you wait for; each wait() then costs by how many are ready, not by how many are
+// watched. There is one back end in ready_queue_epoll.cpp and one in ready_queue_kqueue.cpp, with
+// the same names in the same order; the Makefile takes the one for this system. Read them side by
+// side.
+//
+// Both are used level-triggered: as long as a descriptor is ready, every wait() says so. Nothing
+// is lost if you read only a part.
+//
+// Do:    keep the owner alive until forget(). Watch a descriptor for one thing at a time.
+// Do not: close a watched descriptor without forget(); call the functions from two threads.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "common/socket.hpp"
+#include "common/wait.hpp"
+
+class ReadyQueue {
+ public:
+  ReadyQueue();  // throws CallFailed
+
+  // From now on wait() returns `owner` when `wait` is over. False with errno if the kernel has no
+  // room for it (ENOMEM, ENOSPC).
+  bool watch(Wait wait, void* owner);
+
+  // As if by forget(from) and watch(to, owner), for the same descriptor.
+  bool change(Wait from, Wait to, void* owner);
+
+  // Ends a watch. The descriptor must still be open.
+  void forget(Wait wait);
+
+  // Parks the thread until something is ready, or `milliseconds` have passed (-1: without limit),
+  // or a signal comes. Returns the owners of what is ready: some of them, if they are many. The
+  // span is valid until the next call. Throws CallFailed.
+  std::span<void* const> wait(int milliseconds);
+
+ private:
+  static constexpr int most_at_once = 256;
+
+  Descriptor queue_;
+  std::array<void*, most_at_once> ready_;
+};

@@ -1,0 +1,191 @@
+// poll_loop — one thread, and every wake-up asks the kernel about every socket. The conversation is
+// cut into continuations. Compare with nonblocking/event_loop.cpp: only the waiting differs.
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <new>
+#include <vector>
+
+#include "common/acceptor.hpp"
+#include "common/clients.hpp"
+#include "common/conversation.hpp"
+#include "common/error.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
+
+namespace {
+
+constexpr const char* usage =
+    "usage: poll_loop [-a ADDRESS] [-p PORT] [-b BACKEND_PORT] [-t IDLE_SECONDS]\n"
+    "One thread serves all clients; poll(2) is asked about each of them every time.\n"
+    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
+    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
+    "  -b BACKEND_PORT  port of the backend that /row asks (none)\n"
+    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n";
+
+class PollLoop {
+ public:
+  explicit PollLoop(const Options& options)
+      : acceptor_(open_listener(options), Blocking::no), clients_(options.idle_limit) {
+    surroundings_.backend_port = options.backend_port;
+    surroundings_.bench.space = space_;
+    make_room();
+    add_entry({install_signal_handlers(), Until::readable}, nullptr);
+    add_entry({nobody, Until::readable}, nullptr);  // the listener's
+    start_accepting();
+    announce(acceptor_.fd());
+  }
+
+  // The loop: ask which waits are over, let those conversations go on, note their new waits.
+  void run() {
+    while (!acceptor_.is_closed() || !clients_.empty()) {
+      const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at());
+      const int timeout = milliseconds_until(deadline, Clock::now());
+      int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
+      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      now_ = Clock::now();
+      Counters::count(counters.wakeups);
+      // All of them are looked at to find the few that are ready: this and the kernel's own walk
+      // are the O(n). From the back, because the last entry takes the place of one that ends.
+      for (std::size_t i = watched_.size(); ready > 0 && i-- > 0;) {
+        if (watched_[i].revents == 0) continue;
+        --ready;
+        if (i == listener_entry) accept_clients();
+        else if (i != stop_entry) resume(*owners_[i]);
+      }
+      expire_clients();
+      if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
+      if (stop_requested() && !acceptor_.is_closed()) stop();
+    }
+  }
+
+ private:
+  using Entry = std::uint32_t;  // a place in the list that poll gets
+  using Client = Clients<Conversation, Entry>::Client;
+
+  // -- clients come --
+
+  void start_accepting() {
+    watched_[listener_entry].fd = acceptor_.fd();
+    is_accepting_ = true;
+  }
+
+  void stop_accepting() {
+    watched_[listener_entry].fd = nobody;
+    is_accepting_ = false;
+  }
+
+  // Not all there are: those who are here already want their turn too.
+  void accept_clients() {
+    for (int i = 0; i < most_accepted_at_once; ++i) {
+      Descriptor socket = acceptor_.next_client(now_);
+      if (!socket) break;
+      welcome(std::move(socket));
+    }
+    if (!acceptor_.is_accepting(now_)) stop_accepting();
+  }
+
+  void welcome(Descriptor socket) try {
+    Conversation conversation(std::move(socket), surroundings_);
+    const Wait wait = conversation.wait_for_client();
+    make_room();
+    const Entry entry = static_cast<Entry>(watched_.size());
+    add_entry(wait, &clients_.add(std::move(conversation), entry, now_));
+  } catch (const std::bad_alloc&) {
+    acceptor_.pause(now_);
+  }
+
+  // -- clients go on --
+
+  void resume(Client& client) { after_turn(client, client.conversation.resume()); }
+
+  void expire_clients() {
+    while (Client* client = clients_.first_due(now_)) {
+      clients_.renew(*client, now_);
+      after_turn(*client, client->conversation.expire());
+    }
+  }
+
+  void after_turn(Client& client, std::optional<Wait> wait) {
+    if (!wait) {
+      forget(client);
+      clients_.remove(client);
+      return;
+    }
+    watch(client, *wait);
+    if (client.conversation.has_progressed()) clients_.renew(client, now_);
+  }
+
+  // -- what the kernel will be asked about --
+
+  static pollfd entry_for(Wait wait) {
+    const short events = wait.until == Until::readable ? POLLIN : POLLOUT;
+    return {wait.fd, events, 0};
+  }
+
+  void watch(Client& client, Wait wait) { watched_[client.note] = entry_for(wait); }
+
+  // Before an entry is added, so that adding cannot fail halfway.
+  void make_room() {
+    if (watched_.size() < watched_.capacity() && owners_.size() < owners_.capacity()) return;
+    watched_.reserve(2 * watched_.size() + 2);
+    owners_.reserve(2 * watched_.size() + 2);
+  }
+
+  void add_entry(Wait wait, Client* owner) {
+    watched_.push_back(entry_for(wait));
+    owners_.push_back(owner);
+  }
+
+  // The last entry moves to the place of the one that goes: O(1), and the list stays compact.
+  void forget(Client& client) {
+    const Entry entry = client.note;
+    watched_[entry] = watched_.back();
+    owners_[entry] = owners_.back();
+    owners_[entry]->note = entry;
+    watched_.pop_back();
+    owners_.pop_back();
+    if (watched_.size() < watched_.capacity() / 4) {
+      watched_.shrink_to_fit();
+      owners_.shrink_to_fit();
+    }
+  }
+
+  // -- the end --
+
+  // Whoever waits for a request that has not come is done. Answers under way are finished first.
+  void stop() {
+    stop_accepting();
+    acceptor_.close();
+    watched_[stop_entry].fd = nobody;  // it stays readable for ever
+    clients_.for_each([this](Client& client) {
+      const pollfd& entry = watched_[client.note];
+      const bool waits_for_client = entry.fd == client.conversation.wait_for_client().fd;
+      if (waits_for_client && entry.events == POLLIN) resume(client);
+    });
+  }
+
+  static constexpr int most_accepted_at_once = 64;
+  static constexpr Entry stop_entry = 0;
+  static constexpr Entry listener_entry = 1;
+  static constexpr int nobody = -1;  // poll passes over a negative descriptor
+
+  std::vector<pollfd> watched_;
+  std::vector<Client*> owners_;  // of the entries, in the same order
+  Acceptor acceptor_;
+  bool is_accepting_ = false;
+  std::array<char, 32 * 1024> space_;
+  Surroundings surroundings_;
+  Clients<Conversation, Entry> clients_;
+  Time now_ = Clock::now();
+};
+
+void run_server(int argc, char** argv) {
+  PollLoop loop(read_options(argc, argv, "a:p:b:t:h", usage));
+  loop.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_program(argc, argv, run_server); }
