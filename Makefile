@@ -30,7 +30,7 @@ $(BUILD)/thread_per_connection: $(BUILD)/blocking/thread_per_connection.o $(BUIL
 $(BUILD)/select_loop:           $(BUILD)/select_poll/select_loop.o
 $(BUILD)/poll_loop:             $(BUILD)/select_poll/poll_loop.o
 $(BUILD)/event_loop:            $(BUILD)/nonblocking/event_loop.o $(READY_QUEUE)
-$(BUILD)/await_loop:            $(BUILD)/nonblocking/await_loop.o $(READY_QUEUE)
+$(BUILD)/await_loop:            $(BUILD)/nonblocking/await_loop.o $(BUILD)/nonblocking/await_conversation.o $(READY_QUEUE)
 $(BUILD)/slow_backend:          $(BUILD)/common/slow_backend.o
 
 $(addprefix $(BUILD)/,$(PROGRAMS)): $(COMMON)

@@ -24,12 +24,16 @@ Descriptor Acceptor::next_client(Time now) {
     case ENETDOWN:
     case ENETUNREACH:
     case EHOSTUNREACH:
-    case ETIMEDOUT: return client;
+    case ETIMEDOUT:
+      return client;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM: pause(now); return client;
-    default: throw CallFailed("accept", error, listener_.fd());
+    case ENOMEM:
+      pause(now);
+      return client;
+    default:
+      throw CallFailed("accept", error, listener_.fd());
   }
 }
 

@@ -27,7 +27,9 @@ class Acceptor {
   // No client can be held at the moment (accept or malloc has failed, or a thread): pause.
   void pause(Time now) { resumes_at_ = now + pause_length; }
 
-  bool is_accepting(Time now) const { return !is_closed() && (!resumes_at_ || *resumes_at_ <= now); }
+  bool is_accepting(Time now) const {
+    return !is_closed() && (!resumes_at_ || *resumes_at_ <= now);
+  }
   std::optional<Time> resumes_at() const { return is_closed() ? std::nullopt : resumes_at_; }
 
   // Accepts nobody any more. Clients left in the backlog are reset by the kernel, unless another

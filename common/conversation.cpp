@@ -43,12 +43,18 @@ std::optional<Wait> Conversation::expire() {
 
 std::optional<Wait> Conversation::run_next_piece() {
   switch (next_) {
-    case Piece::read_request: return read_request();
-    case Piece::answer_requests: return answer_requests();
-    case Piece::write_answers: return write_answers();
-    case Piece::ask_backend: return ask_backend();
-    case Piece::read_row: return read_row();
-    case Piece::linger: return linger();
+    case Piece::read_request:
+      return read_request();
+    case Piece::answer_requests:
+      return answer_requests();
+    case Piece::write_answers:
+      return write_answers();
+    case Piece::ask_backend:
+      return ask_backend();
+    case Piece::read_row:
+      return read_row();
+    case Piece::linger:
+      return linger();
   }
   return over;  // not reached
 }
@@ -87,8 +93,7 @@ std::optional<Wait> Conversation::write_answers() {
   exchange_.sent(static_cast<std::size_t>(count));
 
   // One send a turn, even if the next would fit: the others want their turn too.
-  if (exchange_.has_outgoing())
-    return wait(client_.fd(), Until::writable, Piece::write_answers);
+  if (exchange_.has_outgoing()) return wait(client_.fd(), Until::writable, Piece::write_answers);
   if (exchange_.is_closing()) return end();
   if (exchange_.next_request() || exchange_.has_outgoing())
     return wait(client_.fd(), Until::writable, Piece::answer_requests);
@@ -114,8 +119,7 @@ std::optional<Wait> Conversation::ask_backend() {
     return wait(row_->backend.fd(), Until::writable, Piece::ask_backend);
   if (count < 0) return finish_row(row_failure(502));  // ECONNREFUSED, EPIPE...
   row_->unasked.remove_prefix(static_cast<std::size_t>(count));
-  if (!row_->unasked.empty())
-    return wait(row_->backend.fd(), Until::writable, Piece::ask_backend);
+  if (!row_->unasked.empty()) return wait(row_->backend.fd(), Until::writable, Piece::ask_backend);
   return wait(row_->backend.fd(), Until::readable, Piece::read_row);
 }
 

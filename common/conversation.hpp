@@ -26,8 +26,8 @@
 
 // What the conversations of one server have in common.
 struct Surroundings {
-  std::uint16_t backend_port = 0;    // 0: no backend
-  int descriptor_limit = 0x7fffffff; // the loop cannot wait on descriptors from here on
+  std::uint16_t backend_port = 0;     // 0: no backend
+  int descriptor_limit = 0x7fffffff;  // the loop cannot wait on descriptors from here on
   Bench bench;
 };
 

@@ -20,8 +20,10 @@ namespace {
 void keep(std::string& text, std::string_view rest) {
   if (rest.empty()) return text.clear();
   const bool is_own_end = rest.data() + rest.size() == text.data() + text.size();
-  if (is_own_end) text.erase(0, text.size() - rest.size());
-  else text.assign(rest);
+  if (is_own_end)
+    text.erase(0, text.size() - rest.size());
+  else
+    text.assign(rest);
 }
 
 }  // namespace
@@ -81,8 +83,10 @@ void Exchange::append(const AnswerHead& head, std::string_view body) {
   std::size_t size = write_answer_head(head, {begin, max_answer_head});
   std::memcpy(begin + size, body.data(), body.size());
   size += body.size();
-  if (bench_->output.empty()) bench_->output = {begin, size};
-  else bench_->output = {bench_->output.data(), bench_->output.size() + size};
+  if (bench_->output.empty())
+    bench_->output = {begin, size};
+  else
+    bench_->output = {bench_->output.data(), bench_->output.size() + size};
 }
 
 void Exchange::answer(const Request& request, const Answer& answer) {
@@ -110,8 +114,7 @@ void Exchange::refuse(int status) {
 
 std::string_view Exchange::outgoing() {
   // Behind what is there, as much of the pattern as fits: head and body leave in one send.
-  const std::size_t count =
-      std::min<std::size_t>(pattern_end_ - pattern_at_, free_space());
+  const std::size_t count = std::min<std::size_t>(pattern_end_ - pattern_at_, free_space());
   if (count == 0) return bench_->output;
   char* end = bench_->space.data() + bench_->space.size() - free_space();
   write_pattern(pattern_at_, {end, count});

@@ -25,10 +25,10 @@
 
 // What came in lies at the front, what goes out behind it.
 struct Bench {
-  std::span<char> space;      // somebody else's array, min_bench bytes or more
+  std::span<char> space;         // somebody else's array, min_bench bytes or more
   std::string_view input = {};   // received and not yet answered
   std::string_view output = {};  // made and not yet sent
-  std::size_t occupied = 0;   // bytes at the front of the space that are in use
+  std::size_t occupied = 0;      // bytes at the front of the space that are in use
 };
 
 inline constexpr std::size_t max_short_answer = max_answer_head + max_text;

@@ -34,7 +34,9 @@ constexpr auto classes = [] {
   return table;
 }();
 
-bool is(char c, Class which) { return (classes[static_cast<unsigned char>(c)] & which) != 0; }
+bool is(char c, Class which) {
+  return (classes[static_cast<unsigned char>(c)] & which) != 0;
+}
 
 bool all(std::string_view text, Class which) {
   for (const char c : text)
@@ -42,7 +44,9 @@ bool all(std::string_view text, Class which) {
   return true;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
 
 // Names of fields, schemes and connection options do not care about case. `b` is in lower case.
 bool same_name(std::string_view a, std::string_view b) {
@@ -202,8 +206,10 @@ int judge(const Fields& fields, Request& request) {
   if (fields.has_transfer_encoding) return 501;
   if (fields.has_body) return 400;
   if (fields.has_unknown_expectation) return 417;
-  if (fields.says_close) request.keep_alive = false;
-  else if (fields.says_keep_alive) request.keep_alive = true;
+  if (fields.says_close)
+    request.keep_alive = false;
+  else if (fields.says_keep_alive)
+    request.keep_alive = true;
   return good;
 }
 
@@ -219,7 +225,9 @@ int read_head(std::string_view head, Request& request) {
   }
 }
 
-Parsed refused(int status) { return {.outcome = Parsed::Outcome::refused, .status = status}; }
+Parsed refused(int status) {
+  return {.outcome = Parsed::Outcome::refused, .status = status};
+}
 
 }  // namespace
 
@@ -230,8 +238,7 @@ Parsed parse_request(std::string_view bytes, std::uint32_t& line_start) {
   if (head.bare_line_feed) return refused(400);
 
   const std::size_t size = head.size != 0 ? head.size : bytes.size();
-  if (size > max_request_head)
-    return refused(target_is_too_long(bytes.substr(begin)) ? 414 : 431);
+  if (size > max_request_head) return refused(target_is_too_long(bytes.substr(begin)) ? 414 : 431);
   if (head.size == 0) return {};
 
   Parsed parsed{.outcome = Parsed::Outcome::request};
@@ -299,20 +306,34 @@ std::string_view date_line() {
 
 std::string_view reason_phrase(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 414: return "URI Too Long";
-    case 417: return "Expectation Failed";
-    case 431: return "Request Header Fields Too Large";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Unknown";
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 414:
+      return "URI Too Long";
+    case 417:
+      return "Expectation Failed";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Unknown";
   }
 }
 
@@ -331,8 +352,10 @@ std::size_t write_answer_head(const AnswerHead& head, std::span<char> room) {
   writer.add("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
   writer.add(head.body_size);
   if (head.status == 405) writer.add("\r\nAllow: GET, HEAD");
-  if (head.closes) writer.add("\r\nConnection: close");
-  else if (head.keeps_http_1_0) writer.add("\r\nConnection: keep-alive");
+  if (head.closes)
+    writer.add("\r\nConnection: close");
+  else if (head.keeps_http_1_0)
+    writer.add("\r\nConnection: keep-alive");
   writer.add("\r\n\r\n");
   return writer.size();
 }

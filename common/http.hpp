@@ -16,9 +16,9 @@ inline constexpr std::size_t max_request_head = 8192;  // up to and including th
 
 struct Request {
   std::string_view target = {};  // "/echo/hello?x=1": path and query as sent, never decoded
-  std::size_t size = 0;     // bytes from its beginning to the end of its empty line
-  bool head_only = false;   // HEAD: the answer has no body
-  bool keep_alive = false;  // the client wants the connection to go on
+  std::size_t size = 0;          // bytes from its beginning to the end of its empty line
+  bool head_only = false;        // HEAD: the answer has no body
+  bool keep_alive = false;       // the client wants the connection to go on
   bool http_1_0 = false;
 };
 
@@ -26,7 +26,7 @@ struct Parsed {
   enum class Outcome : std::uint8_t { incomplete, request, refused };
   Outcome outcome = Outcome::incomplete;
   Request request = {};  // if it is one
-  int status = 0;   // if refused: what to answer before closing
+  int status = 0;        // if refused: what to answer before closing
 };
 
 // Reads the request that `bytes` begin with. `line_start` is where the search for the end of the
@@ -37,8 +37,8 @@ Parsed parse_request(std::string_view bytes, std::uint32_t& line_start);
 struct AnswerHead {
   int status = 200;
   std::size_t body_size = 0;
-  bool closes = false;            // "Connection: close"
-  bool keeps_http_1_0 = false;    // "Connection: keep-alive", which HTTP/1.0 wants to be told
+  bool closes = false;          // "Connection: close"
+  bool keeps_http_1_0 = false;  // "Connection: keep-alive", which HTTP/1.0 wants to be told
 };
 
 inline constexpr std::size_t max_answer_head = 256;

@@ -32,8 +32,7 @@ struct Argument {
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc() || stop != end || value < least || value > most)
-      reject_unless("a whole number from " + std::to_string(least) + " to " +
-                    std::to_string(most));
+      reject_unless("a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return value;
   }
 
@@ -58,20 +57,34 @@ Options read_options(int argc, char** argv, const char* letters, const char* usa
   for (int letter; (letter = getopt(argc, argv, all_letters.c_str())) != -1;) {
     const Argument argument{program, letter, optarg != nullptr ? optarg : ""};
     switch (letter) {
-      case 'a': options.address = argument.text; break;
-      case 'p': options.port = static_cast<std::uint16_t>(argument.whole_number(0, 65535)); break;
+      case 'a':
+        options.address = argument.text;
+        break;
+      case 'p':
+        options.port = static_cast<std::uint16_t>(argument.whole_number(0, 65535));
+        break;
       case 'b':
         options.backend_port = static_cast<std::uint16_t>(argument.whole_number(1, 65535));
         break;
-      case 't': options.idle_limit = Seconds(argument.fraction(0.001, 86'400)); break;
-      case 'n': options.thread_limit = argument.whole_number(1, 1'000'000); break;
-      case 's': options.stack_kib = argument.whole_number(16, 1 << 30); break;
-      case 'd': options.delay = Seconds(argument.fraction(0, 600'000) / 1000); break;
+      case 't':
+        options.idle_limit = Seconds(argument.fraction(0.001, 86'400));
+        break;
+      case 'n':
+        options.thread_limit = argument.whole_number(1, 1'000'000);
+        break;
+      case 's':
+        options.stack_kib = argument.whole_number(16, 1 << 30);
+        break;
+      case 'd':
+        options.delay = Seconds(argument.fraction(0, 600'000) / 1000);
+        break;
       case 'h':
         std::fputs(usage, stdout);
         std::exit(0);
-      case ':': reject(program, std::string("-") + static_cast<char>(optopt) + " needs a value");
-      default: reject(program, std::string("there is no option -") + static_cast<char>(optopt));
+      case ':':
+        reject(program, std::string("-") + static_cast<char>(optopt) + " needs a value");
+      default:
+        reject(program, std::string("there is no option -") + static_cast<char>(optopt));
     }
   }
   if (optind < argc) reject(program, std::string("unexpected argument '") + argv[optind] + "'");

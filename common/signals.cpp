@@ -106,7 +106,9 @@ int install_signal_handlers() {
   return stop_pipe[0];
 }
 
-bool stop_requested() { return stopping; }
+bool stop_requested() {
+  return stopping;
+}
 
 void end_stream_on_stop(int socket) {
   stream_to_end = socket;

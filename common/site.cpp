@@ -43,7 +43,8 @@ void spin(std::chrono::milliseconds duration) {
 
 Answer answer_bytes(std::string_view count) {
   const auto number = read_number(count, max_pattern);
-  if (!number) return {.status = 400, .text = "/bytes/N takes a whole number from 0 to 1073741824.\n"};
+  if (!number)
+    return {.status = 400, .text = "/bytes/N takes a whole number from 0 to 1073741824.\n"};
   return {.pattern = *number};
 }
 
@@ -60,7 +61,9 @@ Answer answer_spin(std::string_view milliseconds) {
 
 }  // namespace
 
-bool asks_backend(const Request& request) { return path_of(request) == "/row"; }
+bool asks_backend(const Request& request) {
+  return path_of(request) == "/row";
+}
 
 Answer answer_to(const Request& request) {
   std::string_view path = path_of(request);
@@ -76,16 +79,26 @@ Answer answer_to(const Request& request) {
 Answer refusal(int status) {
   const auto sentence = [status]() -> std::string_view {
     switch (status) {
-      case 400: return "This is not a request that the server understands (RFC 9112).\n";
-      case 405: return "This server answers GET and HEAD only.\n";
-      case 408: return "The rest of the request did not come in time.\n";
-      case 414: return "The target of the request is longer than 4096 bytes.\n";
-      case 417: return "The only expectation this server knows is 100-continue.\n";
-      case 431: return "The head of the request is longer than 8192 bytes.\n";
-      case 501: return "This server knows neither this method nor any transfer coding.\n";
-      case 503: return "This server has no room for you at the moment.\n";
-      case 505: return "This server speaks HTTP/1.1 and HTTP/1.0.\n";
-      default: return "This request is refused.\n";
+      case 400:
+        return "This is not a request that the server understands (RFC 9112).\n";
+      case 405:
+        return "This server answers GET and HEAD only.\n";
+      case 408:
+        return "The rest of the request did not come in time.\n";
+      case 414:
+        return "The target of the request is longer than 4096 bytes.\n";
+      case 417:
+        return "The only expectation this server knows is 100-continue.\n";
+      case 431:
+        return "The head of the request is longer than 8192 bytes.\n";
+      case 501:
+        return "This server knows neither this method nor any transfer coding.\n";
+      case 503:
+        return "This server has no room for you at the moment.\n";
+      case 505:
+        return "This server speaks HTTP/1.1 and HTTP/1.0.\n";
+      default:
+        return "This request is refused.\n";
     }
   };
   return {.status = status, .text = sentence(), .closes = true};
@@ -94,15 +107,15 @@ Answer refusal(int status) {
 Answer row_failure(int status) {
   if (status == 503)
     return {.status = 503, .text = "There is no descriptor left to ask the backend with.\n"};
-  if (status == 504)
-    return {.status = 504, .text = "The backend did not answer in time.\n"};
+  if (status == 504) return {.status = 504, .text = "The backend did not answer in time.\n"};
   return {.status = 502, .text = "The backend cannot be reached or does not answer properly.\n"};
 }
 
 Answer no_backend() {
   return {.status = 502,
-          .text = "This server has no backend. Start one with 'build/slow_backend -p 9090' and "
-                  "this server with '-b 9090'.\n"};
+          .text =
+              "This server has no backend. Start one with 'build/slow_backend -p 9090' and "
+              "this server with '-b 9090'.\n"};
 }
 
 std::string backend_request(const Request& request) {
@@ -118,8 +131,8 @@ std::optional<Answer> relay_row(std::string_view bytes, bool ended) {
   const ParsedAnswer parsed = parse_answer(bytes, ended);
   const bool is_too_long = bytes.size() > max_request_head + max_text;
   if (parsed.outcome == ParsedAnswer::Outcome::incomplete && !is_too_long) return std::nullopt;
-  const bool is_a_row = parsed.outcome == ParsedAnswer::Outcome::complete &&
-                        parsed.status == 200 && parsed.body.size() <= max_text;
+  const bool is_a_row = parsed.outcome == ParsedAnswer::Outcome::complete && parsed.status == 200 &&
+                        parsed.body.size() <= max_text;
   return is_a_row ? Answer{.text = parsed.body} : row_failure(502);
 }
 

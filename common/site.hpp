@@ -24,8 +24,8 @@ static_assert(max_request_target <= max_text);          // it may be echoed
 struct Answer {
   int status = 200;
   std::string_view text = {};  // the body, max_text bytes or fewer,
-  std::uint32_t pattern = 0;  // or, if not 0, that many bytes of the pattern
-  bool closes = false;        // the connection ends after it
+  std::uint32_t pattern = 0;   // or, if not 0, that many bytes of the pattern
+  bool closes = false;         // the connection ends after it
 };
 
 // Is this request for /row, which only the backend can answer?

@@ -40,7 +40,8 @@ struct Asker {
 class SlowBackend {
  public:
   explicit SlowBackend(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no), delay_(options.delay),
+      : acceptor_(open_listener(options), Blocking::no),
+        delay_(options.delay),
         patience_(options.idle_limit) {
     bench_.space = space_;
     announce(acceptor_.fd());
@@ -91,8 +92,10 @@ class SlowBackend {
     for (std::size_t i = first_asker_entry; i < watched_.size(); ++i) {
       const Place asker = next++;
       if (watched_[i].revents == 0) continue;
-      if (asker->until == Until::readable) read(asker);
-      else write(asker);
+      if (asker->until == Until::readable)
+        read(asker);
+      else
+        write(asker);
     }
     if (watched_[listener_entry].revents != 0) accept_askers();
   }
@@ -134,9 +137,9 @@ class SlowBackend {
     const Request request = asker->exchange.next_request().value();
     const std::string_view target = request.target.substr(0, max_text / 2);
     char text[max_text];
-    const int size = std::snprintf(text, sizeof text, "row for %.*s after %g ms\n",
-                                   static_cast<int>(target.size()), target.data(),
-                                   delay_.count() * 1000);
+    const int size =
+        std::snprintf(text, sizeof text, "row for %.*s after %g ms\n",
+                      static_cast<int>(target.size()), target.data(), delay_.count() * 1000);
     asker->exchange.answer(request, {.text = {text, static_cast<std::size_t>(size)}});
     watched_askers_.splice(watched_askers_.end(), delayed_, asker);
     send_answer(asker);
@@ -204,4 +207,6 @@ void run_backend(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_program(argc, argv, run_backend); }
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_backend);
+}

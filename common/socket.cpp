@@ -188,7 +188,9 @@ ssize_t send_some(int socket, std::string_view bytes) {
   return count;
 }
 
-bool is_not_ready(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+bool is_not_ready(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK;
+}
 
 bool is_exhaustion(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;

@@ -41,8 +41,10 @@ class EventLoop {
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       for (void* owner : ready) {
-        if (owner == &acceptor_) accept_clients();
-        else if (owner != &stop_wait_) resume(*static_cast<Client*>(owner));
+        if (owner == &acceptor_)
+          accept_clients();
+        else if (owner != &stop_wait_)
+          resume(*static_cast<Client*>(owner));
       }
       // Only now: these may end any client, and the events above may be about any client.
       expire_clients();
@@ -165,4 +167,6 @@ void run_server(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_program(argc, argv, run_server); }
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_server);
+}

@@ -57,8 +57,8 @@ std::span<void* const> ReadyQueue::wait(int milliseconds) {
   timespec limit{};
   limit.tv_sec = milliseconds / 1000;
   limit.tv_nsec = milliseconds % 1000 * 1'000'000L;
-  const int count = kevent(queue_.fd(), nullptr, 0, events, most_at_once,
-                           milliseconds < 0 ? nullptr : &limit);
+  const int count =
+      kevent(queue_.fd(), nullptr, 0, events, most_at_once, milliseconds < 0 ? nullptr : &limit);
   if (count < 0 && errno != EINTR) throw CallFailed("kevent", errno, queue_.fd());
   for (int i = 0; i < count; ++i) ready_[static_cast<std::size_t>(i)] = events[i].udata;
   return {ready_.data(), static_cast<std::size_t>(count < 0 ? 0 : count)};

@@ -51,8 +51,10 @@ class PollLoop {
       for (std::size_t i = watched_.size(); ready > 0 && i-- > 0;) {
         if (watched_[i].revents == 0) continue;
         --ready;
-        if (i == listener_entry) accept_clients();
-        else if (i != stop_entry) resume(*owners_[i]);
+        if (i == listener_entry)
+          accept_clients();
+        else if (i != stop_entry)
+          resume(*owners_[i]);
       }
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
@@ -188,4 +190,6 @@ void run_server(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_program(argc, argv, run_server); }
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_server);
+}

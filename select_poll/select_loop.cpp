@@ -176,4 +176,6 @@ void run_server(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_program(argc, argv, run_server); }
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_server);
+}

@@ -1,0 +1,56 @@
+// one_at_a_time — accepts a client, serves it to its end, accepts the next. While the thread is
+// parked on one client, who looks after the others? Nobody: they wait in the backlog.
+#include <poll.h>
+
+#include <cerrno>
+
+#include "blocking/straight_line.hpp"
+#include "common/acceptor.hpp"
+#include "common/counters.hpp"
+#include "common/error.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
+
+namespace {
+
+constexpr const char* usage =
+    "usage: one_at_a_time [-a ADDRESS] [-p PORT] [-b BACKEND_PORT] [-t IDLE_SECONDS]\n"
+    "One thread serves one client at a time and parks on it; the others wait.\n"
+    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
+    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
+    "  -b BACKEND_PORT  port of the backend that /row asks (none)\n"
+    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n";
+
+// Parks until a client waits in the backlog or a stop is asked for.
+void wait_for_client(const Acceptor& acceptor, int stop) {
+  const Time now = Clock::now();
+  pollfd watched[] = {{stop, POLLIN, 0},
+                      {acceptor.is_accepting(now) ? acceptor.fd() : -1, POLLIN, 0}};
+  if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(), now)) < 0 && errno != EINTR)
+    throw CallFailed("poll", errno);
+}
+
+void run_server(int argc, char** argv) {
+  const Options options = read_options(argc, argv, "a:p:b:t:h", usage);
+  Acceptor acceptor(open_listener(options), Blocking::yes);
+  const int stop = install_signal_handlers();
+  announce(acceptor.fd());
+
+  while (!stop_requested()) {
+    wait_for_client(acceptor, stop);
+    if (!acceptor.is_accepting(Clock::now()) || stop_requested()) continue;
+    const Descriptor client = acceptor.next_client(Clock::now());
+    if (!client) continue;
+    Counters::count(counters.accepted);
+    end_stream_on_stop(client.fd());
+    serve_client(client.fd(), options);  // ...and meanwhile nobody is accepted
+    end_stream_on_stop(-1);
+    Counters::count(counters.closed);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_server);
+}

@@ -1,0 +1,15 @@
+// straight_line.hpp — one client's requests and answers, as a straight line.
+//
+// Read, ask the backend, write: the thread is parked in recv(2), connect(2) or send(2) until the
+// kernel has something for it. Both servers in this folder serve their clients with it.
+// Compare with common/conversation.cpp, the same conversation cut at every wait, and with
+// nonblocking/await_loop.cpp, where the compiler does the cutting.
+#pragma once
+
+#include <cstdint>
+
+#include "common/options.hpp"
+
+// Serves the client of a blocking socket to its end; returns when the conversation is over. The
+// socket stays the caller's. Never throws: without memory the conversation is over.
+void serve_client(int socket, const Options& options) noexcept;

@@ -1,0 +1,191 @@
+// thread_per_connection — one thread accepts; each client gets a thread of its own, which parks in
+// every wait of its conversation. The kernel's scheduler is the event loop.
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "blocking/straight_line.hpp"
+#include "common/acceptor.hpp"
+#include "common/counters.hpp"
+#include "common/error.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
+
+namespace {
+
+constexpr const char* usage =
+    "usage: thread_per_connection [-a ADDRESS] [-p PORT] [-b BACKEND_PORT] [-t IDLE_SECONDS]\n"
+    "                             [-n THREADS] [-s STACK_KIB]\n"
+    "Each client gets a thread of its own, which parks whenever the client keeps it waiting.\n"
+    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
+    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
+    "  -b BACKEND_PORT  port of the backend that /row asks (none)\n"
+    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n"
+    "  -n THREADS       most clients at a time; more wait in the backlog (20000)\n"
+    "  -s STACK_KIB     KiB of stack to reserve for each thread (the system's default)\n";
+
+class ThreadServer {
+ public:
+  explicit ThreadServer(const Options& options)
+      : options_(options), acceptor_(open_listener(options), Blocking::yes) {
+    if (pipe(finished_pipe_) < 0) throw CallFailed("pipe", errno);
+    for (const int end : finished_pipe_) set_nonblocking(end);
+    if (const int error = pthread_attr_init(&attributes_); error != 0)
+      throw CallFailed("pthread_attr_init", error);
+    set_stack_size();
+    announce(acceptor_.fd());
+  }
+
+  // The accepting thread parks here, until a client comes, a thread ends or a stop is asked for.
+  void run() {
+    while (!acceptor_.is_closed() || thread_count_ > 0) {
+      const Time now = Clock::now();
+      const bool accepts = acceptor_.is_accepting(now) && thread_count_ < options_.thread_limit;
+      pollfd watched[] = {{acceptor_.is_closed() ? nobody : stop_descriptor_, POLLIN, 0},
+                          {finished_pipe_[0], POLLIN, 0},
+                          {accepts ? acceptor_.fd() : nobody, POLLIN, 0}};
+      const int timeout = milliseconds_until(acceptor_.resumes_at(), now);
+      if (poll(watched, 3, timeout) < 0) {
+        if (errno == EINTR) continue;
+        throw CallFailed("poll", errno);
+      }
+      Counters::count(counters.wakeups);
+      if (watched[1].revents != 0) join_finished();
+      if (watched[2].revents != 0) accept_client();
+      if (stop_requested() && !acceptor_.is_closed()) stop();
+    }
+  }
+
+ private:
+  // What a thread is given, and owns.
+  struct Worker {
+    ThreadServer& server;
+    Descriptor socket;
+  };
+
+  // -- in the accepting thread --
+
+  void set_stack_size() {
+    if (options_.stack_kib == 0) return;
+    const int error = pthread_attr_setstacksize(&attributes_, options_.stack_kib * 1024);
+    if (error != 0) throw CallFailed("pthread_attr_setstacksize", error);
+  }
+
+  void accept_client() try {
+    Descriptor socket = acceptor_.next_client(Clock::now());
+    if (!socket) return;
+    auto worker = std::make_unique<Worker>(Worker{*this, std::move(socket)});
+    enter(worker->socket.fd());
+    pthread_t thread;
+    const int error = pthread_create(&thread, &attributes_, run_worker, worker.get());
+    if (error == 0) {
+      worker.release();  // the thread's own now
+      ++thread_count_;
+      Counters::count(counters.accepted);
+    } else {  // EAGAIN: no memory for a stack, or a limit on threads (pthread_create(3))
+      leave(worker->socket);
+      turn_away(std::move(worker->socket), 503);
+    }
+  } catch (const std::bad_alloc&) {
+    acceptor_.pause(Clock::now());
+  }
+
+  // A thread that has ended keeps its stack until it is joined.
+  void join_finished() {
+    char bytes[64];
+    while (read(finished_pipe_[0], bytes, sizeof bytes) > 0) {
+    }
+    while (const std::optional<pthread_t> thread = take_finished()) {
+      pthread_join(*thread, nullptr);
+      --thread_count_;
+      Counters::count(counters.closed);
+    }
+  }
+
+  std::optional<pthread_t> take_finished() {
+    const std::lock_guard lock(mutex_);
+    if (finished_.empty()) return std::nullopt;
+    const pthread_t thread = finished_.back();
+    finished_.pop_back();
+    return thread;
+  }
+
+  // Wakes every thread that is parked on a silent client, or is about to park. The obvious ways
+  // race: a flag is looked at before the thread parks, and is set a moment later; a signal sent
+  // with pthread_kill may come a moment before recv is entered, and is slept through; closing the
+  // socket frees its number, which the next accept or connect may have got when the thread comes
+  // to use it; cancelling ends a thread in the middle of an answer. A stream that has ended stays
+  // so: recv says 0 now or whenever it is called, after what has been received already, and an
+  // answer under way still leaves. Under the lock no socket of the set can be closed.
+  void stop() {
+    acceptor_.close();
+    const std::lock_guard lock(mutex_);
+    for (const int socket : open_sockets_) shutdown(socket, SHUT_RD);
+  }
+
+  // -- in each client's thread --
+
+  static void* run_worker(void* argument) {
+    const std::unique_ptr<Worker> worker(static_cast<Worker*>(argument));
+    serve_client(worker->socket.fd(), worker->server.options_);
+    worker->server.finish(*worker);
+    return nullptr;
+  }
+
+  void finish(Worker& worker) {
+    leave(worker.socket);
+    worker.socket = Descriptor();
+    const std::lock_guard lock(mutex_);
+    finished_.push_back(pthread_self());
+    // EAGAIN: the pipe is full, so there is plenty to wake the accepting thread already.
+    [[maybe_unused]] const ssize_t written = write(finished_pipe_[1], "", 1);
+  }
+
+  // -- in either --
+
+  void enter(int socket) {
+    const std::lock_guard lock(mutex_);
+    // So that no thread fails to end for want of memory.
+    if (finished_.capacity() <= thread_count_) finished_.reserve(2 * thread_count_ + 1);
+    open_sockets_.insert(socket);
+  }
+
+  void leave(const Descriptor& socket) {
+    const std::lock_guard lock(mutex_);
+    open_sockets_.erase(socket.fd());
+  }
+
+  static constexpr int nobody = -1;  // poll passes over a negative descriptor
+
+  const Options options_;
+  const int stop_descriptor_ = install_signal_handlers();
+  Acceptor acceptor_;
+  pthread_attr_t attributes_;
+  int finished_pipe_[2];
+  std::size_t thread_count_ = 0;  // those not yet joined
+
+  std::mutex mutex_;
+  std::set<int> open_sockets_;       // of running threads; guarded by mutex_
+  std::vector<pthread_t> finished_;  // to be joined; guarded by mutex_
+};
+
+void run_server(int argc, char** argv) {
+  ThreadServer server(read_options(argc, argv, "a:p:b:t:n:s:h", usage));
+  server.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_server);
+}
