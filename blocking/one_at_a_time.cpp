@@ -13,13 +13,8 @@
 
 namespace {
 
-constexpr const char* usage =
-    "usage: one_at_a_time [-a ADDRESS] [-p PORT] [-b BACKEND_PORT] [-t IDLE_SECONDS]\n"
-    "One thread serves one client at a time and parks on it; the others wait.\n"
-    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
-    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
-    "  -b BACKEND_PORT  port of the backend that /row asks (none)\n"
-    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n";
+constexpr const char* purpose =
+    "One thread serves one client at a time and parks on it; the others wait.";
 
 // Parks until a client waits in the backlog or a stop is asked for.
 void wait_for_client(const Acceptor& acceptor, int stop) {
@@ -31,7 +26,7 @@ void wait_for_client(const Acceptor& acceptor, int stop) {
 }
 
 void run_server(int argc, char** argv) {
-  const Options options = read_options(argc, argv, "a:p:b:t:h", usage);
+  const Options options = read_options(argc, argv, "apbth", purpose);
   Acceptor acceptor(open_listener(options), Blocking::yes);
   const int stop = install_signal_handlers();
   announce(acceptor.fd());

@@ -23,16 +23,8 @@
 
 namespace {
 
-constexpr const char* usage =
-    "usage: thread_per_connection [-a ADDRESS] [-p PORT] [-b BACKEND_PORT] [-t IDLE_SECONDS]\n"
-    "                             [-n THREADS] [-s STACK_KIB]\n"
-    "Each client gets a thread of its own, which parks whenever the client keeps it waiting.\n"
-    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
-    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
-    "  -b BACKEND_PORT  port of the backend that /row asks (none)\n"
-    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n"
-    "  -n THREADS       most clients at a time; more wait in the backlog (20000)\n"
-    "  -s STACK_KIB     KiB of stack to reserve for each thread (the system's default)\n";
+constexpr const char* purpose =
+    "Each client gets a thread of its own, which parks whenever the client keeps it waiting.";
 
 class ThreadServer {
  public:
@@ -180,7 +172,7 @@ class ThreadServer {
 };
 
 void run_server(int argc, char** argv) {
-  ThreadServer server(read_options(argc, argv, "a:p:b:t:n:s:h", usage));
+  ThreadServer server(read_options(argc, argv, "apbtnsh", purpose));
   server.run();
 }
 

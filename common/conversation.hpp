@@ -22,14 +22,8 @@
 
 #include "common/exchange.hpp"
 #include "common/socket.hpp"
+#include "common/surroundings.hpp"
 #include "common/wait.hpp"
-
-// What the conversations of one server have in common.
-struct Surroundings {
-  std::uint16_t backend_port = 0;     // 0: no backend
-  int descriptor_limit = 0x7fffffff;  // the loop cannot wait on descriptors from here on
-  Bench bench;
-};
 
 class Conversation {
  public:

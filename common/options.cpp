@@ -47,14 +47,59 @@ struct Argument {
   }
 };
 
+struct Explanation {
+  char letter;
+  const char* argument;
+  const char* meaning;
+};
+
+constexpr Explanation explanations[] = {
+    {'a', "ADDRESS", "numeric address to listen on (127.0.0.1)"},
+    {'p', "PORT", "port to listen on; 0 lets the kernel choose (8080)"},
+    {'b', "BACKEND_PORT", "port of the backend that /row asks (none)"},
+    {'t', "IDLE_SECONDS", "how long a client may keep the server waiting (60)"},
+    {'n', "THREADS", "most clients at a time; more wait in the backlog (20000)"},
+    {'s', "STACK_KIB", "KiB of stack to reserve for each thread (the system's default)"},
+    {'d', "DELAY_MS", "milliseconds from a request to its answer (50)"},
+};
+
+bool takes(std::string_view letters, char letter) {
+  return letters.find(letter) != std::string_view::npos;
+}
+
+void print_usage(std::string_view program, std::string_view letters, std::string_view purpose) {
+  program.remove_prefix(program.rfind('/') + 1);
+  std::string text = "usage: " + std::string(program);
+  for (const Explanation& option : explanations)
+    if (takes(letters, option.letter))
+      text += std::string(" [-") + option.letter + " " + option.argument + "]";
+  text += "\n" + std::string(purpose) + "\n";
+  for (const Explanation& option : explanations) {
+    if (!takes(letters, option.letter)) continue;
+    std::string name = std::string("  -") + option.letter + " " + option.argument;
+    name.resize(19, ' ');
+    text += name + option.meaning + "\n";
+  }
+  std::fputs(text.c_str(), stdout);
+}
+
+// getopt's way of saying it: a colon behind each letter that takes an argument. The leading colon
+// makes it tell a missing argument from an unknown option.
+std::string getopt_list(std::string_view letters) {
+  std::string list = ":";
+  for (const char letter : letters)
+    list += letter == 'h' ? std::string("h") : std::string{letter, ':'};
+  return list;
+}
+
 }  // namespace
 
-Options read_options(int argc, char** argv, const char* letters, const char* usage) {
+Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose) {
   const char* program = argv[0];
   Options options;
   opterr = 0;  // the complaints are ours, so that they are the same on every system
-  const std::string all_letters = std::string(":") + letters;
-  for (int letter; (letter = getopt(argc, argv, all_letters.c_str())) != -1;) {
+  const std::string list = getopt_list(letters);
+  for (int letter; (letter = getopt(argc, argv, list.c_str())) != -1;) {
     const Argument argument{program, letter, optarg != nullptr ? optarg : ""};
     switch (letter) {
       case 'a':
@@ -79,7 +124,7 @@ Options read_options(int argc, char** argv, const char* letters, const char* usa
         options.delay = Seconds(argument.fraction(0, 600'000) / 1000);
         break;
       case 'h':
-        std::fputs(usage, stdout);
+        print_usage(program, letters, purpose);
         std::exit(0);
       case ':':
         reject(program, std::string("-") + static_cast<char>(optopt) + " needs a value");

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 using Seconds = std::chrono::duration<double>;
 
@@ -21,6 +22,6 @@ struct Options {
   Seconds delay{0.05};                // -d  given in milliseconds
 };
 
-// `letters` is getopt's list of the options this program takes, such as "a:p:b:t:h".
-// `usage` is what -h prints.
-Options read_options(int argc, char** argv, const char* letters, const char* usage);
+// `letters` are the options this program takes, such as "apbth". `purpose` is the sentence that -h
+// prints between the usage line and the list of options.
+Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose);

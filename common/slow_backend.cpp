@@ -20,13 +20,8 @@
 
 namespace {
 
-constexpr const char* usage =
-    "usage: slow_backend [-a ADDRESS] [-p PORT] [-d DELAY_MS] [-t IDLE_SECONDS]\n"
-    "Answers every request after a delay, like a database that must look first.\n"
-    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
-    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
-    "  -d DELAY_MS      milliseconds from a request to its answer (50)\n"
-    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n";
+constexpr const char* purpose =
+    "Answers every request after a delay, like a database that must look first.";
 
 // One client, in one of two lists: delayed_, or watched_askers_ while it is to send its request or
 // to take its answer.
@@ -201,7 +196,7 @@ class SlowBackend {
 };
 
 void run_backend(int argc, char** argv) {
-  SlowBackend backend(read_options(argc, argv, "a:p:d:t:h", usage));
+  SlowBackend backend(read_options(argc, argv, "apdth", purpose));
   backend.run();
 }
 

@@ -10,9 +10,9 @@
 #include <string>
 #include <string_view>
 
-#include "common/conversation.hpp"
 #include "common/exchange.hpp"
 #include "common/socket.hpp"
+#include "common/surroundings.hpp"
 #include "common/wait.hpp"
 #include "nonblocking/task.hpp"
 

@@ -1,8 +1,7 @@
 // poll_loop — one thread, and every wake-up asks the kernel about every socket. The conversation is
-// cut into continuations. Compare with nonblocking/event_loop.cpp: only the waiting differs.
+// cut into continuations. Compare with nonblocking/event_loop.hpp: only the waiting differs.
 #include <poll.h>
 
-#include <array>
 #include <cerrno>
 #include <new>
 #include <vector>
@@ -16,20 +15,15 @@
 
 namespace {
 
-constexpr const char* usage =
-    "usage: poll_loop [-a ADDRESS] [-p PORT] [-b BACKEND_PORT] [-t IDLE_SECONDS]\n"
-    "One thread serves all clients; poll(2) is asked about each of them every time.\n"
-    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
-    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
-    "  -b BACKEND_PORT  port of the backend that /row asks (none)\n"
-    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n";
+constexpr const char* purpose =
+    "One thread serves all clients; poll(2) is asked about each of them every time.";
 
 class PollLoop {
  public:
   explicit PollLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no), clients_(options.idle_limit) {
-    surroundings_.backend_port = options.backend_port;
-    surroundings_.bench.space = space_;
+      : acceptor_(open_listener(options), Blocking::no),
+        surroundings_(options.backend_port),
+        clients_(options.idle_limit) {
     make_room();
     add_entry({install_signal_handlers(), Until::readable}, nullptr);
     add_entry({nobody, Until::readable}, nullptr);  // the listener's
@@ -177,14 +171,13 @@ class PollLoop {
   std::vector<Client*> owners_;  // of the entries, in the same order
   Acceptor acceptor_;
   bool is_accepting_ = false;
-  std::array<char, 32 * 1024> space_;
   Surroundings surroundings_;
   Clients<Conversation, Entry> clients_;
   Time now_ = Clock::now();
 };
 
 void run_server(int argc, char** argv) {
-  PollLoop loop(read_options(argc, argv, "a:p:b:t:h", usage));
+  PollLoop loop(read_options(argc, argv, "apbth", purpose));
   loop.run();
 }
 

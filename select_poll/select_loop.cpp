@@ -3,7 +3,6 @@
 #include <sys/select.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <new>
 
@@ -16,21 +15,16 @@
 
 namespace {
 
-constexpr const char* usage =
-    "usage: select_loop [-a ADDRESS] [-p PORT] [-b BACKEND_PORT] [-t IDLE_SECONDS]\n"
-    "One thread serves all clients; select(2) is asked about each of them every time.\n"
-    "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
-    "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n"
-    "  -b BACKEND_PORT  port of the backend that /row asks (none)\n"
-    "  -t IDLE_SECONDS  how long a client may keep the server waiting (60)\n";
+constexpr const char* purpose =
+    "One thread serves all clients; select(2) is asked about each of them every time.";
 
 class SelectLoop {
  public:
   explicit SelectLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no), clients_(options.idle_limit) {
-    surroundings_.backend_port = options.backend_port;
+      : acceptor_(open_listener(options), Blocking::no),
+        surroundings_(options.backend_port),
+        clients_(options.idle_limit) {
     surroundings_.descriptor_limit = FD_SETSIZE;
-    surroundings_.bench.space = space_;
     announce(acceptor_.fd());
   }
 
@@ -163,14 +157,13 @@ class SelectLoop {
   fd_set writable_;
   Acceptor acceptor_;
   bool is_accepting_ = true;
-  std::array<char, 32 * 1024> space_;
   Surroundings surroundings_;
   Clients<Conversation, Wait> clients_;
   Time now_ = Clock::now();
 };
 
 void run_server(int argc, char** argv) {
-  SelectLoop loop(read_options(argc, argv, "a:p:b:t:h", usage));
+  SelectLoop loop(read_options(argc, argv, "apbth", purpose));
   loop.run();
 }
 
