@@ -1,11 +1,14 @@
 # Two Ways to Wait. `make help` lists the targets.
-# Written for GNU make 3.81 (macOS) and later.
+# Written for GNU make 3.81 (macOS) and later; on the BSDs it is called gmake.
 
 BUILD    ?= build
-CXX      ?= g++
+CXX      ?= c++
+ifeq ($(origin CXX),default)
+  CXX = c++
+endif
 CXXFLAGS ?= -O2 -g
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
-COMPILE   = $(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) -I. -MMD -MP -pthread
+COMPILE   = $(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) $(INCLUDES) -I. -MMD -MP -pthread
 LINK      = $(CXX) $(CXXFLAGS) $(LDFLAGS) -pthread
 
 # The kernel's list of what is ready: epoll on Linux, kqueue on macOS and the BSDs.
@@ -16,24 +19,50 @@ else
   QUEUE ?= kqueue
 endif
 
-SERVERS  = one_at_a_time thread_per_connection select_loop poll_loop event_loop await_loop
-PROGRAMS = $(SERVERS) slow_backend
+# -- the programs ----------------------------------------------------------------------------------
 
-COMMON = $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out common/slow_backend.cpp,$(wildcard common/*.cpp)))
-READY_QUEUE = $(BUILD)/nonblocking/ready_queue_$(QUEUE).o
+SERVERS  = one_at_a_time thread_per_connection select_loop poll_loop event_loop await_loop
+PROGRAMS = $(addprefix $(BUILD)/,$(SERVERS) slow_backend)
+
+objects       = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+COMMON        = $(call objects,$(filter-out common/slow_backend.cpp,$(wildcard common/*.cpp)))
+STRAIGHT_LINE = $(call objects,blocking/straight_line.cpp)
+READY_QUEUE   = $(call objects,nonblocking/ready_queue_$(QUEUE).cpp)
+AWAIT         = $(call objects,nonblocking/await_conversation.cpp)
 
 .PHONY: all
-all: $(addprefix $(BUILD)/,$(PROGRAMS))
+all: $(PROGRAMS)
 
-$(BUILD)/one_at_a_time:         $(BUILD)/blocking/one_at_a_time.o $(BUILD)/blocking/straight_line.o
-$(BUILD)/thread_per_connection: $(BUILD)/blocking/thread_per_connection.o $(BUILD)/blocking/straight_line.o
-$(BUILD)/select_loop:           $(BUILD)/select_poll/select_loop.o
-$(BUILD)/poll_loop:             $(BUILD)/select_poll/poll_loop.o
-$(BUILD)/event_loop:            $(BUILD)/nonblocking/event_loop.o $(READY_QUEUE)
-$(BUILD)/await_loop:            $(BUILD)/nonblocking/await_loop.o $(BUILD)/nonblocking/await_conversation.o $(READY_QUEUE)
-$(BUILD)/slow_backend:          $(BUILD)/common/slow_backend.o
+$(BUILD)/one_at_a_time:         $(call objects,blocking/one_at_a_time.cpp) $(STRAIGHT_LINE)
+$(BUILD)/thread_per_connection: $(call objects,blocking/thread_per_connection.cpp) $(STRAIGHT_LINE)
+$(BUILD)/select_loop:           $(call objects,select_poll/select_loop.cpp)
+$(BUILD)/poll_loop:             $(call objects,select_poll/poll_loop.cpp)
+$(BUILD)/event_loop:            $(call objects,nonblocking/event_loop.cpp) $(READY_QUEUE)
+$(BUILD)/await_loop:            $(call objects,nonblocking/await_loop.cpp) $(AWAIT) $(READY_QUEUE)
+$(BUILD)/slow_backend:          $(call objects,common/slow_backend.cpp)
 
-$(addprefix $(BUILD)/,$(PROGRAMS)): $(COMMON)
+# -- tests and instruments -------------------------------------------------------------------------
+
+UNIT      = $(call objects,$(wildcard tests/unit/*.cpp))
+BEHAVIOUR = $(call objects,$(wildcard tests/behaviour/*.cpp))
+ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp)) \
+            $(filter-out %/tests/behaviour/main.o,$(BEHAVIOUR))
+MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/measure/*.cpp)))
+MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
+FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \
+              $(basename $(notdir $(wildcard tests/measure/floors/*.cpp)))) floor_$(QUEUE))
+INSTRUMENTS = $(addprefix $(BUILD)/,demo load compare)
+TESTS     = $(addprefix $(BUILD)/tests/,unit behaviour instruments)
+
+$(BUILD)/tests/unit:        $(UNIT) $(AWAIT) $(READY_QUEUE) $(STRAIGHT_LINE)
+$(BUILD)/tests/behaviour:   $(BEHAVIOUR)
+$(BUILD)/tests/instruments: $(MEASURE_TESTS) $(MEASURE)
+$(BUILD)/attack:            $(ATTACK)
+$(INSTRUMENTS): $(BUILD)/%: $(BUILD)/tests/measure/%_main.o $(MEASURE)
+$(FLOORS):      $(BUILD)/%: $(BUILD)/tests/measure/floors/%.o
+
+$(PROGRAMS) $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack: $(COMMON)
+	@mkdir -p $(@D)
 	$(LINK) $^ -o $@
 
 $(BUILD)/%.o: %.cpp
@@ -41,3 +70,49 @@ $(BUILD)/%.o: %.cpp
 	$(COMPILE) -c $< -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# -- what to do with them --------------------------------------------------------------------------
+
+SERVER ?= event_loop
+PORT   ?= 8080
+
+.PHONY: demo run trace tests test attack ratios
+tests: $(TESTS)
+demo: all $(BUILD)/demo  ## both ways to wait, side by side, on real requests
+	$(BUILD)/demo -d $(BUILD)
+
+run: all  ## one server: make run SERVER=event_loop PORT=8080
+	$(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
+
+trace: all  ## one server, and the calls it makes: make trace SERVER=poll_loop
+	@tests/trace.sh $(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
+
+test: all $(TESTS)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
+	@tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS))' '$(CASE)'
+
+attack: all $(BUILD)/attack  ## the bad clients, at one server or at all, with a scoreboard
+	$(BUILD)/attack $(addprefix $(BUILD)/,$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS)))
+
+ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the least program possible
+	$(BUILD)/compare -d $(BUILD) $(EXPERIMENT)
+
+# -- looking after the code ------------------------------------------------------------------------
+
+SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp tests/*/*/*.hpp)
+SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh) .ci/run
+
+.PHONY: sanitize lint format clean help
+sanitize:  ## the tests with AddressSanitizer and UBSan, and the threads with ThreadSanitizer
+	@tests/sanitize.sh '$(CXX)' '$(BUILD)' '$(SERVERS)' '$(CASE)'
+
+lint:  ## clang-format, clang-tidy and shellcheck
+	@tests/lint.sh '$(filter %.cpp %.hpp,$(SOURCES))' '$(SCRIPTS)'
+
+format:  ## puts every source file into shape
+	clang-format -i $(SOURCES)
+
+clean:  ## forgets everything that was built
+	rm -rf $(BUILD)
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*##  */\1	/p' Makefile | expand -t 12

@@ -1,0 +1,299 @@
+#include "tests/behaviour/check.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+#include "common/error.hpp"
+#include "tests/behaviour/client.hpp"
+
+namespace {
+
+constexpr std::chrono::milliseconds tick{2};
+
+using Clock = std::chrono::steady_clock;
+
+// Words by which the sanitizers begin their reports.
+constexpr const char* report_marks[] = {"ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
+                                        "WARNING: ThreadSanitizer", "runtime error:"};
+
+std::string shortened(const std::string& text, std::size_t most) {
+  if (text.size() <= most) return text;
+  return text.substr(0, most) + "... (" + std::to_string(text.size()) + " bytes in all)";
+}
+
+void append(std::vector<Check>& all, std::span<const Check> some) {
+  all.insert(all.end(), some.begin(), some.end());
+}
+
+std::string missing_need(const Check& check, const Context& context) {
+  if ((check.needs & need_proc) != 0 && !can_observe_processes())
+    return "this system has no /proc/PID to look into";
+  if ((check.needs & need_sockets) != 0 && !can_observe_sockets())
+    return "this system does not answer questions about single sockets (NETLINK_SOCK_DIAG)";
+  if ((check.needs & need_plain_build) != 0 && context.sanitizers().any())
+    return "the server is built with a sanitizer, which brings costs of its own";
+  return "";
+}
+
+std::string full_story(const Check& check, const std::string& story, const Context& context,
+                       const std::string& again) {
+  std::string text = story + "\n";
+  if (const std::string steps = context.transcript(); !steps.empty())
+    text += "What happened before:\n" + steps;
+  text += std::string("Hint: ") + check.hint + "\nRead: " + check.lesson + "\nAgain: " + again;
+  return text;
+}
+
+Result run_once(const Check& check, const Tested& tested, const std::string& again) {
+  Context context(tested);
+  try {
+    if (const std::string missing = missing_need(check, context); !missing.empty())
+      throw Skipped{missing};
+    check.run(context);
+    context.expect_healthy();
+    return {};
+  } catch (const Failed& failed) {
+    return {Outcome::failed, full_story(check, failed.story, context, again)};
+  } catch (const Skipped& skipped) {
+    return {Outcome::skipped, skipped.why};
+  } catch (const Inconclusive& inconclusive) {
+    return {Outcome::inconclusive, inconclusive.why};
+  } catch (const std::exception& trouble) {
+    return {Outcome::broken, std::string("The tester itself could not go on: ") + trouble.what() +
+                                 "\n" + context.transcript()};
+  }
+}
+
+}  // namespace
+
+std::span<const Program> programs() {
+  static constexpr Program all[] = {
+      {"one_at_a_time", one_at_a_time}, {"thread_per_connection", thread_per_connection},
+      {"select_loop", select_loop},     {"poll_loop", poll_loop},
+      {"event_loop", event_loop},       {"await_loop", await_loop},
+      {"slow_backend", slow_backend},
+  };
+  return all;
+}
+
+std::vector<Check> all_checks() {
+  std::vector<Check> all;
+  append(all, starting_checks());
+  append(all, reading_checks());
+  append(all, refusing_checks());
+  append(all, writing_checks());
+  append(all, leaving_checks());
+  append(all, limit_checks());
+  append(all, stopping_checks());
+  append(all, waiting_checks());
+  append(all, backend_checks());
+  return all;
+}
+
+Context::Context(const Tested& tested)
+    : tested_(tested), sanitizers_(sanitizers_in(tested.path)) {}
+
+Patience Context::patience() const {
+  return sanitizers_.any() ? 2 * default_patience : default_patience;
+}
+
+ServerProcess& Context::start(const Launch& launch) {
+  if (done_.empty()) scene("I started the server.", "it prints its ready line and serves.");
+  server_.reset();
+  Launch complete = launch;
+  if (is(slow_backend) && std::find(complete.arguments.begin(), complete.arguments.end(), "-d") ==
+                              complete.arguments.end())
+    complete.arguments.insert(complete.arguments.end(), {"-d", "0"});
+  if (!complete.hand_down_listener &&
+      std::find(complete.arguments.begin(), complete.arguments.end(), "-p") ==
+          complete.arguments.end())
+    complete.arguments.insert(complete.arguments.end(), {"-p", "0"});
+  std::string words = "started " + tested_.name;
+  for (const std::string& argument : complete.arguments) words += " " + argument;
+  note(words);
+  try {
+    server_ = std::make_unique<ServerProcess>(tested_.path, complete);
+  } catch (const StartFailed& trouble) {
+    fail(trouble.what());
+  }
+  return *server_;
+}
+
+ServerProcess& Context::start_with(std::vector<std::string> arguments) {
+  Launch launch;
+  launch.arguments = std::move(arguments);
+  return start(launch);
+}
+
+ServerProcess& Context::server() {
+  if (!server_) start();
+  return *server_;
+}
+
+void Context::scene(std::string done, std::string expected) {
+  done_ = std::move(done);
+  expected_ = std::move(expected);
+}
+
+void Context::fail(const std::string& seen) const {
+  std::string story = done_ + "\nExpected: " + expected_ + "\nInstead: " + seen;
+  if (server_) {
+    if (const auto status = server_->status_if_ended())
+      story += "\nThe server " + describe_status(*status) + ".";
+    if (const std::string said = server_->error_output(); !said.empty())
+      story += "\nIt said on stderr: " + shortened(said, 2000);
+  }
+  throw Failed{story};
+}
+
+void Context::expect(bool holds, const std::string& seen) const {
+  if (!holds) fail(seen);
+}
+
+void Context::note(std::string step) { steps_.push_back(std::move(step)); }
+
+void Context::eventually(const std::function<bool()>& holds,
+                         const std::function<std::string()>& seen) {
+  const auto deadline = Clock::now() + patience();
+  while (!holds()) {
+    if (Clock::now() > deadline) fail(seen());
+    std::this_thread::sleep_for(tick);
+  }
+}
+
+void Context::settle() {
+  Client client(*this);
+  client.send("GET /echo/settled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  client.expect_answer(200, echo("settled"));
+  client.expect_end();
+  wait_until_quiet();
+}
+
+void Context::wait_until_quiet() {
+  if (!can_observe_processes()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return;
+  }
+  const auto deadline = Clock::now() + patience();
+  auto quiet_since = Clock::now();
+  std::uint64_t last_sum = 0;
+  while (Clock::now() - quiet_since < std::chrono::milliseconds(40)) {
+    bool asleep = true;
+    std::uint64_t sum = 0;
+    for (const ThreadLook& thread : threads_of(server().pid())) {
+      asleep = asleep && (thread.state == 'S' || thread.state == 'D');
+      sum += thread.voluntary_switches;
+    }
+    if (!asleep || sum != last_sum) quiet_since = Clock::now();
+    last_sum = sum;
+    if (Clock::now() > deadline) return;  // the checks that ask for sleep look themselves
+    std::this_thread::sleep_for(tick);
+  }
+}
+
+std::string Context::echo(std::string_view token) const {
+  if (is(slow_backend)) return "row for /echo/" + std::string(token) + " after 0 ms\n";
+  return std::string(token);
+}
+
+std::size_t Context::descriptors() {
+  const auto count = descriptors_of(server().pid());
+  if (!count) {
+    expect_healthy();
+    throw Skipped{"the descriptors of a process cannot be counted here"};
+  }
+  return *count;
+}
+
+Memory Context::memory() {
+  const auto memory = memory_of(server().pid());
+  if (!memory) {
+    expect_healthy();
+    throw Skipped{"the memory of a process cannot be measured here"};
+  }
+  return *memory;
+}
+
+std::size_t Context::threads() {
+  const std::size_t count = threads_of(server().pid()).size();
+  if (count == 0) {
+    expect_healthy();
+    throw Skipped{"the threads of a process cannot be counted here"};
+  }
+  return count;
+}
+
+std::uint64_t Context::cpu_nanoseconds() {
+  const auto time = cpu_nanoseconds_of(server().pid());
+  if (!time) {
+    expect_healthy();
+    throw Skipped{"the CPU time of a thread cannot be measured here"};
+  }
+  return *time;
+}
+
+void Context::expect_asleep(const std::string& situation) {
+  wait_until_quiet();
+  const auto seen = watch(server().pid());
+  if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
+  // Fifteen of a hundred: a correct server is seen running only while somebody wakes it.
+  if (seen->runnable * 100 <= seen->looks * 15 && seen->wakeups_per_second <= 30) return;
+  fail(situation + ", the server was runnable in " + std::to_string(seen->runnable) + " of " +
+       std::to_string(seen->looks) + " looks and woke up " +
+       std::to_string(static_cast<int>(seen->wakeups_per_second)) +
+       " times a second. It should sleep until something happens; " + describe_server());
+}
+
+void Context::expect_clean_stop() {
+  server().signal(SIGTERM);
+  const auto status = server().wait_for_end(patience());
+  if (!status)
+    fail("after SIGTERM the server still runs; " + describe_server());
+  else if (*status != 0)
+    fail("after SIGTERM the server " + describe_status(*status) + " and should exit with 0.");
+  expect_healthy();
+}
+
+void Context::expect_healthy() {
+  if (!server_) return;
+  const std::string said = server_->error_output();
+  for (const char* mark : report_marks)
+    if (said.find(mark) != std::string::npos)
+      fail(std::string("a sanitizer complained: ") + mark);
+  const auto status = server_->status_if_ended();
+  if (status && *status != 0) fail("the server has ended.");
+  if (status) return;
+  // End it well, so that LeakSanitizer and the exit status have their say in every check.
+  server_->signal(SIGTERM);
+  if (const auto end = server_->wait_for_end(patience()); !end)
+    fail("everything went well, but on SIGTERM afterwards, with all clients gone or idle, the " +
+         ("server does not end; " + describe_server()));
+  expect_healthy();
+}
+
+std::string Context::describe_server() const {
+  if (!server_) return "there is no server";
+  if (const auto status = server_->status_if_ended())
+    return "the server " + describe_status(*status);
+  if (!can_observe_processes()) return "this system does not show what the server does";
+  return describe_threads(server_->pid());
+}
+
+std::string Context::transcript() const {
+  constexpr std::size_t most = 25;
+  std::string text;
+  const std::size_t first = steps_.size() > most ? steps_.size() - most : 0;
+  if (first > 0) text += "  ... " + std::to_string(first) + " steps before these\n";
+  for (std::size_t i = first; i < steps_.size(); ++i) text += "  " + steps_[i] + "\n";
+  return text;
+}
+
+Result run_check(const Check& check, const Tested& tested, const std::string& again) {
+  constexpr int most_tries = 3;
+  for (int tries = 1;; ++tries) {
+    Result result = run_once(check, tested, again);
+    result.tries = tries;
+    if (result.outcome != Outcome::inconclusive || tries == most_tries) return result;
+  }
+}

@@ -1,0 +1,170 @@
+// check.hpp — one black-box check: data and one function.
+//
+// Gives: the table of all checks, and run_check(), which starts what a check needs, runs it and
+//        says in a student's words how it ended. The tests run the table against our own servers;
+//        a grader can run the same table against somebody else's.
+// Do:    in a check, say first what is done and what is expected (Context::scene), then act. Let
+//        the stimulus force the path that is tested; claim an absence only after a barrier.
+// Do not: sleep for a fixed time where an event can be waited for, or judge a speed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/behaviour/observe.hpp"
+#include "tests/behaviour/server_process.hpp"
+
+// The programs' models, one bit each, so that a check can name several.
+using Models = unsigned;
+inline constexpr Models one_at_a_time = 1;
+inline constexpr Models thread_per_connection = 2;
+inline constexpr Models select_loop = 4;
+inline constexpr Models poll_loop = 8;
+inline constexpr Models event_loop = 16;
+inline constexpr Models await_loop = 32;
+inline constexpr Models slow_backend = 64;
+
+inline constexpr Models queue_loops = event_loop | await_loop;  // they are told who is ready
+inline constexpr Models scan_loops = select_loop | poll_loop;   // they ask about everybody
+inline constexpr Models loops = scan_loops | queue_loops;
+inline constexpr Models concurrent = thread_per_connection | loops;  // with many clients at once
+inline constexpr Models servers = one_at_a_time | concurrent;
+inline constexpr Models every = servers | slow_backend;
+inline constexpr Models every_concurrent = concurrent | slow_backend;
+
+struct Program {
+  const char* name;
+  Models model;
+};
+std::span<const Program> programs();
+
+// What the machine must be able to do for a check; without it the check is skipped.
+using Needs = unsigned;
+inline constexpr Needs need_proc = 1;     // /proc/PID
+inline constexpr Needs need_sockets = 2;  // exact questions about one socket
+inline constexpr Needs need_plain_build = 4;  // a server without sanitizers
+
+class Context;
+
+struct Check {
+  const char* id = "";
+  const char* title = "";
+  Models models = every;
+  Needs needs = 0;
+  const char* hint = "";    // a question
+  const char* lesson = "";  // where the text explains it
+  void (*run)(Context&) = nullptr;
+};
+std::vector<Check> all_checks();
+
+// How a check ends other than well. The story is for the reader of the server's code.
+struct Failed {
+  std::string story;
+};
+struct Skipped {
+  std::string why;
+};
+struct Inconclusive {  // the tester itself was held up too long to judge
+  std::string why;
+};
+
+// The program that a check is run against.
+struct Tested {
+  std::string name;
+  std::string path;
+  Models model = 0;
+};
+
+class Context {
+ public:
+  explicit Context(const Tested& tested);
+
+  const Tested& tested() const { return tested_; }
+  bool is(Models models) const { return (tested_.model & models) != 0; }
+  const Sanitizers& sanitizers() const { return sanitizers_; }
+  Patience patience() const;
+
+  // Starts the program, in place of the one that may be running. Fails the check if it does not
+  // get ready. `arguments` are all but the port.
+  ServerProcess& start(const Launch& launch = {});
+  ServerProcess& start_with(std::vector<std::string> arguments);
+  ServerProcess& server();
+
+  // What is being done and what should come of it: the first lines of every failure.
+  void scene(std::string done, std::string expected);
+  [[noreturn]] void fail(const std::string& seen) const;
+  void expect(bool holds, const std::string& seen) const;
+
+  // One line of the transcript that a failure ends with.
+  void note(std::string step);
+  int next_client() { return ++clients_; }
+
+  // Waits until `holds()`; fails with what `seen()` says when the patience has run out.
+  void eventually(const std::function<bool()>& holds, const std::function<std::string()>& seen);
+
+  // The barrier. A fresh client has been served and all threads have gone to sleep: what was
+  // there before has been seen by the server.
+  void settle();
+  // Only the second half: all threads sleep, and have not woken for 40 ms.
+  void wait_until_quiet();
+
+  // The body that /echo/TOKEN brings from this program.
+  std::string echo(std::string_view token) const;
+
+  // Looks that end the check as skipped if this system cannot take them.
+  std::size_t descriptors();
+  Memory memory();
+  std::size_t threads();
+  std::uint64_t cpu_nanoseconds();
+  // Fails unless the server sleeps: neither runnable nor waking up again and again.
+  void expect_asleep(const std::string& situation);
+
+  // SIGTERM, and exit status 0 within the patience.
+  void expect_clean_stop();
+  // The check has ended the server in its own way, and has looked at its status.
+  void forget_server() { server_.reset(); }
+  // Is it alive, and has no sanitizer complained?
+  void expect_healthy();
+
+  // What can be said of the server's state at the moment.
+  std::string describe_server() const;
+  std::string transcript() const;
+
+ private:
+  Tested tested_;
+  Sanitizers sanitizers_;
+  std::unique_ptr<ServerProcess> server_;
+  std::string done_;
+  std::string expected_;
+  std::vector<std::string> steps_;
+  int clients_ = 0;
+};
+
+enum class Outcome { passed, failed, skipped, inconclusive, broken };
+
+struct Result {
+  Outcome outcome = Outcome::passed;
+  std::string story;  // why, unless passed
+  int tries = 1;
+};
+
+// Runs the check, up to three times while it is inconclusive, each time with a server of its own.
+// `again` is the command that repeats it, for the story.
+Result run_check(const Check& check, const Tested& tested, const std::string& again);
+
+// The tables, one for each file of checks.
+std::span<const Check> starting_checks();
+std::span<const Check> reading_checks();
+std::span<const Check> refusing_checks();
+std::span<const Check> writing_checks();
+std::span<const Check> leaving_checks();
+std::span<const Check> limit_checks();
+std::span<const Check> stopping_checks();
+std::span<const Check> waiting_checks();
+std::span<const Check> backend_checks();

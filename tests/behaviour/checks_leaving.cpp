@@ -1,0 +1,408 @@
+// Leaving: connections go on, end, and break at any moment; nothing is left behind.
+#include <csignal>
+
+#include <string>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+
+namespace {
+
+// Descriptors, threads and memory as they were.
+struct Holdings {
+  std::size_t descriptors;
+  std::size_t threads;
+};
+
+Holdings holdings_of(Context& context) {
+  context.settle();
+  return {context.descriptors(), context.threads()};
+}
+
+void expect_back_to(Context& context, const Holdings& before) {
+  context.settle();
+  context.eventually(
+      [&] {
+        return context.descriptors() <= before.descriptors && context.threads() <= before.threads;
+      },
+      [&] {
+        return "it had " + std::to_string(before.descriptors) + " descriptors and " +
+               std::to_string(before.threads) + " threads before, and now has " +
+               std::to_string(context.descriptors()) + " and " + std::to_string(context.threads()) +
+               ", with all clients gone";
+      });
+}
+
+// One client that comes and leaves, each time in another way.
+void come_and_go(Context& context, int way) {
+  Client client(context);
+  switch (way % 8) {
+    case 0: client.close(); break;
+    case 1: client.reset(); break;
+    case 2:
+      client.send("GET /echo/ha");
+      client.reset();
+      break;
+    case 3:
+      client.get("/echo/x");
+      client.reset();
+      break;
+    case 4:
+      client.get("/bytes/3000000");
+      client.reset();
+      break;
+    case 5:
+      client.get("/echo/x");
+      client.expect_answer(200);
+      client.close();
+      break;
+    case 6:
+      client.send("BAD\r\n\r\n");
+      client.reset();
+      break;
+    default:
+      client.send(get_request("/echo/x") + "GET /");
+      client.half_close();
+      client.expect_answer(200);
+      break;
+  }
+}
+
+const Check checks[] = {
+    {.id = "D01",
+     .title = "a connection goes on after an answer",
+     .hint = "does the connection end with the answer in HTTP/1.1?",
+     .lesson = lesson::reading,
+     .run =
+         [](Context& context) {
+           context.scene("I sent five requests over one connection, one after the other.",
+                         "five answers.");
+           Client client(context);
+           for (int i = 0; i < 5; ++i) {
+             client.get("/echo/" + std::to_string(i));
+             client.expect_answer(200, context.echo(std::to_string(i)));
+           }
+         }},
+
+    {.id = "D02",
+     .title = "Connection: close ends it after the answer",
+     .hint = "who closes, and when?",
+     .lesson = lesson::reading,
+     .run =
+         [](Context& context) {
+           context.scene("I sent a request with Connection: close, with a second one behind it; "
+                         "and one with a list of words that holds close.",
+                         "one answer that says Connection: close, then the end.");
+           for (const char* value : {"close", "te, close", "CLOSE ,x"}) {
+             Client client(context);
+             client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\nConnection: " + std::string(value) +
+                         "\r\n\r\n" + get_request("/echo/b"));
+             context.expect(client.expect_answer(200).closes(),
+                            "the answer does not say Connection: close");
+             client.expect_end();
+           }
+         }},
+
+    {.id = "D03",
+     .title = "HTTP/1.0 ends after the answer, unless it asks for more",
+     .hint = "what is the default of HTTP/1.0?",
+     .lesson = lesson::reading,
+     .run =
+         [](Context& context) {
+           context.scene("I sent requests in HTTP/1.0, with keep-alive and without.",
+                         "with it the connection goes on, without it ends.");
+           Client client(context);
+           client.send("GET /echo/a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+           client.expect_answer(200, context.echo("a"));
+           client.send("GET /echo/b HTTP/1.0\r\n\r\n");
+           client.expect_answer(200, context.echo("b"));
+           client.expect_end();
+         }},
+
+    {.id = "D04",
+     .title = "clients that come and go in every way leave nothing behind",
+     .needs = need_proc,
+     .hint = "on which of the ways out is a descriptor not closed, a thread not joined?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("400 clients came and left: at once, with a reset, in the middle of a "
+                         "request, of an answer...",
+                         "as many descriptors and threads as before.");
+           const Holdings before = holdings_of(context);
+           for (int i = 0; i < 400; ++i) come_and_go(context, i);
+           expect_back_to(context, before);
+         }},
+
+    {.id = "D05",
+     .title = "memory returns after ten thousand clients",
+     .needs = need_proc | need_plain_build,
+     .hint = "what of a client is still there when it has gone?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("500 clients asked and reset, then 10,000 more.",
+                         "the 10,000 add less than 512 KiB to the server's memory, and no "
+                         "descriptor or thread.");
+           const auto churn = [&context](int count) {
+             for (int i = 0; i < count; ++i) {
+               Client client(context);
+               client.get("/echo/x");
+               if (i % 2 == 0) client.expect_answer(200);
+               client.reset();
+             }
+             context.settle();
+           };
+           churn(500);
+           const Holdings before = holdings_of(context);
+           const Memory memory_before = context.memory();
+           churn(10'000);
+           expect_back_to(context, before);
+           const Memory memory_after = context.memory();
+           context.expect(memory_after.resident_kib < memory_before.resident_kib + 512,
+                          "its memory grew from " + std::to_string(memory_before.resident_kib) +
+                              " to " + std::to_string(memory_after.resident_kib) + " KiB");
+         }},
+
+    {.id = "D06",
+     .title = "500 clients that connect and reset at once",
+     .hint = "what does accept() give for a client that has already left?",
+     .lesson = lesson::accepting,
+     .run =
+         [](Context& context) {
+           context.scene("I stopped the server, let 500 clients connect and reset, half of them "
+                         "after a request; then let it run on.",
+                         "the next client is served, and nothing is left of the 500.");
+           if (can_observe_processes()) context.settle();
+           const std::size_t before = can_observe_processes() ? context.descriptors() : 0;
+           context.server().stop_running();
+           for (int i = 0; i < 500; ++i) {
+             Client client(context);
+             if (i % 2 == 0) client.get("/bytes/100000");
+             client.reset();
+           }
+           context.server().run_on();
+           context.settle();
+           if (before > 0)
+             context.eventually([&] { return context.descriptors() <= before; },
+                                [&] {
+                                  return "it had " + std::to_string(before) +
+                                         " descriptors before, and now has " +
+                                         std::to_string(context.descriptors());
+                                });
+         }},
+
+    {.id = "D07",
+     .title = "half-closed clients do not keep it busy",
+     .needs = need_proc,
+     .hint = "a socket at its end is readable for ever. Do you go on watching it?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("Three clients closed their sending side, one of them in the middle of a "
+                         "request, and stayed.",
+                         "the server closes them or sleeps.");
+           Client client(context);
+           client.get("/echo/x");
+           client.expect_answer(200, context.echo("x"));
+           client.half_close();
+           Client half(context);
+           half.send("GET /ec");
+           half.half_close();
+           Client silent(context);
+           silent.half_close();
+           context.expect_asleep("With three half-closed clients");
+           context.settle();
+         }},
+
+    {.id = "D08",
+     .title = "half-close while an answer is stuck does not keep it busy",
+     .models = servers,
+     .needs = need_proc | need_sockets,
+     .hint = "what do you watch while you cannot send: only for room?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("With small buffers, a client asked for 300,000 bytes, did not read, and "
+                         "closed its sending side.",
+                         "the server sleeps; then the client reads every byte.");
+           Launch launch;
+           launch.small_buffers = true;
+           context.start(launch);
+           Client client(context, {.small_buffer = true});
+           client.get("/bytes/300000");
+           client.wait_until_server_is_stuck();
+           client.half_close();
+           context.expect_asleep("While that client does not read");
+           client.read_head();
+           client.read_pattern(0, 300'000);
+           client.expect_end();
+         }},
+
+    {.id = "D09",
+     .title = "a reset while an answer is stuck ends that client only",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "what do you do with ECONNRESET and EPIPE from send()?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("With small buffers, five clients asked for 300,000 bytes, did not read, "
+                         "and reset; once more while the server was stopped.",
+                         "the server goes on, asleep, and serves the next client.");
+           Launch launch;
+           launch.small_buffers = true;
+           context.start(launch);
+           for (const bool stopped : {false, true})
+             for (int i = 0; i < 5; ++i) {
+               Client client(context, {.small_buffer = true});
+               client.send(get_request("/bytes/300000") + get_request("/echo/more"));
+               client.wait_until_server_is_stuck();
+               if (stopped) context.server().stop_running();
+               client.reset();
+               if (stopped) context.server().run_on();
+             }
+           context.settle();
+           if (can_observe_processes()) context.expect_asleep("After the resets");
+         }},
+
+    {.id = "D10",
+     .title = "no death by SIGPIPE",
+     .hint = "what does the kernel send to a process that writes to a closed connection?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("While the server was stopped, clients sent requests, closed their "
+                         "sending side and reset.",
+                         "the first write to such a client fails; the server lives.");
+           for (const char* path : {"/echo/x", "/bytes/1000000"})
+             for (int i = 0; i < 3; ++i) {
+               Client client(context);
+               context.server().stop_running();
+               client.send(get_request(path) + get_request(path));
+               client.half_close();
+               client.reset();
+               context.server().run_on();
+               context.settle();
+             }
+         }},
+
+    {.id = "D11",
+     .title = "resets in the middle of a large answer",
+     .models = servers,
+     .hint = "which errors of send() concern one client only?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("Ten clients asked for 12 MB, read some of it, and reset.",
+                         "the server goes on.");
+           for (int i = 0; i < 10; ++i) {
+             Client client(context);
+             client.get("/bytes/12000000");
+             client.read_head();
+             client.read_pattern(0, static_cast<std::size_t>(1000 + 100'000 * i));
+             client.reset();
+           }
+           context.settle();
+         }},
+
+    {.id = "D12",
+     .title = "resets and requests of other clients in one wake-up",
+     .models = every_concurrent,
+     .hint = "an event of this round is for a client that has ended in this round: who gets it?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("I stopped the server; of 40 clients every second one reset, the others "
+                         "asked, and 20 new ones connected and asked; then I let it run on.",
+                         "all that are there get their own answers.");
+           for (int round = 0; round < 3; ++round) {
+             std::vector<Client> clients;
+             for (int i = 0; i < 40; ++i) {
+               clients.emplace_back(context);
+               clients.back().get("/echo/known");
+               clients.back().expect_answer(200, context.echo("known"));
+             }
+             context.server().stop_running();
+             for (std::size_t i = 0; i < 40; ++i)
+               if (i % 2 == 0)
+                 clients[i].reset();
+               else
+                 clients[i].get("/echo/old" + std::to_string(i));
+             for (std::size_t i = 40; i < 60; ++i) {
+               clients.emplace_back(context);
+               clients.back().get("/echo/new" + std::to_string(i));
+             }
+             context.server().run_on();
+             for (std::size_t i = 0; i < 60; ++i) {
+               if (i < 40 && i % 2 == 0) continue;
+               clients[i].expect_answer(
+                   200, context.echo((i < 40 ? "old" : "new") + std::to_string(i)));
+             }
+           }
+         }},
+
+    {.id = "D13",
+     .title = "EINTR by a signal, twenty times",
+     .hint = "which calls come back with EINTR, and what is to be done then?",
+     .lesson = lesson::signals,
+     .run =
+         [](Context& context) {
+           context.scene("I sent SIGUSR1 twenty times, while the server waited for clients and "
+                         "while a client was in the middle of a request.",
+                         "a line of counters on stderr for signals, and service as usual.");
+           Client client(context);
+           client.send("GET /ec");
+           client.wait_until_read();
+           for (int i = 0; i < 20; ++i) {
+             context.server().signal(SIGUSR1);
+             context.wait_until_quiet();
+           }
+           client.send("ho/signals HTTP/1.1\r\nHost: x\r\n\r\n");
+           client.expect_answer(200, context.echo("signals"));
+           const std::string said = context.server().error_output();
+           for (const char* word : {"accepted 1", "open 1", "requests ", "wakeups ", "waits "})
+             context.expect(said.find(word) != std::string::npos,
+                            std::string("the counters lack '") + word + "'");
+           context.expect(std::count(said.begin(), said.end(), '\n') == 20,
+                          "there should be 20 lines, one for each signal");
+         }},
+
+    {.id = "D14",
+     .title = "EINTR by being stopped and continued",
+     .hint = "which waiting calls does the kernel not restart after SIGCONT (signal(7))?",
+     .lesson = lesson::signals,
+     .run =
+         [](Context& context) {
+           context.scene("I stopped and continued the server five times, with a client in the "
+                         "middle of a request, and with one in the middle of an answer.",
+                         "service as usual.");
+           Client client(context);
+           client.send("GET /ec");
+           client.wait_until_read();
+           for (int i = 0; i < 5; ++i) {
+             context.server().stop_running();
+             context.server().run_on();
+             context.wait_until_quiet();
+           }
+           client.send("ho/stopped HTTP/1.1\r\nHost: x\r\n\r\n");
+           client.expect_answer(200, context.echo("stopped"));
+           if (context.is(slow_backend)) return;
+           client.get("/bytes/20000000");
+           client.wait_until_server_is_stuck();
+           for (int i = 0; i < 5; ++i) {
+             context.server().stop_running();
+             context.server().run_on();
+             context.server().signal(SIGUSR1);
+             context.wait_until_quiet();
+           }
+           client.read_head();
+           client.read_pattern(0, 20'000'000);
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> leaving_checks() { return checks; }

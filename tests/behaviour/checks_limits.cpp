@@ -1,0 +1,446 @@
+// Limits: out of descriptors, out of threads, out of time.
+#include <csignal>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+void limit_descriptors(Context& context, std::size_t most) {
+  context.note("limited the server to " + std::to_string(most) + " descriptors");
+  if (!limit_descriptors_of(context.server().pid(), most))
+    throw Skipped{"the limits of a running process cannot be changed here"};
+}
+
+// The clock of a check: it knows when the tester itself was held up for too long to judge.
+class Pace {
+ public:
+  explicit Pace(milliseconds longest_gap) : longest_gap_(longest_gap) {}
+  void step(milliseconds length) {
+    std::this_thread::sleep_for(length);
+    const auto now = Clock::now();
+    if (now - last_ > longest_gap_) throw Inconclusive{"the tester was held up for too long"};
+    last_ = now;
+  }
+
+ private:
+  milliseconds longest_gap_;
+  Clock::time_point last_ = Clock::now();
+};
+
+// Fails if it has taken less than the time limit, which would be too early.
+void expect_not_before(Context& context, Clock::time_point begin, milliseconds least) {
+  const auto passed = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+  context.expect(passed >= least, "it came after " + std::to_string(passed.count()) + " ms already");
+}
+
+const Check checks[] = {
+    {.id = "L01",
+     .title = "out of descriptors: it sleeps, and serves the clients it has",
+     .models = every_concurrent,
+     .needs = need_proc,
+     .hint = "accept() fails and the listener stays readable. What will the next wait say?",
+     .lesson = lesson::descriptors,
+     .run =
+         [](Context& context) {
+           context.scene("With a client connected I took away all further descriptors, and "
+                         "connected five more that asked.",
+                         "the first is served, the server sleeps, and the five are served as soon "
+                         "as there are descriptors again.");
+           Client known(context);
+           known.get("/echo/known");
+           known.expect_answer(200, context.echo("known"));
+           context.settle();
+           limit_descriptors(context, context.descriptors());
+           std::vector<Client> others;
+           for (int i = 0; i < 5; ++i) {
+             others.emplace_back(context);
+             others.back().get("/echo/" + std::to_string(i));
+           }
+           context.expect_asleep("With no descriptor left and clients waiting");
+           known.get("/echo/still");
+           known.expect_answer(200, context.echo("still"));
+           limit_descriptors(context, 1000);
+           for (int i = 0; i < 5; ++i)
+             others[static_cast<std::size_t>(i)].expect_answer(200,
+                                                               context.echo(std::to_string(i)));
+         }},
+
+    {.id = "L02",
+     .title = "out of descriptors with nobody connected: it sleeps and recovers",
+     .needs = need_proc,
+     .hint = "who tries accept() again, and when?",
+     .lesson = lesson::descriptors,
+     .run =
+         [](Context& context) {
+           context.scene("I took away all further descriptors, and connected three clients that "
+                         "asked.",
+                         "the server sleeps, and serves them as soon as there are descriptors.");
+           context.settle();
+           limit_descriptors(context, context.descriptors());
+           std::vector<Client> clients;
+           for (int i = 0; i < 3; ++i) {
+             clients.emplace_back(context);
+             clients.back().send("GET /echo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+           }
+           context.expect_asleep("With no descriptor left and clients waiting");
+           limit_descriptors(context, 1000);
+           for (Client& client : clients) client.expect_answer(200, context.echo("x"));
+         }},
+
+    {.id = "L03",
+     .title = "more clients than descriptors: all are served in the end",
+     .models = every_concurrent,
+     .hint = "when a client leaves, who takes the next one out of the backlog?",
+     .lesson = lesson::descriptors,
+     .run =
+         [](Context& context) {
+           context.scene("With a limit of 40 descriptors, 60 clients connected; then one after the "
+                         "other asked, was answered and left.",
+                         "all 60 are answered.");
+           Launch launch;
+           launch.descriptor_limit = 40;
+           context.start(launch);
+           std::vector<Client> clients;
+           for (int i = 0; i < 60; ++i) clients.emplace_back(context);
+           context.wait_until_quiet();
+           for (std::size_t i = 0; i < clients.size(); ++i) {
+             clients[i].get("/echo/" + std::to_string(i));
+             clients[i].expect_answer(200, context.echo(std::to_string(i)));
+             clients[i].close();
+           }
+         }},
+
+    {.id = "L04",
+     .title = "more clients than threads: they wait in the backlog",
+     .models = thread_per_connection,
+     .needs = need_proc | need_sockets,
+     .hint = "where can a client wait that has no thread yet?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("With -n 4, ten clients connected and asked.",
+                         "four are answered; the others wait, and each is served when one leaves. "
+                         "None is turned away.");
+           context.start_with({"-n", "4"});
+           context.settle();
+           const std::size_t before = context.threads();
+           std::vector<Client> clients;
+           for (int i = 0; i < 10; ++i) {
+             clients.emplace_back(context);
+             clients.back().get("/echo/" + std::to_string(i));
+           }
+           for (std::size_t i = 0; i < 4; ++i) clients[i].expect_answer(200, std::to_string(i));
+           context.expect_asleep("With all four threads taken");
+           context.expect(context.threads() <= before + 4,
+                          "it has " + std::to_string(context.threads() - before) + " threads more");
+           for (std::size_t i = 4; i < 10; ++i)
+             context.expect(!clients[i].something_arrives_within(milliseconds(0)),
+                            "client " + std::to_string(i + 1) + " was answered or closed");
+           for (std::size_t i = 4; i < 10; ++i) {
+             clients[i - 4].close();
+             clients[i].expect_answer(200, std::to_string(i));
+           }
+         }},
+
+    {.id = "L05",
+     .title = "no memory for a thread: 503, and life goes on",
+     .models = thread_per_connection,
+     .needs = need_proc | need_plain_build,
+     .hint = "what does pthread_create() return when there is no room for a stack?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("With stacks of 1 GiB and room for only one, three clients asked; then all "
+                         "left and another one asked.",
+                         "the first is served, the others get 503 or wait; the last is served.");
+           Launch launch;
+           launch.arguments = {"-s", "1048576"};
+           launch.address_space_limit = std::size_t{1800} << 20;
+           context.start(launch);
+           {
+             Client first(context);
+             first.get("/echo/first");
+             first.expect_answer(200, "first");
+             Client second(context);
+             second.get("/echo/second");
+             context.expect(second.expect_answer(503).closes(), "the 503 does not say close");
+             second.expect_end();
+             first.get("/echo/again");
+             first.expect_answer(200, "again");
+           }
+           // Its thread may need a moment to end; until then it is 503.
+           int status = 0;
+           context.eventually(
+               [&] {
+                 Client next(context);
+                 next.get("/echo/next");
+                 return (status = next.read_answer().status) == 200;
+               },
+               [&] { return "the next client still gets " + std::to_string(status); });
+         }},
+
+    {.id = "L06",
+     .title = "threads are joined: their stacks do not pile up",
+     .models = thread_per_connection,
+     .needs = need_proc | need_plain_build,
+     .hint = "what is left of a thread that has ended and that nobody has joined?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("30 clients came and went, then 200 more.",
+                         "the address space grows by less than 200 MB, and no thread is left.");
+           const auto visit = [&context](int count) {
+             for (int i = 0; i < count; ++i) {
+               Client client(context);
+               client.get("/echo/x");
+               client.expect_answer(200, "x");
+             }
+             context.settle();
+           };
+           visit(30);
+           const std::size_t threads = context.threads();
+           const Memory before = context.memory();
+           visit(200);
+           const Memory after = context.memory();
+           context.expect(after.virtual_kib < before.virtual_kib + 200 * 1024,
+                          "the address space grew from " + std::to_string(before.virtual_kib) +
+                              " to " + std::to_string(after.virtual_kib) + " KiB");
+           context.eventually([&] { return context.threads() <= threads; },
+                              [&] {
+                                return std::to_string(context.threads()) + " threads are left of " +
+                                       std::to_string(threads);
+                              });
+         }},
+
+    {.id = "L07",
+     .title = "a descriptor that select() cannot watch is turned away with 503",
+     .models = select_loop,
+     .hint = "what does FD_SET do with a number of 1024?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           context.scene("With descriptors 20 to 1099 taken, 40 clients connected and asked.",
+                         "those whose descriptors fit are served, the others get 503 and an end; "
+                         "when some have left, new ones are served.");
+           Launch launch;
+           launch.occupied_below = 1100;
+           launch.descriptor_limit = 1300;
+           context.start(launch);
+           std::vector<Client> served;
+           int refused = 0;
+           for (int i = 0; i < 40; ++i) {
+             Client client(context);
+             client.get("/echo/x");
+             const ReceivedAnswer answer = client.read_answer();
+             if (answer.status == 200) {
+               served.push_back(std::move(client));
+               continue;
+             }
+             context.expect(answer.status == 503 && answer.closes(),
+                            "a client got status " + std::to_string(answer.status));
+             client.expect_end();
+             ++refused;
+           }
+           context.expect(served.size() >= 5 && refused >= 20,
+                          std::to_string(served.size()) + " were served, " +
+                              std::to_string(refused) + " got 503");
+           for (Client& client : served) {
+             client.get("/echo/still");
+             client.expect_answer(200, "still");
+           }
+           served.clear();
+           context.settle();
+         }},
+
+    {.id = "L08",
+     .title = "a backend connection that select() cannot watch is 503",
+     .models = select_loop,
+     .hint = "which descriptors does a conversation have besides the client's?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           context.scene("With descriptors 20 to 1099 taken, and clients on the others, one client "
+                         "asked for /row.",
+                         "503, and the connection goes on.");
+           const Backend backend;
+           Launch launch;
+           launch.arguments = {"-b", backend.port_text()};
+           launch.occupied_below = 1100;
+           launch.descriptor_limit = 1300;
+           context.start(launch);
+           std::vector<Client> served;
+           for (bool full = false; !full;) {
+             Client client(context);
+             client.get("/echo/x");
+             full = client.read_answer().status != 200;
+             if (!full) served.push_back(std::move(client));
+           }
+           served.front().get("/row");
+           served.front().expect_answer(503);
+           served.front().get("/echo/still");
+           served.front().expect_answer(200, "still");
+         }},
+
+    {.id = "T01",
+     .title = "silent clients are closed after -t seconds",
+     .hint = "who looks at the clock while everybody is silent?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, clients connected and were silent, some after a request.",
+                         "each is closed, not before 0.5 s, though nobody else does anything.");
+           context.start_with({"-t", "0.5"});
+           const auto begin = Clock::now();
+           std::vector<Client> clients;
+           for (int i = 0; i < (context.is(one_at_a_time) ? 2 : 20); ++i) {
+             clients.emplace_back(context);
+             if (i % 2 == 0) clients.back().get("/echo/x");
+           }
+           for (std::size_t i = 0; i < clients.size(); i += 2)
+             clients[i].expect_answer(200, context.echo("x"));
+           clients.front().expect_end();
+           expect_not_before(context, begin, milliseconds(490));
+           for (std::size_t i = 1; i < clients.size(); ++i) clients[i].expect_end();
+           context.settle();
+         }},
+
+    {.id = "T02",
+     .title = "one byte and silence: 408, and closed",
+     .hint = "from when on does a request have its time?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, a client sent one byte and was silent.",
+                         "408 and the end.");
+           context.start_with({"-t", "0.5"});
+           Client client(context);
+           client.send("G");
+           const auto begin = Clock::now();
+           context.expect(client.expect_answer(408).closes(), "the 408 does not say close");
+           expect_not_before(context, begin, milliseconds(400));
+           client.expect_end();
+         }},
+
+    {.id = "T03",
+     .title = "a byte now and then buys no time",
+     .hint = "does every byte start the clock anew?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 1, a client sent a byte of its request every 50 ms, without end.",
+                         "408 and the end after a second, two at most in a server that parks.");
+           context.start_with({"-t", "1"});
+           Client client(context);
+           client.send("GET / HTTP/1.1\r\nHost: x\r\nX: ");
+           Pace pace(milliseconds(700));
+           const auto deadline = Clock::now() + context.patience();
+           while (!client.something_arrives_within(milliseconds(0))) {
+             context.expect(Clock::now() < deadline, "it is still listened to. " + client.describe());
+             if (!client.try_to_send("x")) break;
+             pace.step(milliseconds(50));
+           }
+           client.expect_answer(408);
+           client.expect_end();
+         }},
+
+    {.id = "T04",
+     .title = "who does not take its answer is closed",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "how long may an answer wait in your buffers?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, a client asked for 50 MB and did not read.",
+                         "the server closes it; others are served.");
+           context.start_with({"-t", "0.5"});
+           Client client(context);
+           client.get("/bytes/50000000");
+           client.wait_until_server_closes();
+           context.settle();
+         }},
+
+    {.id = "T05",
+     .title = "who takes its answer slowly is not closed",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "is it the time for the whole answer, or for the next bytes of it?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 1 and small server buffers, a client read 4 MB in pieces, one "
+                         "every 150 ms, for longer than 2 s.",
+                         "it gets every byte.");
+           Launch launch;
+           launch.small_buffers = true;
+           launch.arguments = {"-t", "1"};
+           context.start(launch);
+           Client client(context);
+           constexpr std::size_t size = 4'000'000;
+           client.get("/bytes/" + std::to_string(size));
+           client.wait_until_server_is_stuck();
+           client.read_head();
+           Pace pace(milliseconds(600));
+           constexpr std::size_t piece = size / 16;
+           for (std::size_t at = 0; at < size; at += piece) {
+             client.read_pattern(at, piece);
+             pace.step(milliseconds(150));
+           }
+           client.get("/echo/after");
+           client.expect_answer(200, "after");
+         }},
+
+    {.id = "T06",
+     .title = "every request starts the clock anew",
+     .hint = "which events show that a client is alive?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.8, a client sent a request every 200 ms for 2 s.",
+                         "all are answered.");
+           context.start_with({"-t", "0.8"});
+           Client client(context);
+           Pace pace(milliseconds(500));
+           for (int i = 0; i < 10; ++i) {
+             client.get("/echo/x");
+             client.expect_answer(200, context.echo("x"));
+             pace.step(milliseconds(200));
+           }
+         }},
+
+    {.id = "T07",
+     .title = "time limits of many clients, each at its own time",
+     .models = every_concurrent,
+     .hint = "when one client's time starts anew, whose is the next to run out?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.6, three clients were silent from the start while a fourth, "
+                         "older than all of them, asked every 100 ms.",
+                         "the three are closed, the fourth is served all the time.");
+           context.start_with({"-t", "0.6"});
+           Client busy(context);
+           std::vector<Client> silent;
+           for (int i = 0; i < 3; ++i) silent.emplace_back(context);
+           Pace pace(milliseconds(400));
+           for (int i = 0; i < 12; ++i) {
+             busy.get("/echo/x");
+             busy.expect_answer(200, context.echo("x"));
+             pace.step(milliseconds(100));
+           }
+           for (Client& client : silent) client.expect_end();
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> limit_checks() { return checks; }

@@ -1,0 +1,308 @@
+// Refusing: what is not HTTP, or not served here, gets a clear answer and an end.
+#include <string>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+
+namespace {
+
+struct Refusal {
+  std::string bytes;
+  int status;
+};
+
+// The end of most requests below.
+const std::string host_and_end = "Host: x\r\n\r\n";
+
+// Sends each over a new connection, with a good request behind it that must never be answered.
+void expect_refusals(Context& context, const std::vector<Refusal>& refusals) {
+  for (const Refusal& refusal : refusals) {
+    Client client(context);
+    (void)client.try_to_send(refusal.bytes + "GET /echo/smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+    const ReceivedAnswer answer = client.expect_answer(refusal.status);
+    context.expect(answer.closes(), "the answer does not say Connection: close");
+    context.expect(!answer.body.empty(), "the answer does not say in words what is wrong");
+    client.expect_end();
+  }
+  context.settle();
+}
+
+// The same with each text as a field of an otherwise good request.
+void expect_refused_fields(Context& context, const std::vector<std::string>& fields, int status) {
+  std::vector<Refusal> refusals;
+  for (const std::string& field : fields)
+    refusals.push_back({"GET /echo/x HTTP/1.1\r\nHost: x\r\n" + field + "\r\n\r\n", status});
+  expect_refusals(context, refusals);
+}
+
+const Check checks[] = {
+    {.id = "B30",
+     .title = "a request without Host, or with two, is 400",
+     .hint = "which field must a request of HTTP/1.1 have exactly once?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent requests without Host, and with two.",
+                         "400 and the end; in HTTP/1.0 none is fine, and two are not.");
+           expect_refusals(
+               context, {{"GET / HTTP/1.1\r\n\r\n", 400},
+                         {"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", 400},
+                         {"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400},
+                         {"GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nhost: y\r\n\r\n", 400},
+                         {"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", 400},
+                         {"GET http://x/ HTTP/1.1\r\n\r\n", 400}});
+           Client old(context);
+           old.send("GET /echo/old HTTP/1.0\r\n\r\n");
+           old.expect_answer(200, context.echo("old"));
+         }},
+
+    {.id = "B31",
+     .title = "a version that is none is 400, one not served 505",
+     .hint = "which part of the version may grow without breaking you?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent requests in HTTP/2.0 and in versions that are none.",
+                         "505 for the first; 400 for the others; HTTP/1.7 is served as 1.1.");
+           expect_refusals(context, {{"GET / HTTP/2.0\r\n" + host_and_end, 505},
+                                     {"GET / HTTP/9.9\r\n" + host_and_end, 505},
+                                     {"GET / HTTP/0.9\r\n" + host_and_end, 505},
+                                     {"GET / http/1.1\r\n" + host_and_end, 400},
+                                     {"GET / HTTP/1\r\n" + host_and_end, 400},
+                                     {"GET / HTTP/1.\r\n" + host_and_end, 400},
+                                     {"GET / HTTP/1.10\r\n" + host_and_end, 400},
+                                     {"GET / HTTP/a.b\r\n" + host_and_end, 400},
+                                     {"GET / HTTPS/1.1\r\n" + host_and_end, 400},
+                                     {"GET / HTTP/1.1 \r\n" + host_and_end, 400},
+                                     {"GET /\r\n" + host_and_end, 400},
+                                     {"GET \r\n" + host_and_end, 400},
+                                     {"GET\r\n" + host_and_end, 400}});
+           Client later(context);
+           later.send("GET /echo/a HTTP/1.7\r\n" + host_and_end);
+           later.expect_answer(200, context.echo("a"));
+         }},
+
+    {.id = "B32",
+     .title = "a method it does not serve is 405, one it does not know 501",
+     .hint = "what does Allow tell the client?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent requests with other methods than GET and HEAD.",
+                         "405 with Allow: GET, HEAD; 501 for a word nobody knows; 400 for none.");
+           for (const char* method :
+                {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"}) {
+             Client client(context);
+             client.send(std::string(method) + " /echo/x HTTP/1.1\r\n" + host_and_end);
+             const ReceivedAnswer answer = client.expect_answer(405);
+             const std::string* allow = answer.field("allow");
+             context.expect(allow != nullptr && *allow == "GET, HEAD",
+                            std::string("the 405 to ") + method + " has no 'Allow: GET, HEAD'");
+             client.expect_end();
+           }
+           expect_refusals(context, {{"BREW / HTTP/1.1\r\n" + host_and_end, 501},
+                                     {"get / HTTP/1.1\r\n" + host_and_end, 501},
+                                     {"GETS / HTTP/1.1\r\n" + host_and_end, 501},
+                                     {"G(T / HTTP/1.1\r\n" + host_and_end, 400},
+                                     {" GET / HTTP/1.1\r\n" + host_and_end, 400},
+                                     {": / HTTP/1.1\r\n" + host_and_end, 400}});
+         }},
+
+    {.id = "B33",
+     .title = "a target that is none is 400",
+     .hint = "what may stand between the two blanks of a request line?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent request lines with blanks, control characters or nothing where "
+                         "the target should be.",
+                         "400 and the end.");
+           expect_refusals(context, {{"GET  / HTTP/1.1\r\n" + host_and_end, 400},
+                                     {"GET /a b HTTP/1.1\r\n" + host_and_end, 400},
+                                     {"GET /a\tb HTTP/1.1\r\n" + host_and_end, 400},
+                                     {"GET /\x01 HTTP/1.1\r\n" + host_and_end, 400},
+                                     {"GET /\x7f HTTP/1.1\r\n" + host_and_end, 400},
+                                     {"GET /\x1b[2J HTTP/1.1\r\n" + host_and_end, 400},
+                                     {"GET echo HTTP/1.1\r\n" + host_and_end, 400}});
+         }},
+
+    {.id = "B34",
+     .title = "a bare line feed or carriage return is 400",
+     .hint = "what ends a line in HTTP?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I ended lines with a line feed alone, and put carriage returns where "
+                         "none belongs.",
+                         "400 and the end.");
+           expect_refusals(context, {{"GET / HTTP/1.1\nHost: x\n\n", 400},
+                                     {"GET / HTTP/1.1\nHost: x\r\n\r\n", 400},
+                                     {"GET / HTTP/1.1\r\nHost: x\n\r\n", 400},
+                                     {"GET / HTTP/1.1\r\nHost: x\r\nA: b\nC: d\r\n\r\n", 400},
+                                     {"GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", 400},
+                                     {"GET / HTTP/1.1\r\nHost: x\r\r\n\r\n", 400},
+                                     {"GET / HTTP/1.1\r\r\nHost: x\r\n\r\n", 400},
+                                     {"GET /\r HTTP/1.1\r\nHost: x\r\n\r\n", 400}});
+         }},
+
+    {.id = "B35",
+     .title = "a control character in a field is 400",
+     .hint = "which bytes may a field value hold? And where does strlen() stop?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I put control characters, a zero byte among them, into fields.",
+                         "400 and the end.");
+           using namespace std::string_literals;
+           expect_refused_fields(context, {"A: b\0c"s, "A: \x01", "A: b\x0b", "A: \x7f", "A\0: b"s,
+                                           "A: b\x1b[31m", "\x02: b"},
+                                 400);
+           expect_refusals(context, {{"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n"s, 400}});
+           Client client(context);  // a tab and bytes above 127 are allowed
+           client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nA: b\tc \xe4\xff\r\nB:\r\nC: \r\n\r\n");
+           client.expect_answer(200, context.echo("x"));
+         }},
+
+    {.id = "B36",
+     .title = "a field that is not 'Name: value' is 400, a folded one too",
+     .hint = "why is a blank before the colon dangerous behind a proxy?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent fields with a blank before the colon, without a colon, without a "
+                         "name, and continued on a second line.",
+                         "400 and the end.");
+           expect_refused_fields(context, {"A : b", "A\t: b", "no colon", ": no name", "A b: c",
+                                           "A: b\r\n c", "A: b\r\n\tc", "(A): b", "A\x80: b"},
+                                 400);
+           expect_refusals(context, {{"GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400}});
+         }},
+
+    {.id = "B37",
+     .title = "a Content-Length that is malformed or contradicts itself is 400",
+     .hint = "which of two lengths would the next server believe?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent malformed and contradicting lengths.",
+                         "400 and the end; a plain 0 is fine.");
+           expect_refused_fields(
+               context,
+               {"Content-Length: x", "Content-Length: -1", "Content-Length: +0", "Content-Length:",
+                "Content-Length: 0x0", "Content-Length: 1 0",
+                "Content-Length: 0\r\nContent-Length: 5",
+                "Content-Length: 5\r\nContent-Length: 0", "Content-Length: 0, 5",
+                "Content-Length: 99999999999999999999999", "Content-Length: 0 ;",
+                "Content-Length: 18446744073709551616"},
+               400);
+           Client client(context);
+           client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+           client.expect_answer(200, context.echo("x"));
+         }},
+
+    {.id = "B38",
+     .title = "the body of a GET is never taken for a request",
+     .hint = "where does the next request begin if the first has a body?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I announced a body that looks like a request, and sent it.",
+                         "400 and the end: one answer, not two.");
+           const std::string body = "GET /echo/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+           expect_refusals(context, {{"GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                                          std::to_string(body.size()) + "\r\n\r\n" + body,
+                                      400}});
+         }},
+
+    {.id = "B39",
+     .title = "any Transfer-Encoding is 501",
+     .hint = "how would you find the end of a body in a coding you do not know?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent requests with Transfer-Encoding.", "501 and the end.");
+           expect_refused_fields(context, {"Transfer-Encoding: chunked",
+                                           "transfer-encoding: identity", "Transfer-Encoding: x",
+                                           "Content-Length: 0\r\nTransfer-Encoding: chunked"},
+                                 501);
+         }},
+
+    {.id = "B40",
+     .title = "Expect: 100-continue is answered at once, other expectations are 417",
+     .hint = "what does a client wait for that sends Expect and no body?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent Expect: 100-continue, and Expect: miracles.",
+                         "the final answer at once; 417 and the end.");
+           Client client(context);
+           client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\n\r\n");
+           client.expect_answer(200, context.echo("x"));
+           client.close();
+           expect_refused_fields(context, {"Expect: miracles", "Expect: 200-ok"}, 417);
+         }},
+
+    {.id = "B41",
+     .title = "good requests before a bad one are answered, those behind it are not",
+     .hint = "in which order do answers leave, and which is the last?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent two good requests, a bad one and another good one in one piece.",
+                         "200, 200, 400, and the end.");
+           Client client(context);
+           client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: x\r\n"
+                       "\r\nGET /echo/c\r\n\r\nGET /echo/d HTTP/1.1\r\nHost: x\r\n\r\n");
+           client.expect_answer(200, context.echo("a"));
+           client.expect_answer(200, context.echo("b"));
+           client.expect_answer(400);
+           client.expect_end();
+         }},
+
+    {.id = "B42",
+     .title = "the answer to a bad request is not lost to a reset",
+     .hint = "what does close() do to a socket in which unread bytes lie?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent a bad request and went on sending 200 kB, and only then read.",
+                         "the whole answer 400, then the end; the reset that close() sends for "
+                         "unread bytes must not overtake it.");
+           for (int round = 0; round < 5; ++round) {
+             Client client(context);
+             client.send("BAD\r\n\r\n");
+             client.wait_until_read();
+             for (int i = 0; i < 20; ++i)
+               if (!client.try_to_send(std::string(10'000, 'x'))) break;
+             client.expect_answer(400);
+             client.expect_end();
+           }
+         }},
+
+    {.id = "B43",
+     .title = "who goes on sending after a bad request is not listened to for ever",
+     .models = every_concurrent,
+     .hint = "how much do you drain before you close?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 1, I sent a bad request and went on sending without an end.",
+                         "the connection ends, after some time or some bytes.");
+           context.start_with({"-t", "1"});
+           Client client(context);
+           client.send("BAD\r\n\r\n");
+           const std::string more(10'000, 'x');
+           const auto deadline = std::chrono::steady_clock::now() + context.patience();
+           while (client.try_to_send(more))
+             context.expect(std::chrono::steady_clock::now() < deadline,
+                            "after " + std::to_string(context.patience().count()) +
+                                " s it still takes everything");
+           context.settle();
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> refusing_checks() { return checks; }

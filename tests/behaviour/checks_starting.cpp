@@ -1,0 +1,319 @@
+// Starting: the command line, the ready line, the listener, and whom it accepts.
+#include <arpa/inet.h>
+#include <csignal>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+
+namespace {
+
+// The program run with a command line that ends it at once.
+struct ShortRun {
+  int exit_status = -1;
+  std::string output;
+  std::string error_output;
+};
+
+ShortRun run_to_end(Context& context, std::vector<std::string> arguments) {
+  std::string words = "ran " + context.tested().name;
+  for (const std::string& argument : arguments) words += " " + argument;
+  context.note(words);
+  Launch launch;
+  launch.arguments = std::move(arguments);
+  launch.hand_down_listener = false;
+  launch.expect_ready = false;
+  ServerProcess process(context.tested().path, launch);
+  const auto status = process.wait_for_end(context.patience());
+  if (!status) context.fail("the program goes on instead of ending: " + words);
+  if (!WIFEXITED(*status)) context.fail("the program " + describe_status(*status) + ": " + words);
+  return {WEXITSTATUS(*status), process.output(), process.error_output()};
+}
+
+bool is_one_line(const std::string& text) {
+  return text.size() > 1 && text.find('\n') == text.size() - 1;
+}
+
+ServerProcess& start_with_own_listener(Context& context, std::vector<std::string> arguments = {}) {
+  Launch launch;
+  launch.arguments = std::move(arguments);
+  launch.hand_down_listener = false;
+  return context.start(launch);
+}
+
+const Check checks[] = {
+    {.id = "A00",
+     .title = "it starts, answers one request, and stops",
+     .hint = "does it print its ready line, flush it, and then read and answer?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I started the server and sent GET /.", "an answer with status 200.");
+           Client client(context);
+           client.get("/");
+           const ReceivedAnswer answer = client.expect_answer(200);
+           context.expect(!answer.body.empty(), "the greeting is empty");
+           client.close();
+           context.expect_clean_stop();
+         }},
+
+    {.id = "A01",
+     .title = "every client of a burst is accepted",
+     .hint = "if several clients are waiting, how often is the listener reported, and how often do "
+             "you accept?",
+     .lesson = lesson::accepting,
+     .run =
+         [](Context& context) {
+           context.scene("I stopped the server, connected 32 clients that each asked for a text of "
+                         "their own, and let it run on.",
+                         "32 answers, each with the right text.");
+           context.server().stop_running();
+           std::vector<Client> clients;
+           for (int i = 0; i < 32; ++i) {
+             clients.emplace_back(context);
+             clients.back().send("GET /echo/client" + std::to_string(i) +
+                                 " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+           }
+           context.server().run_on();
+           for (std::size_t i = 0; i < clients.size(); ++i)
+             clients[i].expect_answer(200, context.echo("client" + std::to_string(i)));
+         }},
+
+    {.id = "A10",
+     .title = "the backlog has room for a burst",
+     .needs = need_sockets,
+     .hint = "what is the second argument of listen() for?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I let the server make its own listener.",
+                         "its backlog has room for at least 16 clients.");
+           start_with_own_listener(context);
+           const auto backlog = backlog_of(context.server().port());
+           context.expect(backlog.has_value(), "nobody listens on the announced port");
+           context.expect(backlog->room >= 16,
+                          "the backlog has room for " + std::to_string(backlog->room));
+         }},
+
+    {.id = "A11",
+     .title = "it can be restarted on the same port at once",
+     .hint = "which socket option lets bind() take a port whose old connections are in TIME_WAIT?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I had the server close a connection first, stopped it, and started it "
+                         "again on the same port.",
+                         "it starts.");
+           start_with_own_listener(context);
+           const std::string port = std::to_string(context.server().port());
+           Client client(context);
+           client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+           client.expect_answer(200);
+           client.expect_end();  // the server's end of it is now the one that waits
+           client.close();
+           context.expect_clean_stop();
+           start_with_own_listener(context, {"-p", port});
+           Client second(context);
+           second.get("/");
+           second.expect_answer(200);
+         }},
+
+    {.id = "A12",
+     .title = "it listens on 127.0.0.1 only, unless told otherwise",
+     .needs = need_proc,  // elsewhere 127.0.0.2 is not an address of the machine
+     .hint = "which address does bind() get?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I let the server make its own listener and tried 127.0.0.2.",
+                         "that is refused; and with -a 127.0.0.2 it listens there.");
+           start_with_own_listener(context);
+           const bool reached =
+               Client::try_to_connect(context, {.address = "127.0.0.2"}).has_value();
+           context.expect(!reached, "127.0.0.2 was accepted: it listens on every address");
+           Launch launch;
+           launch.arguments = {"-a", "127.0.0.2", "-p", "0"};
+           launch.hand_down_listener = false;
+           launch.expect_ready = false;
+           ServerProcess& server = context.start(launch);
+           const std::string expected = "listening on http://127.0.0.2:";
+           context.eventually([&] { return server.output().find('\n') != std::string::npos; },
+                              [&] { return "it printed '" + server.output() + "'"; });
+           context.expect(server.output().compare(0, expected.size(), expected) == 0,
+                          "it printed '" + server.output() + "'");
+         }},
+
+    {.id = "A13",
+     .title = "a port that is taken is reported in words",
+     .hint = "what do you do with the result of bind()?",
+     .lesson = lesson::errors,
+     .run =
+         [](Context& context) {
+           context.scene("I started the server on a port on which somebody else listens.",
+                         "one line on stderr that names bind, EADDRINUSE and the words for it; "
+                         "exit status 1.");
+           const Backend somebody_else;
+           const ShortRun run = run_to_end(context, {"-p", somebody_else.port_text()});
+           const std::string said = "it said '" + readable(run.error_output, 200) + "'";
+           context.expect(run.exit_status == 1,
+                          "it exited with " + std::to_string(run.exit_status) + "; " + said);
+           context.expect(is_one_line(run.error_output), said);
+           for (const char* part : {"bind: EADDRINUSE", "Address already in use"})
+             context.expect(run.error_output.find(part) != std::string::npos, said);
+           context.expect(run.output.empty(), "it printed '" + readable(run.output) + "'");
+         }},
+
+    {.id = "A14",
+     .title = "the ready line is the only line, and is true",
+     .hint = "is the line printed after listen(), and flushed?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I let the server make its own listener on a port that the kernel chose.",
+                         "one line 'listening on http://127.0.0.1:PORT/' on stdout, and whoever "
+                         "connects to that port then is served.");
+           ServerProcess& server = start_with_own_listener(context);
+           Client client(context);
+           client.get("/echo/ready");
+           client.expect_answer(200, context.echo("ready"));
+           const std::string line =
+               "listening on http://127.0.0.1:" + std::to_string(server.port()) + "/\n";
+           context.expect(server.output() == line,
+                          "stdout is '" + readable(server.output(), 200) + "'");
+         }},
+
+    {.id = "A15",
+     .title = "its descriptors are not inherited by programs it might start",
+     .needs = need_proc,
+     .hint = "which flag of a descriptor closes it at exec()?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I looked at the flags of the listener and of a client's socket.",
+                         "both have close-on-exec.");
+           start_with_own_listener(context);
+           Client client(context);
+           client.get("/");
+           client.expect_answer(200);
+           const std::string open = inheritable_sockets_of(context.server().pid());
+           context.expect(open.empty(), "these sockets lack it: descriptor " + open);
+         }},
+
+    {.id = "A17",
+     .title = "many clients are served in any order",
+     .models = every_concurrent,
+     .hint = "who is looked after while you wait for one client?",
+     .lesson = lesson::one_at_a_time,
+     .run =
+         [](Context& context) {
+           context.scene("I connected 8 clients, and asked with the last one first, going back to "
+                         "the first; and all that once more.",
+                         "each is answered at once, whoever connected before.");
+           std::vector<Client> clients;
+           for (int i = 0; i < 8; ++i) clients.emplace_back(context);
+           for (int round = 0; round < 2; ++round)
+             for (std::size_t i = clients.size(); i-- > 0;) {
+               const std::string text = std::to_string(round) + "-" + std::to_string(i);
+               clients[i].get("/echo/" + text);
+               clients[i].expect_answer(200, context.echo(text));
+             }
+         }},
+
+    {.id = "A18",
+     .title = "a second client waits until the first has gone",
+     .models = one_at_a_time,
+     .hint = "where is the only thread while the first client is silent?",
+     .lesson = lesson::one_at_a_time,
+     .run =
+         [](Context& context) {
+           context.scene("I connected a silent client and then one that asks.",
+                         "the second is answered only after the first has gone: that is what this "
+                         "server is there to show.");
+           Client silent(context);
+           silent.get("/");
+           silent.expect_answer(200);
+           Client waiting(context);
+           waiting.get("/echo/waiting");
+           context.wait_until_quiet();
+           context.expect(!waiting.something_arrives_within(std::chrono::milliseconds(50)),
+                          "the second was answered while the first was still there");
+           silent.close();
+           waiting.expect_answer(200, "waiting");
+         }},
+
+    {.id = "A19",
+     .title = "a listener that is handed down is used",
+     .hint = "what do LISTEN_FDS and LISTEN_PID say, and which descriptor is meant?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I handed a listener down as descriptor 3 with LISTEN_FDS=1; then the "
+                         "same with a LISTEN_PID that means somebody else.",
+                         "the first is used; the second is not, and it listens on its own -p.");
+           const std::uint16_t handed_down = context.start().port();
+           Client client(context);
+           client.get("/echo/handed-down");
+           client.expect_answer(200, context.echo("handed-down"));
+           client.close();
+           Launch launch;
+           launch.hand_down_listener = false;  // the variables alone
+           launch.environment = {"LISTEN_FDS=1", "LISTEN_PID=1"};
+           context.expect(context.start(launch).port() != handed_down,
+                          "it used a listener meant for another process");
+         }},
+
+    {.id = "A20",
+     .title = "-h prints the usage",
+     .hint = "what should a program do when it is asked for help?",
+     .lesson = lesson::errors,
+     .run =
+         [](Context& context) {
+           context.scene("I asked for help with -h.",
+                         "the usage on stdout, nothing on stderr, exit status 0.");
+           const ShortRun run = run_to_end(context, {"-h"});
+           context.expect(run.exit_status == 0,
+                          "the exit status is " + std::to_string(run.exit_status));
+           context.expect(run.output.find("-p") != std::string::npos,
+                          "stdout is '" + readable(run.output, 200) + "'");
+           context.expect(run.error_output.empty(),
+                          "stderr is '" + readable(run.error_output, 200) + "'");
+         }},
+
+    {.id = "A21",
+     .title = "a bad command line is refused in one line",
+     .hint = "what does getopt() return for what it does not know?",
+     .lesson = lesson::errors,
+     .run =
+         [](Context& context) {
+           context.scene("I started the program with bad command lines.",
+                         "each gets one line on stderr, nothing on stdout, and exit status 2.");
+           const std::vector<std::vector<std::string>> bad = {
+               {"-p", "99999"}, {"-p", "x"},        {"-p", "80x"}, {"-p", "-1"}, {"-p"},
+               {"-t", "x"},     {"-t", "-1"},       {"-t", "nan"}, {"-t", ""},   {"-t", "0"},
+               {"-Z"},          {"--nonsense"},     {"argument"},  {"-p", ""},   {"-p", "0", "extra"},
+           };
+           for (const std::vector<std::string>& arguments : bad) {
+             const ShortRun run = run_to_end(context, arguments);
+             std::string words = "'";
+             for (const std::string& argument : arguments) words += argument + " ";
+             words.back() = '\'';
+             context.expect(run.exit_status == 2, "with " + words + " it exited with status " +
+                                                      std::to_string(run.exit_status));
+             context.expect(is_one_line(run.error_output) && run.output.empty(),
+                            "with " + words + " it printed '" + readable(run.output) +
+                                "' on stdout and '" + readable(run.error_output, 200) +
+                                "' on stderr");
+           }
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> starting_checks() { return checks; }

@@ -1,0 +1,254 @@
+// Stopping: SIGTERM ends the server, and no answer.
+#include <csignal>
+#include <sys/wait.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+
+namespace {
+
+void expect_exit_status_0(Context& context) {
+  const auto status = context.server().wait_for_end(context.patience());
+  if (!status) context.fail("the server still runs; " + context.describe_server());
+  context.expect(*status == 0, "the server " + describe_status(*status));
+}
+
+const Check checks[] = {
+    {.id = "S01",
+     .title = "SIGTERM with idle clients: they are closed, exit status 0",
+     .hint = "who wakes those that wait for a request?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("With clients that were silent, had been answered, or had sent half a "
+                         "request, I sent SIGTERM.",
+                         "each is closed, and the server exits with 0.");
+           std::vector<Client> clients;
+           for (int i = 0; i < 6; ++i) clients.emplace_back(context);
+           clients[0].get("/echo/x");
+           clients[0].expect_answer(200, context.echo("x"));
+           clients[1].send("GET /hal");
+           if (!context.is(one_at_a_time)) clients[1].wait_until_read();
+           context.expect_clean_stop();
+           for (std::size_t i = 0; i < clients.size(); ++i) {
+             if (i == 1) continue;  // its half request may have been answered with a 408
+             clients[i].expect_end();
+           }
+         }},
+
+    {.id = "S02",
+     .title = "SIGTERM while an answer is on its way: it arrives whole",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "which conversations may end at once, and which are in the middle of something?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("With small buffers, a client asked for 400,000 bytes and for a word; "
+                         "when the first answer had begun, I sent SIGTERM; then the client read.",
+                         "both answers whole, because both requests had been received; the end; "
+                         "exit status 0.");
+           Launch launch;
+           launch.small_buffers = true;
+           context.start(launch);
+           Client client(context, {.small_buffer = true});
+           client.send(get_request("/bytes/400000") + get_request("/echo/word"));
+           client.wait_until_server_is_stuck();
+           context.server().signal(SIGTERM);
+           client.read_head();
+           client.read_pattern(0, 400'000);
+           client.expect_answer(200, "word");
+           client.expect_end();
+           expect_exit_status_0(context);
+         }},
+
+    {.id = "S03",
+     .title = "after SIGTERM nobody new is accepted, and the port is free",
+     .models = concurrent,
+     .needs = need_sockets,
+     .hint = "what is the first thing to do on SIGTERM?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("While an answer was stuck I sent SIGTERM, and tried to connect.",
+                         "connecting is refused; when the answer has been read the server exits "
+                         "with 0, and starts again on the same port.");
+           Launch launch;
+           launch.hand_down_listener = false;
+           context.start(launch);
+           const std::uint16_t port = context.server().port();
+           Client client(context);
+           client.get("/bytes/50000000");
+           client.wait_until_server_is_stuck();
+           context.server().signal(SIGTERM);
+           context.eventually([&] { return !Client::try_to_connect(context).has_value(); },
+                              [] { return "clients can still connect"; });
+           client.read_head();
+           client.read_pattern(0, 50'000'000);
+           client.expect_end();
+           expect_exit_status_0(context);
+           launch.arguments = {"-p", std::to_string(port)};
+           context.start(launch);
+           context.settle();
+         }},
+
+    {.id = "S04",
+     .title = "a second signal ends it at once",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "what does a user want who presses Ctrl-C twice?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("While an answer was stuck I sent SIGTERM, and when the server had seen it, "
+                         "once more.",
+                         "it dies by the signal.");
+           Client client(context);
+           client.get("/bytes/50000000");
+           client.wait_until_server_is_stuck();
+           context.server().signal(SIGTERM);
+           context.wait_until_quiet();
+           context.expect(!context.server().status_if_ended().has_value(),
+                          "it ended at the first signal, with an answer unfinished");
+           context.server().signal(SIGTERM);
+           const auto status = context.server().wait_for_end(context.patience());
+           if (!status) context.fail("it still runs; " + context.describe_server());
+           context.expect(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM,
+                          "it " + describe_status(*status));
+           context.forget_server();
+         }},
+
+    {.id = "S05",
+     .title = "SIGINT is like SIGTERM",
+     .hint = "which signal does Ctrl-C send?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("With an idle client I sent SIGINT.", "the end, and exit status 0.");
+           Client client(context);
+           client.get("/");
+           client.expect_answer(200);
+           context.server().signal(SIGINT);
+           client.expect_end();
+           expect_exit_status_0(context);
+         }},
+
+    {.id = "S06",
+     .title = "SIGTERM under load: whole answers or none",
+     .hint = "is there a moment between reading a request and answering it in which it is lost?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("20 clients had sent three requests each when I sent SIGTERM; four "
+                         "times, each time a little later.",
+                         "every client gets answers that are whole, and then the end; exit status "
+                         "0.");
+           for (int round = 0; round < 4; ++round) {
+             context.start();
+             std::vector<Client> clients;
+             for (int i = 0; i < 20; ++i) {
+               clients.emplace_back(context);
+               clients.back().send(get_request("/echo/a") + get_request("/echo/b") + get_request("/echo/c"));
+               if (i == 5 * round) context.server().signal(SIGTERM);
+             }
+             for (Client& client : clients) client.expect_whole_answers_then_end();
+             expect_exit_status_0(context);
+             context.expect_healthy();
+           }
+         }},
+
+    {.id = "S07",
+     .title = "SIGTERM at the same moment as requests, ends and resets",
+     .hint = "the signal and the events come in one wake-up: which is looked at first?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("I stopped the server; clients asked, half-closed, reset; I sent SIGTERM "
+                         "and let it run on. Five times.",
+                         "answers that are whole, and exit status 0.");
+           for (int round = 0; round < 5; ++round) {
+             context.start();
+             std::vector<Client> clients;
+             for (int i = 0; i < 12; ++i) clients.emplace_back(context);
+             clients[0].get("/echo/x");
+             clients[0].expect_answer(200, context.echo("x"));
+             context.server().stop_running();
+             for (std::size_t i = 0; i < clients.size(); ++i) {
+               clients[i].get("/echo/y");
+               if (i % 4 == 1) clients[i].half_close();
+               if (i % 4 == 2) clients[i].reset();
+             }
+             context.server().signal(SIGTERM);
+             context.server().run_on();
+             expect_exit_status_0(context);
+             for (std::size_t i = 0; i < clients.size(); ++i)
+               if (i % 4 != 2) clients[i].expect_whole_answers_then_end();
+             context.expect_healthy();
+           }
+         }},
+
+    {.id = "S08",
+     .title = "SIGTERM right after the start, ten times",
+     .hint = "are the handlers there before the ready line?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("I started the server and sent SIGTERM as soon as it was ready, with "
+                         "clients in the backlog every second time.",
+                         "exit status 0 each time.");
+           for (int round = 0; round < 10; ++round) {
+             context.start();
+             std::vector<Client> clients;
+             for (int i = 0; i < (round % 2) * 3; ++i) clients.emplace_back(context);
+             context.expect_clean_stop();
+           }
+         }},
+
+    {.id = "S09",
+     .title = "SIGTERM while it is out of descriptors",
+     .needs = need_proc,
+     .hint = "while accepting pauses, what is the server waiting for?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("I took away all further descriptors, connected clients that asked, and "
+                         "sent SIGTERM.",
+                         "exit status 0.");
+           context.settle();
+           if (!limit_descriptors_of(context.server().pid(), context.descriptors()))
+             throw Skipped{"the limits of a running process cannot be changed here"};
+           std::vector<Client> clients;
+           for (int i = 0; i < 3; ++i) {
+             clients.emplace_back(context);
+             clients.back().get("/echo/x");
+           }
+           context.wait_until_quiet();
+           context.expect_clean_stop();
+         }},
+
+    {.id = "S10",
+     .title = "no answer is waited for that nobody takes",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "does the clock of a conversation still run after SIGTERM?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, a client asked for 50 MB and did not read; I sent SIGTERM.",
+                         "the server gives up on that client after 0.5 s, and exits with 0.");
+           context.start_with({"-t", "0.5"});
+           Client client(context);
+           client.get("/bytes/50000000");
+           client.wait_until_server_is_stuck();
+           context.server().signal(SIGTERM);
+           expect_exit_status_0(context);
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> stopping_checks() { return checks; }

@@ -1,0 +1,590 @@
+#include "tests/behaviour/client.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <thread>
+
+#include "common/error.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds tick{1};
+
+int milliseconds(Patience patience) {
+  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
+  return static_cast<int>(std::max<std::chrono::milliseconds::rep>(count, 0));
+}
+
+// True when one of the events, or an error, is there within the time.
+bool wait_for(int fd, short events, Patience patience) {
+  const auto deadline = Clock::now() + patience;
+  for (;;) {
+    pollfd entry{fd, events, 0};
+    const int ready = poll(&entry, 1, milliseconds(deadline - Clock::now()) + 1);
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno, fd);
+    if (Clock::now() >= deadline) return false;
+  }
+}
+
+// send(2) that never raises SIGPIPE in the tester.
+ssize_t send_now(int socket, std::string_view bytes) {
+#ifdef MSG_NOSIGNAL
+  constexpr int flags = MSG_NOSIGNAL;
+#else
+  constexpr int flags = 0;  // the tester's main ignores the signal
+#endif
+  ssize_t count;
+  do count = ::send(socket, bytes.data(), bytes.size(), flags);
+  while (count < 0 && errno == EINTR);
+  return count;
+}
+
+void reset_and_close(Descriptor& socket) {
+  const linger at_once{1, 0};  // close(2) then sends a reset and forgets what is unsent
+  (void)setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  socket = Descriptor();
+}
+
+bool is_token_character(char c) {
+  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+         others.find(c) != std::string_view::npos;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
+// "HTTP/1.1 200 OK" and nothing else.
+bool parse_status_line(std::string_view line, int& status) {
+  constexpr std::string_view version = "HTTP/1.1 ";
+  if (line.substr(0, version.size()) != version || line.size() < version.size() + 4) return false;
+  const char* digits = line.data() + version.size();
+  const auto result = std::from_chars(digits, digits + 3, status);
+  return result.ec == std::errc() && result.ptr == digits + 3 && *result.ptr == ' ' &&
+         status >= 100 && status <= 599;
+}
+
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+  });
+}
+
+}  // namespace
+
+const std::string* ReceivedAnswer::field(std::string_view name) const {
+  for (const auto& [field_name, value] : fields)
+    if (field_name == name) return &value;
+  return nullptr;
+}
+
+bool ReceivedAnswer::closes() const {
+  const std::string* connection = field("connection");
+  return connection != nullptr && lower(*connection) == "close";
+}
+
+std::optional<ReceivedAnswer> parse_answer_head(std::string_view head, std::string& problem) {
+  ReceivedAnswer answer;
+  bool first = true;
+  while (!head.empty() || first) {
+    const std::size_t end = head.find("\r\n");
+    const std::string_view line = head.substr(0, end);
+    head = end == std::string_view::npos ? std::string_view() : head.substr(end + 2);
+    if (has_control_characters(line)) {
+      problem = "a control character in the line '" + readable(line) + "'";
+      return std::nullopt;
+    }
+    if (first) {
+      first = false;
+      if (parse_status_line(line, answer.status)) continue;
+      problem = "the first line is '" + readable(line) + "', not like 'HTTP/1.1 200 OK'";
+      return std::nullopt;
+    }
+    const std::size_t colon = line.find(':');
+    const std::string_view name = line.substr(0, colon);
+    if (colon == std::string_view::npos || name.empty() ||
+        !std::all_of(name.begin(), name.end(), is_token_character)) {
+      problem = "the line '" + readable(line) + "' is not 'Name: value'";
+      return std::nullopt;
+    }
+    std::string_view value = line.substr(colon + 1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
+    answer.fields.emplace_back(lower(name), std::string(value));
+    if (answer.fields.back().first != "content-length") continue;
+    std::size_t length = 0;
+    const auto result = std::from_chars(value.data(), value.data() + value.size(), length);
+    if (answer.content_length || result.ec != std::errc() ||
+        result.ptr != value.data() + value.size()) {
+      problem = "Content-Length is there twice or is not a number: '" + readable(value) + "'";
+      return std::nullopt;
+    }
+    answer.content_length = length;
+  }
+  if (!answer.content_length) {
+    problem = "there is no Content-Length, so nobody can tell where the answer ends";
+    return std::nullopt;
+  }
+  return answer;
+}
+
+std::string get_request(std::string_view path) {
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+}
+
+char pattern_at(std::size_t place) {
+  const std::size_t in_record = place % 16;
+  if (in_record == 15) return '\n';
+  std::size_t offset = place - in_record;
+  for (std::size_t skipped = 14; skipped > in_record; --skipped) offset /= 10;
+  return static_cast<char>('0' + offset % 10);
+}
+
+std::string readable(std::string_view bytes, std::size_t most) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes.substr(0, most)) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '\r')
+      text += "\\r";
+    else if (c == '\n')
+      text += "\\n";
+    else if (code < 0x20 || code >= 0x7f)
+      text += std::string("\\x") + digits[code >> 4] + digits[code & 15];
+    else
+      text += c;
+  }
+  if (bytes.size() > most) text += "...";
+  return text;
+}
+
+Client::Client(Context& context, Descriptor socket, int number)
+    : context_(&context),
+      socket_(std::move(socket)),
+      number_(number),
+      last_progress_(Clock::now()) {}
+
+Client::Client(Context& context, ClientOptions options)
+    : context_(&context), number_(context.next_client()), last_progress_(Clock::now()) {
+  const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
+  socket_ = connect_socket(options, port, context.patience());
+  if (!socket_)
+    context.fail("client " + std::to_string(number_) + " could not connect: " +
+                 describe_failure("connect", errno));
+  note("connected");
+}
+
+std::optional<Client> Client::try_to_connect(Context& context, ClientOptions options) {
+  const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
+  Descriptor socket = connect_socket(options, port, context.patience());
+  if (!socket) return std::nullopt;
+  return Client(context, std::move(socket), context.next_client());
+}
+
+// Empty with errno when the connection is refused.
+Descriptor Client::connect_socket(const ClientOptions& options, std::uint16_t port,
+                                  Patience patience) {
+  Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
+  if (!socket) throw CallFailed("socket", errno);
+  if (fcntl(socket.fd(), F_SETFD, FD_CLOEXEC) < 0)
+    throw CallFailed("fcntl(F_SETFD)", errno, socket.fd());
+  set_nonblocking(socket.fd());
+  const int on = 1;
+  (void)setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (options.small_buffer) {  // before connect, because it decides the window that is announced
+    const int least = 1;
+    (void)setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+  }
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  inet_pton(AF_INET, options.address, &address.sin_addr);
+  if (connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    return socket;
+  if (errno != EINPROGRESS) return Descriptor();
+  if (!wait_for(socket.fd(), POLLOUT, patience)) {
+    errno = ETIMEDOUT;
+    return Descriptor();
+  }
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0) {
+    errno = error;
+    return Descriptor();
+  }
+  return socket;
+}
+
+void Client::note(const std::string& step) {
+  context_->note("client " + std::to_string(number_) + ": " + step);
+}
+
+void Client::send(std::string_view bytes) {
+  if (!try_to_send(bytes))
+    context_->fail("client " + std::to_string(number_) + " could not send: the server has closed" +
+                   " or reset the connection. It had answered: '" + readable(unread()) + "'");
+}
+
+bool Client::try_to_send(std::string_view bytes) {
+  note("sends " + std::to_string(bytes.size()) + " bytes '" + readable(bytes, 40) + "'");
+  last_progress_ = Clock::now();
+  while (!bytes.empty()) {
+    const ssize_t count = send_now(socket_.fd(), bytes);
+    if (count > 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+      last_progress_ = Clock::now();
+      continue;
+    }
+    if (!is_not_ready(errno)) return false;
+    const bool ready = wait_for(socket_.fd(), POLLIN | POLLOUT, context_->patience());
+    if (!ready)
+      context_->fail("client " + std::to_string(number_) + " cannot send its last " +
+                     std::to_string(bytes.size()) + " bytes: the server does not read. " +
+                     describe());
+    if (wait_for(socket_.fd(), POLLIN, Patience(0)) && take_in(Patience(0)) == Got::reset)
+      return false;
+  }
+  return true;
+}
+
+std::size_t Client::offer(std::string_view bytes) {
+  std::size_t taken = 0;
+  while (taken < bytes.size()) {
+    const ssize_t count = send_now(socket_.fd(), bytes.substr(taken));
+    if (count <= 0) break;
+    taken += static_cast<std::size_t>(count);
+  }
+  note("offers " + std::to_string(bytes.size()) + " bytes, the kernel takes " +
+       std::to_string(taken));
+  return taken;
+}
+
+void Client::get(std::string_view path) { send(get_request(path)); }
+
+void Client::wait_until_read() {
+  if (!can_observe_sockets()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return;
+  }
+  const auto deadline = Clock::now() + context_->patience();
+  for (;;) {
+    const auto look = server_side_of(socket_.fd());
+    if (!look || look->closed) return;
+    if (look->accepted && look->unread == 0) break;
+    if (Clock::now() > deadline)
+      context_->fail("the server does not read what client " + std::to_string(number_) +
+                     " has sent. " + describe());
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  note("waited until the server had read it");
+}
+
+void Client::wait_until_server_is_stuck() {
+  if (!can_observe_sockets()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return;
+  }
+  const auto deadline = Clock::now() + context_->patience();
+  std::size_t last = 0;
+  int steady = 0;  // the same amount unsent for 30 looks
+  while (steady < 30) {
+    const auto look = server_side_of(socket_.fd());
+    const std::size_t now = look ? look->unsent : 0;
+    steady = now > 0 && now == last ? steady + 1 : 0;
+    last = now;
+    if (Clock::now() > deadline)
+      context_->fail("the server does not fill the buffers towards client " +
+                     std::to_string(number_) + ". " + describe());
+    std::this_thread::sleep_for(tick);
+  }
+  note("waited until the server could send no more (" + std::to_string(last) + " bytes unsent)");
+}
+
+Client::Got Client::take_in(Patience patience, std::size_t most) {
+  if (ended_) return Got::end;
+  if (!wait_for(socket_.fd(), POLLIN, patience)) return Got::silence;
+  std::array<char, std::size_t{1} << 16> room;
+  const std::span<char> part(room.data(), std::min(most, room.size()));
+  const ssize_t count = receive(socket_.fd(), part);
+  if (count < 0 && is_not_ready(errno)) return Got::silence;
+  if (count <= 0) {
+    ended_ = true;
+    note(count == 0 ? "sees the end of the stream" : "is reset");
+    return count == 0 ? Got::end : Got::reset;
+  }
+  last_progress_ = Clock::now();
+  input_.append(room.data(), static_cast<std::size_t>(count));
+  return Got::bytes;
+}
+
+void Client::use(std::size_t count) {
+  used_ += count;
+  if (used_ < input_.size() && used_ < (std::size_t{1} << 20)) return;
+  input_.erase(0, used_);
+  used_ = 0;
+}
+
+void Client::fail_reading(Got got, const std::string& wanted) {
+  std::string seen = "client " + std::to_string(number_) + " waited for " + wanted + " and ";
+  if (got == Got::silence)
+    seen += "nothing came for " + std::to_string(static_cast<int>(context_->patience().count())) +
+            " s. " + describe();
+  else
+    seen += got == Got::end ? "the server ended the connection." : "was reset by the server.";
+  if (!unread().empty()) seen += " It has so far: '" + readable(unread(), 200) + "'";
+  context_->fail(seen);
+}
+
+ReceivedAnswer Client::read_head() {
+  std::size_t end;
+  while ((end = unread().find("\r\n\r\n")) == std::string_view::npos) {
+    if (unread().size() > 65'536)
+      context_->fail("the head of the answer does not end: '" + readable(unread()) + "'");
+    const Got got = take_in(context_->patience());
+    if (got != Got::bytes) fail_reading(got, "an answer");
+  }
+  std::string problem;
+  auto answer = parse_answer_head(unread().substr(0, end), problem);
+  if (!answer)
+    context_->fail("client " + std::to_string(number_) + " got an answer that is not HTTP: " +
+                   problem + ". The answer: '" + readable(unread(), 200) + "'");
+  use(end + 4);
+  note("reads the head of an answer " + std::to_string(answer->status));
+  return *answer;
+}
+
+ReceivedAnswer Client::read_answer(Method method) {
+  ReceivedAnswer answer = read_head();
+  if (method == Method::head) return answer;
+  while (unread().size() < *answer.content_length) {
+    const Got got = take_in(context_->patience());
+    if (got != Got::bytes)
+      fail_reading(got, "a body of " + std::to_string(*answer.content_length) + " bytes, of which " +
+                            std::to_string(unread().size()) + " had come,");
+  }
+  answer.body = unread().substr(0, *answer.content_length);
+  use(*answer.content_length);
+  return answer;
+}
+
+ReceivedAnswer Client::expect_answer(int status, Method method) {
+  ReceivedAnswer answer = read_answer(method);
+  if (answer.status != status)
+    context_->fail("client " + std::to_string(number_) + " was answered with status " +
+                   std::to_string(answer.status) + ", not " + std::to_string(status) + ": '" +
+                   readable(answer.body, 200) + "'");
+  return answer;
+}
+
+void Client::expect_answer(int status, std::string_view body) {
+  const ReceivedAnswer answer = expect_answer(status);
+  if (answer.body != body)
+    context_->fail("client " + std::to_string(number_) + " got the body '" +
+                   readable(answer.body, 200) + "', not '" + readable(body, 200) + "'");
+}
+
+void Client::read_pattern(std::size_t from, std::size_t count) {
+  const std::size_t end = from + count;
+  while (from < end) {
+    if (unread().empty()) {
+      const Got got = take_in(context_->patience());
+      if (got != Got::bytes)
+        fail_reading(got, "byte " + std::to_string(from) + " of " + std::to_string(end));
+    }
+    const std::string_view bytes = unread().substr(0, end - from);
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      if (bytes[i] != pattern_at(from + i))
+        context_->fail("byte " + std::to_string(from + i) + " of the body is '" +
+                       readable(bytes.substr(i, 16)) + "', and should be '" +
+                       pattern_at(from + i) + "'. Has something been left out or sent twice?");
+    from += bytes.size();
+    use(bytes.size());
+  }
+  note("has read " + std::to_string(count) + " right bytes of the pattern");
+}
+
+std::size_t Client::read_some(std::size_t most) {
+  if (unread().empty()) {
+    const Got got = take_in(context_->patience(), most);
+    if (got == Got::silence) fail_reading(got, "more bytes");
+  }
+  const std::size_t count = std::min(most, unread().size());
+  use(count);
+  return count;
+}
+
+void Client::expect_whole_answers_then_end() {
+  for (;;) {
+    if (unread().empty()) {
+      const Got got = take_in(context_->patience());
+      if (got == Got::end || got == Got::reset) return;
+      if (got == Got::silence) fail_reading(got, "an answer or the end of the connection");
+    }
+    read_answer();
+  }
+}
+
+void Client::expect_end() {
+  if (unread().empty()) {
+    const Got got = take_in(context_->patience());
+    if (got == Got::end || got == Got::reset) return;
+    if (got == Got::silence) fail_reading(got, "the end of the connection");
+  }
+  context_->fail("client " + std::to_string(number_) +
+                 " should see the end of the connection here, and got more bytes: '" +
+                 readable(unread(), 120) + "'");
+}
+
+std::size_t Client::answers_so_far() {
+  constexpr std::string_view start = "HTTP/1.1 ";
+  while (take_in(Patience(0)) == Got::bytes) {}
+  std::size_t count = 0;
+  for (std::size_t at = unread().find(start); at != std::string_view::npos;
+       at = unread().find(start, at + start.size()))
+    ++count;
+  return count;
+}
+
+void Client::wait_until_server_closes() {
+  const auto deadline = Clock::now() + context_->patience();
+  for (;;) {
+    const auto look = server_side_of(socket_.fd());
+    if (!look || look->closed) break;
+    if (Clock::now() > deadline)
+      context_->fail("the server does not close the connection to client " +
+                     std::to_string(number_) + ". " + describe());
+    std::this_thread::sleep_for(tick);
+  }
+  note("is closed by the server");
+}
+
+bool Client::something_arrives_within(std::chrono::milliseconds wait) {
+  if (!unread().empty() || ended_) return true;
+  return take_in(wait) != Got::silence;
+}
+
+void Client::half_close() {
+  note("closes its sending side");
+  if (shutdown(socket_.fd(), SHUT_WR) < 0 && errno != ENOTCONN)
+    throw CallFailed("shutdown", errno, socket_.fd());
+}
+
+void Client::reset() {
+  note("resets the connection");
+  reset_and_close(socket_);
+}
+
+void Client::close() {
+  note("closes the connection");
+  socket_ = Descriptor();
+}
+
+std::string Client::describe() const {
+  std::string server = context_->describe_server();
+  if (!can_observe_sockets() || !socket_) return "As for the server: " + server + ".";
+  const auto look = server_side_of(socket_.fd());
+  std::string text;
+  if (!look || look->closed)
+    text = "The server has closed its end of this connection";
+  else if (!look->accepted)
+    text = "The server has never accepted this client: it still waits in the listener's backlog";
+  else if (look->unread > 0)
+    text = "The server has accepted this client and not read " + std::to_string(look->unread) +
+           " bytes that lie in its socket";
+  else if (look->unsent > 0)
+    text = "The server has sent " + std::to_string(look->unsent) + " bytes that are on their way";
+  else
+    text = "The server has read everything this client sent and has not answered";
+  return text + "; " + server + ".";
+}
+
+bool BackendCall::read_request(Patience patience) {
+  std::array<char, 4096> room;
+  while (request_.find("\r\n\r\n") == std::string::npos) {
+    if (!wait_for(socket_.fd(), POLLIN, patience)) return false;
+    const ssize_t count = receive(socket_.fd(), room);
+    if (count <= 0) return false;
+    request_.append(room.data(), static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+void BackendCall::send(std::string_view bytes) const {
+  // A server that has left is none of the backend's business; a check that cares looks at it.
+  while (!bytes.empty()) {
+    const ssize_t count = send_now(socket_.fd(), bytes);
+    if (count <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+void BackendCall::answer(std::string_view body) const {
+  send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) +
+       "\r\nConnection: close\r\n\r\n" + std::string(body));
+  (void)shutdown(socket_.fd(), SHUT_WR);
+}
+
+void BackendCall::trickle(std::string_view bytes) const {
+  const int on = 1;
+  (void)setsockopt(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  for (const char& byte : bytes) {
+    send(std::string_view(&byte, 1));
+    const auto deadline = Clock::now() + default_patience;
+    // server_side_of() looks from the other end: here the server is the one that connected.
+    while (can_observe_sockets() && Clock::now() < deadline) {
+      const auto look = server_side_of(socket_.fd());
+      if (!look || look->unread == 0) break;
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  }
+}
+
+bool BackendCall::is_left_within(Patience patience) const {
+  const auto deadline = Clock::now() + patience;
+  std::array<char, 4096> room;
+  while (Clock::now() < deadline) {
+    if (!wait_for(socket_.fd(), POLLIN, deadline - Clock::now())) return false;
+    const ssize_t count = receive(socket_.fd(), room);
+    if (count == 0 || (count < 0 && !is_not_ready(errno))) return true;
+  }
+  return false;
+}
+
+void BackendCall::reset() { reset_and_close(socket_); }
+
+Backend::Backend() : listener_(listen_on("127.0.0.1", 0)) {
+  const std::string address = local_address(listener_.fd());
+  port_ = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+BackendCall Backend::take(Context& context) {
+  if (!wait_for(listener_.fd(), POLLIN, context.patience()))
+    context.fail("the server never connected to the backend; " + context.describe_server());
+  BackendCall call(accept_client(listener_.fd(), Blocking::yes));
+  if (!call.read_request(context.patience()))
+    context.fail("the server connected to the backend and did not send a whole request; " +
+                 context.describe_server());
+  context.note("backend: was asked '" + readable(call.first_line(), 80) + "'");
+  return call;
+}
+
+std::uint16_t Backend::dead_port() {
+  const Backend closed;  // its port is free again when it goes, and nobody else listens on it yet
+  return closed.port();
+}

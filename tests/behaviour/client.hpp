@@ -1,0 +1,165 @@
+// client.hpp — a raw client for tests, and a backend that misbehaves on demand.
+//
+// Gives: a TCP client that does one thing at a time, writes down every step, and reads HTTP/1.1
+//        answers strictly: a byte too many or too few is a failure, not something to skip over.
+// Do:    use wait_until_read() between two sends where the server must see them apart.
+// Do not: expect the kernel's buffers to be small. They are only for Launch::small_buffers
+//        together with ClientOptions::small_buffer.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/socket.hpp"
+#include "tests/behaviour/check.hpp"
+
+struct ReceivedAnswer {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> fields;  // names in lower case
+  std::optional<std::size_t> content_length;
+  std::string body;
+
+  const std::string* field(std::string_view name) const;
+  bool closes() const;  // it says Connection: close
+};
+
+// The head of an answer without its empty line, parsed strictly. On a malformed one nothing, and
+// `problem` says what is wrong with it.
+std::optional<ReceivedAnswer> parse_answer_head(std::string_view head, std::string& problem);
+
+// "GET /path HTTP/1.1", Host and nothing else.
+std::string get_request(std::string_view path);
+
+// Byte `place` of what /bytes/N sends.
+char pattern_at(std::size_t place);
+
+// A text with control characters made visible, cut at a readable length.
+std::string readable(std::string_view bytes, std::size_t most = 60);
+
+struct ClientOptions {
+  bool small_buffer = false;  // its socket takes about two thousand bytes
+  std::uint16_t port = 0;     // 0: that of the context's server
+  const char* address = "127.0.0.1";
+};
+
+enum class Method { get, head };
+
+class Client {
+ public:
+  // Connects. Fails the check if that is refused.
+  explicit Client(Context& context, ClientOptions options = {});
+  // The same, but empty if the connection is refused.
+  static std::optional<Client> try_to_connect(Context& context, ClientOptions options = {});
+
+  int socket() const { return socket_.fd(); }
+  int number() const { return number_; }
+
+  // Sends all. Takes in what arrives meanwhile, so that neither side waits for the other.
+  void send(std::string_view bytes);
+  // The same; false when the server has closed or reset the connection.
+  bool try_to_send(std::string_view bytes);
+  // Sends as much as the kernel takes at once, and does not wait. Bytes taken.
+  std::size_t offer(std::string_view bytes);
+  // send(get_request(path))
+  void get(std::string_view path);
+
+  // Until the server has read everything sent so far.
+  void wait_until_read();
+  // Until the server has begun to answer and cannot send any more: its buffers are full.
+  void wait_until_server_is_stuck();
+
+  // Until the server has closed its end, whether or not its last bytes have been read. Only where
+  // sockets can be observed.
+  void wait_until_server_closes();
+
+  // One whole answer. Fails on silence, on an early end and on anything malformed.
+  ReceivedAnswer read_answer(Method method = Method::get);
+  ReceivedAnswer expect_answer(int status, Method method = Method::get);
+  void expect_answer(int status, std::string_view body);
+  // Only the head; the body is then read with read_pattern or read_some.
+  ReceivedAnswer read_head();
+  // The next `count` bytes, which must be those of /bytes from `from` on.
+  void read_pattern(std::size_t from, std::size_t count);
+  // Reads and forgets up to `most` bytes, in one piece as they come. 0 at the end.
+  std::size_t read_some(std::size_t most);
+  // Any number of whole answers, none included, and then the end.
+  void expect_whole_answers_then_end();
+  // The connection ends here, without another byte. A reset counts as an end.
+  void expect_end();
+  // How many answers have begun to arrive and are not read yet. Does not wait.
+  std::size_t answers_so_far();
+  // Has anything arrived, the end included? Waits no longer than told.
+  bool something_arrives_within(std::chrono::milliseconds wait);
+
+  void half_close();
+  void reset();
+  void close();
+
+  // Where this client's bytes are: never accepted, not read, read but not answered...
+  std::string describe() const;
+
+ private:
+  enum class Got { bytes, end, reset, silence };
+
+  Client(Context& context, Descriptor socket, int number);
+  static Descriptor connect_socket(const ClientOptions& options, std::uint16_t port,
+                                   Patience patience);
+  Got take_in(Patience patience, std::size_t most = std::size_t{1} << 16);
+  void note(const std::string& step);
+  [[noreturn]] void fail_reading(Got got, const std::string& wanted);
+  std::string_view unread() const { return std::string_view(input_).substr(used_); }
+  void use(std::size_t count);
+
+  Context* context_;
+  Descriptor socket_;
+  int number_;
+  std::string input_;     // what has arrived
+  std::size_t used_ = 0;  // how much of it has been looked at
+  bool ended_ = false;
+  std::chrono::steady_clock::time_point last_progress_;
+};
+
+// One connection that the server has made to its backend.
+class BackendCall {
+ public:
+  explicit BackendCall(Descriptor socket) : socket_(std::move(socket)) {}
+
+  const std::string& request() const { return request_; }
+  std::string first_line() const { return request_.substr(0, request_.find("\r\n")); }
+  // Until the whole head of the request is here. False when the server goes silent or leaves.
+  bool read_request(Patience patience);
+  void send(std::string_view bytes) const;
+  void answer(std::string_view body) const;  // 200, Content-Length, and the end
+  // Sends byte by byte, in segments of their own.
+  void trickle(std::string_view bytes) const;
+  // True when the server ends this connection within the patience.
+  bool is_left_within(Patience patience) const;
+  void reset();
+  void close() { socket_ = Descriptor(); }
+
+ private:
+  Descriptor socket_;
+  std::string request_;
+};
+
+// A backend played by the check itself: nothing happens that the check does not do.
+class Backend {
+ public:
+  Backend();
+  std::uint16_t port() const { return port_; }
+  std::string port_text() const { return std::to_string(port_); }
+  // The server's next connection, and its request. Fails the check when none comes.
+  BackendCall take(Context& context);
+  // A port on which nobody listens.
+  static std::uint16_t dead_port();
+
+ private:
+  Descriptor listener_;
+  std::uint16_t port_ = 0;
+};

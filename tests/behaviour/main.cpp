@@ -1,0 +1,156 @@
+// behaviour — every black-box check against every server it applies to, as doctest cases.
+//
+// Usage: build/tests/behaviour [--build=DIR] [--server=NAME]... [doctest's options]
+//   --build=DIR     where the servers are (default: build)
+//   --server=NAME   only this one; may be given several times (default: all)
+//   -tc='*half*'    only the cases whose name matches; -ltc lists the names
+//
+// A case is named "poll_loop: B02 fifty pipelined requests come back in order".
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+
+namespace {
+
+struct Case {
+  Check check;
+  Tested tested;
+};
+
+// By name: a doctest case is a plain function and knows nothing but its name.
+std::map<std::string, Case, std::less<>> cases;
+std::string directory = "build";
+std::vector<std::string> inconclusive;
+std::size_t skipped = 0;
+unsigned run_cases = 0;
+
+struct CaseCounter : doctest::IReporter {
+  explicit CaseCounter(const doctest::ContextOptions&) {}
+  void report_query(const doctest::QueryData&) override {}
+  void test_run_start() override {}
+  void test_run_end(const doctest::TestRunStats& stats) override {
+    run_cases = stats.numTestCasesPassingFilters;
+  }
+  void test_case_start(const doctest::TestCaseData&) override {}
+  void test_case_reenter(const doctest::TestCaseData&) override {}
+  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
+  void test_case_exception(const doctest::TestCaseException&) override {}
+  void subcase_start(const doctest::SubcaseSignature&) override {}
+  void subcase_end() override {}
+  void log_assert(const doctest::AssertData&) override {}
+  void log_message(const doctest::MessageData&) override {}
+  void test_case_skipped(const doctest::TestCaseData&) override {}
+};
+REGISTER_LISTENER("case counter", 1, CaseCounter);
+
+void run_current_case() {
+  const std::string name = doctest::getContextOptions()->currentTest->m_name;
+  const Case& current = cases.find(name)->second;
+  const std::string again = "build/tests/behaviour --build=" + directory +
+                            " --server=" + current.tested.name + " -tc='*" + current.check.id +
+                            " *'";
+  const Result result = run_check(current.check, current.tested, again);
+  switch (result.outcome) {
+    case Outcome::passed: break;
+    case Outcome::skipped:
+      ++skipped;
+      std::cout << "skipped: " << name << "\n         " << result.story << "\n";
+      break;
+    case Outcome::inconclusive:
+      inconclusive.push_back(name + " (" + result.story + ")");
+      break;
+    case Outcome::failed:
+    case Outcome::broken: ADD_FAIL_CHECK_AT("tests/behaviour", 0, result.story); break;
+  }
+  if (result.tries > 1 && result.outcome != Outcome::inconclusive)
+    std::cout << "note: " << name << " needed " << result.tries << " tries to be judged\n";
+}
+
+bool starts_with(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
+}
+
+bool register_cases(const std::vector<std::string>& wanted) {
+  for (const std::string& name : wanted) {
+    const auto all = programs();
+    const auto program = std::find_if(all.begin(), all.end(),
+                                      [&name](const Program& one) { return one.name == name; });
+    if (program == all.end()) {
+      std::fprintf(stderr, "behaviour: there is no server called '%s'\n", name.c_str());
+      return false;
+    }
+    const Tested tested{name, directory + "/" + name, program->model};
+    if (access(tested.path.c_str(), X_OK) != 0) {
+      std::fprintf(stderr, "behaviour: there is no program %s; build it first, or name others "
+                           "with --server=NAME\n", tested.path.c_str());
+      return false;
+    }
+    for (const Check& check : all_checks())
+      if ((check.models & program->model) != 0)
+        cases[name + ": " + check.id + " " + check.title] = {check, tested};
+  }
+  // doctest runs the cases of one file in the order of their lines.
+  std::map<std::string, unsigned> line_of;
+  unsigned line = 0;
+  for (const std::string& name : wanted)
+    for (const Check& check : all_checks()) line_of[name + ": " + check.id + " " + check.title] = ++line;
+  for (const auto& [name, one] : cases)
+    doctest::detail::regTest(doctest::detail::TestCase(run_current_case, "tests/behaviour",
+                                                       line_of[name],
+                                                       doctest_detail_test_suite_ns::getCurrentTestSuite()) *
+                             name.c_str());
+  return true;
+}
+
+// A thousand clients take as many descriptors on this side, too.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  std::vector<std::string> wanted;
+  std::vector<const char*> rest;
+  for (int i = 0; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (starts_with(word, "--server="))
+      wanted.emplace_back(word.substr(9));
+    else if (starts_with(word, "--build="))
+      directory = word.substr(8);
+    else
+      rest.push_back(argv[i]);
+  }
+  if (wanted.empty())
+    for (const Program& program : programs()) wanted.emplace_back(program.name);
+  if (!register_cases(wanted)) return 2;
+
+  doctest::Context context(static_cast<int>(rest.size()), rest.data());
+  const int failed = context.run();
+  if (context.shouldExit()) return failed;  // -ltc, -h and the like
+  if (skipped > 0) std::cout << skipped << " skipped, for the reasons above\n";
+  for (const std::string& name : inconclusive)
+    std::cout << "inconclusive three times, counted as passed: " << name << "\n";
+  if (run_cases == 0) {
+    std::fprintf(stderr, "behaviour: no case matches\n");
+    return 2;
+  }
+  return failed;
+}

@@ -1,0 +1,273 @@
+#include "tests/behaviour/server_process.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <stdexcept>
+#include <string_view>
+#include <thread>
+
+#include "common/error.hpp"
+
+extern char** environ;
+
+namespace {
+
+constexpr std::chrono::milliseconds tick{1};
+constexpr int handed_down = 3;  // SD_LISTEN_FDS_START
+
+void close_on_exec(int fd) {
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, fd);
+}
+
+// Files, not pipes: a server that prints a lot can never be stopped by a full pipe, and nobody
+// has to keep emptying one.
+Descriptor unnamed_file() {
+  char name[] = "/tmp/behaviour.XXXXXX";
+  Descriptor file(mkstemp(name));
+  if (!file) throw CallFailed("mkstemp", errno);
+  unlink(name);
+  close_on_exec(file.fd());
+  if (fcntl(file.fd(), F_SETFL, O_APPEND) < 0) throw CallFailed("fcntl", errno, file.fd());
+  return file;
+}
+
+std::string first_bytes(int file) {
+  std::string text(std::size_t{64} * 1024, '\0');
+  const ssize_t count = pread(file, text.data(), text.size(), 0);
+  text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+  return text;
+}
+
+Descriptor make_listener(const Launch& launch, std::uint16_t& port) {
+  Descriptor listener(socket(AF_INET, SOCK_STREAM, 0));
+  if (!listener) throw CallFailed("socket", errno);
+  close_on_exec(listener.fd());
+  if (launch.small_buffers) {
+    const int least = 1;  // the kernel raises it to its minimum; accepted sockets inherit it
+    (void)setsockopt(listener.fd(), SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+  }
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (bind(listener.fd(), generic, length) < 0) throw CallFailed("bind", errno, listener.fd());
+  if (listen(listener.fd(), launch.backlog) < 0) throw CallFailed("listen", errno, listener.fd());
+  if (getsockname(listener.fd(), generic, &length) < 0)
+    throw CallFailed("getsockname", errno, listener.fd());
+  port = ntohs(address.sin_port);
+  return listener;
+}
+
+// All that the child needs, made ready before fork: between fork and exec only the calls that
+// signal-safety(7) lists are allowed.
+struct Prepared {
+  std::vector<std::string> words;
+  std::vector<std::string> settings;
+  std::vector<char*> argv;
+  std::vector<char*> envp;
+};
+
+std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+void prepare(Prepared& prepared, const std::string& program, const Launch& launch) {
+  prepared.words.push_back(program);
+  for (const std::string& word : launch.arguments) prepared.words.push_back(word);
+
+  std::map<std::string, std::string> settings;
+  const auto set = [&settings](const std::string& setting) {
+    settings[setting.substr(0, setting.find('='))] = setting;
+  };
+  for (char** setting = environ; *setting != nullptr; ++setting) set(*setting);
+  settings.erase("LISTEN_FDS");
+  settings.erase("LISTEN_PID");
+  if (launch.hand_down_listener) set("LISTEN_FDS=1");
+  for (const std::string& setting : launch.environment) set(setting);
+  for (const auto& [name, setting] : settings) prepared.settings.push_back(setting);
+
+  prepared.argv = pointers_to(prepared.words);
+  prepared.envp = pointers_to(prepared.settings);
+}
+
+void limit(int resource, std::size_t most) {
+  const rlimit both{static_cast<rlim_t>(most), static_cast<rlim_t>(most)};
+  // The type of the first parameter differs between C libraries.
+  if (setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &both) < 0) _exit(126);
+}
+
+[[noreturn]] void become(const Prepared& prepared, const Launch& launch, int listener, int output,
+                         int error_output, pid_t parent) {
+  setpgid(0, 0);
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+  if (getppid() != parent) _exit(126);  // the tester has died in between
+
+  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGPIPE, SIGCHLD})
+    std::signal(number, SIG_DFL);
+  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nothing < 0) _exit(126);
+  // dup2 of a descriptor onto itself would leave close-on-exec set; moving the originals out of
+  // the way first rules that out.
+  const int first_free = fcntl(output, F_DUPFD, 10);
+  const int second_free = fcntl(error_output, F_DUPFD, 10);
+  const int third_free = listener < 0 ? -1 : fcntl(listener, F_DUPFD, 10);
+  dup2(nothing, STDIN_FILENO);
+  dup2(first_free, STDOUT_FILENO);
+  dup2(second_free, STDERR_FILENO);
+  if (third_free >= 0) dup2(third_free, handed_down);
+  close(first_free);
+  close(second_free);
+  if (third_free >= 0) close(third_free);
+  constexpr int first_occupied = 20;  // the server's own descriptors fit below
+  for (int fd = first_occupied; fd < launch.occupied_below; ++fd)
+    if (dup2(STDIN_FILENO, fd) < 0) _exit(126);
+
+  limit(RLIMIT_CORE, 0);
+  limit(RLIMIT_FSIZE, std::size_t{16} << 20);  // no endless complaints
+  if (launch.descriptor_limit > 0) limit(RLIMIT_NOFILE, launch.descriptor_limit);
+  if (launch.address_space_limit > 0) limit(RLIMIT_AS, launch.address_space_limit);
+  execve(prepared.argv[0], prepared.argv.data(), prepared.envp.data());
+  constexpr std::string_view words = "this program cannot be started (execve failed)\n";
+  (void)!write(STDERR_FILENO, words.data(), words.size());
+  _exit(127);
+}
+
+}  // namespace
+
+ServerProcess::ServerProcess(const std::string& program, const Launch& launch)
+    : output_(unnamed_file()), error_output_(unnamed_file()) {
+  Prepared prepared;
+  prepare(prepared, program, launch);
+  Descriptor listener;
+  if (launch.hand_down_listener) listener = make_listener(launch, port_);
+
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ < 0) throw CallFailed("fork", errno);
+  if (pid_ == 0)
+    become(prepared, launch, listener.fd(), output_.fd(), error_output_.fd(), parent);
+  setpgid(pid_, pid_);  // in both, because nobody knows who runs first
+  if (!launch.expect_ready) return;
+  try {
+    await_ready_line(default_patience * 2);
+  } catch (...) {
+    kill(-pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    throw;
+  }
+}
+
+ServerProcess::~ServerProcess() {
+  if (pid_ <= 0) return;
+  kill(-pid_, SIGKILL);
+  if (!status_) waitpid(pid_, nullptr, 0);
+}
+
+void ServerProcess::await_ready_line(Patience patience) {
+  constexpr std::string_view before_port = "listening on http://127.0.0.1:";
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  std::string line;
+  while (line.find('\n') == std::string::npos) {
+    if (const auto status = status_if_ended())
+      throw StartFailed("It " + describe_status(*status) + " instead of printing its ready line." +
+                        " It said: " + error_output());
+    if (std::chrono::steady_clock::now() > deadline)
+      throw StartFailed("It runs, but has not printed its ready line. It printed '" + line +
+                        "' on stdout. (A line that is not flushed stays inside the program.)");
+    std::this_thread::sleep_for(tick);
+    line = output();
+  }
+  line.resize(line.find('\n'));
+  std::uint16_t announced = 0;
+  const bool begins = line.compare(0, before_port.size(), before_port) == 0;
+  if (begins) std::from_chars(line.data() + before_port.size(), line.data() + line.size(), announced);
+  if (announced == 0 || line != std::string(before_port) + std::to_string(announced) + "/")
+    throw StartFailed("Its ready line is '" + line +
+                      "', not 'listening on http://127.0.0.1:PORT/'.");
+  if (port_ != 0 && port_ != announced)
+    throw StartFailed("It was handed a listener on port " + std::to_string(port_) +
+                      " and says that it listens on " + std::to_string(announced) + ".");
+  port_ = announced;
+}
+
+void ServerProcess::signal(int number) const {
+  if (!status_) kill(pid_, number);
+}
+
+void ServerProcess::stop_running() {
+  signal(SIGSTOP);
+  const auto deadline = std::chrono::steady_clock::now() + default_patience;
+  // The kernel reports the stop when the last of its threads has stopped.
+  while (!status_) {
+    int status = 0;
+    const pid_t changed = waitpid(pid_, &status, WUNTRACED | WNOHANG);
+    if (changed == pid_ && WIFSTOPPED(status)) return;
+    if (changed == pid_) status_ = status;
+    if (std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error("the server could not be stopped with SIGSTOP");
+    std::this_thread::sleep_for(tick);
+  }
+}
+
+void ServerProcess::run_on() { signal(SIGCONT); }
+
+std::optional<int> ServerProcess::status_if_ended() {
+  int status = 0;
+  if (!status_ && waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
+  return status_;
+}
+
+std::optional<int> ServerProcess::wait_for_end(Patience patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!status_if_ended() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(tick);
+  return status_;
+}
+
+std::string ServerProcess::output() const { return first_bytes(output_.fd()); }
+std::string ServerProcess::error_output() const { return first_bytes(error_output_.fd()); }
+
+std::string describe_status(int status) {
+  if (WIFEXITED(status)) return "exited with status " + std::to_string(WEXITSTATUS(status));
+  if (WIFSIGNALED(status))
+    return "was killed by signal " + std::to_string(WTERMSIG(status)) + " (" +
+           strsignal(WTERMSIG(status)) + ")";
+  return "ended in an unknown way";
+}
+
+Sanitizers sanitizers_in(const std::string& program) {
+  static std::map<std::string, Sanitizers> known;  // reading megabytes once is enough
+  if (const auto found = known.find(program); found != known.end()) return found->second;
+  std::ifstream file(program, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const auto holds = [&bytes](const char* symbol) { return bytes.find(symbol) != std::string::npos; };
+  const Sanitizers found{.address = holds("__asan_init"),
+                         .thread = holds("__tsan_init"),
+                         .undefined = holds("__ubsan_handle")};
+  known[program] = found;
+  return found;
+}

@@ -1,0 +1,446 @@
+#include "tests/measure/client_group.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "common/error.hpp"
+#include "common/signals.hpp"
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+namespace {
+
+// Connections begun and not yet answered; a listener's backlog holds many more.
+constexpr std::size_t most_under_way = 128;
+
+std::string request_for(const std::string& target, bool close) {
+  return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" +
+         (close ? "Connection: close\r\n\r\n" : "\r\n");
+}
+
+std::uint64_t nanoseconds_since(LoadClock::time_point then) {
+  const auto time = std::chrono::duration_cast<Nanoseconds>(LoadClock::now() - then).count();
+  return static_cast<std::uint64_t>(std::max<long long>(time, 0));
+}
+
+double in_seconds(LoadClock::duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+// Wall-clock time and this process's CPU time, from now on.
+class Stopwatch {
+ public:
+  void stop_into(LoadResult& result) const {
+    result.seconds = in_seconds(LoadClock::now() - start_);
+    const double cpu = static_cast<double>(std::clock() - cpu_) / CLOCKS_PER_SEC;
+    result.own_cpu = result.seconds > 0 ? cpu / result.seconds : 0;
+  }
+
+ private:
+  LoadClock::time_point start_ = LoadClock::now();
+  std::clock_t cpu_ = std::clock();
+};
+
+}  // namespace
+
+LoadLoop::LoadLoop() {
+  std::signal(SIGPIPE, SIG_IGN);
+#ifdef __linux__
+  // A wait for the next due time is otherwise rounded up by 50 microseconds (prctl(2)).
+  (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+#endif
+}
+
+void LoadLoop::step(Nanoseconds timeout) {
+  if (stop_requested()) throw Interrupted();
+  for (void* owner : watcher_.wait(timeout)) {
+    auto* client = static_cast<ClientGroup::Client*>(owner);
+    client->group->on_ready(*client);
+  }
+}
+
+ClientGroup::ClientGroup(LoadLoop& loop, std::uint16_t port) : loop_(loop), port_(port) {
+  ask("/");
+}
+
+ClientGroup::~ClientGroup() {
+  leave();
+}
+
+void ClientGroup::ask(const std::string& target) {
+  target_ = target;
+  personal_ = target.find('#') != std::string::npos;
+  batch_.clear();
+  for (std::size_t i = 0; i < depth_; ++i) batch_ += request_for(target_, new_connection_each_);
+  expectation_ = expected_answer(target_);
+  last_answer_.clear();
+}
+
+void ClientGroup::pipeline(std::size_t depth) {
+  depth_ = depth;
+  ask(target_);
+}
+
+void ClientGroup::new_connection_each() {
+  new_connection_each_ = true;
+  ask(target_);
+}
+
+std::string ClientGroup::target_of(const Client& client) const {
+  std::string target;
+  for (const char c : target_) {
+    if (c == '#')
+      target += std::to_string(client.number);
+    else
+      target += c;
+  }
+  return target;
+}
+
+std::string ClientGroup::request_of(const Client& client) const {
+  std::string requests;
+  for (std::size_t i = 0; i < depth_; ++i)
+    requests += request_for(target_of(client), new_connection_each_);
+  return requests;
+}
+
+// ---- one client, from event to event
+
+void ClientGroup::open(Client& client) {
+  client.socket = loop_.dialer_.dial(port_);
+  client.watched = Watcher::For::readable;
+  loop_.watcher_.watch(client.socket.fd(), client.watched, &client);
+}
+
+void ClientGroup::close(Client& client) {
+  if (client.socket) loop_.watcher_.forget(client.socket.fd());
+  client.socket = Descriptor();
+  client.awaited = 0;
+  client.unsent.clear();
+  client.ending = false;
+  client.check.reset();
+}
+
+void ClientGroup::watch_for(Client& client, Watcher::For what) {
+  if (client.watched == what) return;
+  client.watched = what;
+  loop_.watcher_.change(client.socket.fd(), what, &client);
+}
+
+void ClientGroup::send_batch(Client& client, LoadClock::time_point since) {
+  client.since = since;
+  client.awaited = static_cast<std::uint32_t>(depth_);
+  ++client.asked;
+  if (!client.busy) ++busy_;
+  client.busy = true;
+  // The common round copies nothing: the same bytes for everybody, taken whole by the kernel.
+  const std::string own = personal_ ? request_of(client) : std::string();
+  const std::string_view bytes = personal_ ? own : batch_;
+  const ssize_t sent = send_some(client.socket.fd(), bytes);
+  if (sent == static_cast<ssize_t>(bytes.size())) return;
+  if (sent < 0 && !is_not_ready(errno) && errno != ENOTCONN)
+    return fail(client, describe_failure("send", errno));
+  client.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
+  watch_for(client, Watcher::For::writable);
+}
+
+void ClientGroup::send_unsent(Client& client) {
+  const ssize_t sent = send_some(client.socket.fd(), client.unsent);
+  if (sent < 0) {
+    if (!is_not_ready(errno)) fail(client, describe_failure("send", errno));
+    return;
+  }
+  client.unsent.erase(0, static_cast<std::size_t>(sent));
+  if (client.unsent.empty()) watch_for(client, Watcher::For::readable);
+}
+
+void ClientGroup::on_ready(Client& client) {
+  // It may have been closed since the wait came back, with the rest of a group that failed.
+  if (!client.socket) return;
+  if (!client.unsent.empty()) return send_unsent(client);
+  while (client.socket && receive_once(client)) continue;
+}
+
+// True: there may be more to receive at once.
+bool ClientGroup::receive_once(Client& client) {
+  const ssize_t count = receive(client.socket.fd(), loop_.room_);
+  if (count < 0) {
+    if (!is_not_ready(errno)) fail(client, describe_failure("recv", errno));
+    return false;
+  }
+  if (count == 0) {
+    on_end(client);
+    return false;
+  }
+  const auto size = static_cast<std::size_t>(count);
+  received_ += size;
+  on_bytes(client, std::string_view(loop_.room_.data(), size));
+  return client.ending || size == loop_.room_.size();
+}
+
+void ClientGroup::on_bytes(Client& client, std::string_view bytes) {
+  while (!bytes.empty() && client.socket) {
+    if (client.awaited == 0) return fail(client, "got bytes that it had not asked for");
+    if (take_known_answer(client, bytes))
+      on_answer(client);
+    else
+      check_bytes(client, bytes);
+  }
+}
+
+// An answer that equals the last good one, byte for byte, is good.
+bool ClientGroup::take_known_answer(Client& client, std::string_view& bytes) {
+  if (personal_ || last_answer_.empty() || !client.check.untouched()) return false;
+  if (!bytes.starts_with(last_answer_)) return false;
+  bytes.remove_prefix(last_answer_.size());
+  return true;
+}
+
+void ClientGroup::check_bytes(Client& client, std::string_view& bytes) {
+  const bool whole = client.check.untouched();
+  const std::size_t taken =
+      client.check.take(bytes, personal_ ? expected_answer(target_of(client)) : expectation_);
+  if (!client.check.problem().empty()) return fail(client, client.check.problem());
+  const std::string_view answer = bytes.substr(0, taken);
+  bytes.remove_prefix(taken);
+  if (!client.check.finished()) return;
+  if (client.check.closes() != new_connection_each_)
+    return fail(client, new_connection_each_ ? "asked for a close and was not promised one"
+                                             : "was told that the server closes");
+  if (whole && !personal_) last_answer_ = answer;
+  client.check.reset();
+  on_answer(client);
+}
+
+void ClientGroup::on_answer(Client& client) {
+  ++answers_;
+  --client.awaited;
+  if (!client.served) ++served_;
+  client.served = true;
+  if (client.awaited > 0) return;
+  latencies_.record(nanoseconds_since(client.since));
+  if (new_connection_each_)
+    client.ending = true;
+  else
+    go_on(client);
+}
+
+void ClientGroup::on_end(Client& client) {
+  if (!client.ending)
+    return fail(client, client.awaited > 0 ? "closed by the server before its answer was whole"
+                                           : "closed by the server while it was idle");
+  close(client);
+  go_on(client);
+}
+
+void ClientGroup::go_on(Client& client) {
+  const bool was_parked = client.parked;
+  client.parked = false;
+  if (was_parked) return come_to_rest(client);
+  const auto now = LoadClock::now();
+  switch (mode_) {
+    case Mode::rest:
+      return come_to_rest(client);
+    case Mode::open_another:
+      come_to_rest(client);
+      --under_way_;
+      ++settled_;
+      return open_more();
+    case Mode::ask_while_any_are_left:
+      if (left_ == 0) return come_to_rest(client);
+      left_ -= std::min<std::uint64_t>(left_, depth_);
+      break;
+    case Mode::ask_when_due:
+      if (due(client) > now || due(client) >= end_) return come_to_rest(client);
+      if (new_connection_each_) open(client);
+      return send_batch(client, due(client));
+    case Mode::ask_again:
+      break;
+  }
+  if (new_connection_each_) open(client);
+  send_batch(client, now);
+}
+
+void ClientGroup::come_to_rest(Client& client) {
+  if (client.busy) --busy_;
+  client.busy = false;
+}
+
+void ClientGroup::fail(const Client& client, const std::string& what) {
+  fail("client " + std::to_string(client.number) + " " + what);
+}
+
+void ClientGroup::fail(const std::string& what) {
+  if (failure_.empty()) failure_ = what;
+  for (Client& client : clients_) close(client);
+}
+
+// ---- all of them
+
+void ClientGroup::begin(Mode mode) {
+  mode_ = mode;
+  answers_ = 0;
+  served_ = 0;
+  latencies_.clear();
+  taking_part_.clear();
+  for (Client& client : clients_) {
+    client.served = false;
+    client.asked = 0;
+    client.place = taking_part_.size();
+    if (!client.parked) taking_part_.push_back(&client);
+  }
+}
+
+void ClientGroup::start_all() {
+  for (Client* client : taking_part_) {
+    if (failed() || (mode_ == Mode::ask_while_any_are_left && left_ == 0)) return;
+    go_on(*client);
+  }
+}
+
+// Waits until `done()`; gives up when for `patience_` not a byte has come.
+template <class Done>
+bool ClientGroup::wait_while_it_moves(Done done) {
+  while (!failed() && !done()) {
+    const std::uint64_t before = received_;
+    const auto moved = [&] { return failed() || done() || received_ != before; };
+    if (!loop_.run_until(LoadClock::now() + patience_, moved)) return false;
+  }
+  return !failed();
+}
+
+// Waits for the answers that are under way.
+void ClientGroup::finish() {
+  if (mode_ != Mode::ask_when_due) mode_ = Mode::rest;
+  if (!wait_while_it_moves([&] { return busy_ == 0; }))
+    fail(std::to_string(busy_) + " clients got no answer for " +
+         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(patience_).count()) +
+         " ms");
+  mode_ = Mode::rest;
+}
+
+void ClientGroup::start_opening(std::size_t count) {
+  begin(Mode::open_another);
+  to_open_ = count;
+  under_way_ = settled_ = 0;
+  open_more();
+}
+
+void ClientGroup::open_more() {
+  while (to_open_ > 0 && under_way_ < most_under_way && !failed()) {
+    --to_open_;
+    ++under_way_;
+    Client& client = clients_.emplace_back();
+    client.group = this;
+    client.number = static_cast<std::uint32_t>(clients_.size());
+    open(client);
+    send_batch(client, LoadClock::now());
+  }
+}
+
+std::size_t ClientGroup::connect(std::size_t count) {
+  start_opening(count);
+  if (!wait_while_it_moves([&] { return settled_ == count; }))
+    fail(std::to_string(settled_) + " of " + std::to_string(count) + " clients were answered");
+  mode_ = Mode::rest;
+  return settled_;
+}
+
+std::size_t ClientGroup::connect_as_many(std::size_t count) {
+  start_opening(count);
+  wait_while_it_moves([&] { return settled_ == count; });
+  mode_ = Mode::rest;
+  for (Client& client : clients_) {
+    client.parked = client.parked || client.busy;
+    client.busy = false;
+  }
+  busy_ = 0;
+  return settled_;
+}
+
+LoadResult ClientGroup::closed_loop(Nanoseconds time) {
+  LoadResult result;
+  begin(Mode::ask_again);
+  start_all();
+  // The first round does not count: it starts all at once, and from rest.
+  const std::uint64_t round = taking_part_.size() * depth_;
+  if (wait_while_it_moves([&] { return answers_ >= round; })) {
+    latencies_.clear();
+    const std::uint64_t before = answers_;
+    const Stopwatch watch;
+    loop_.run_until(LoadClock::now() + time, [&] { return failed(); });
+    watch.stop_into(result);
+    result.answers = answers_ - before;
+  }
+  finish();
+  result.all_answers = answers_;
+  return result;
+}
+
+LoadResult ClientGroup::closed_loop_requests(std::uint64_t count) {
+  const Stopwatch watch;
+  start_requests(count);
+  LoadResult result = finish_requests();
+  watch.stop_into(result);
+  return result;
+}
+
+void ClientGroup::start_requests(std::uint64_t count) {
+  begin(Mode::ask_while_any_are_left);
+  left_ = count;
+  start_all();
+}
+
+LoadResult ClientGroup::finish_requests() {
+  wait_while_it_moves([&] { return left_ == 0; });
+  finish();
+  LoadResult result;
+  result.answers = result.all_answers = answers_;
+  return result;
+}
+
+// Request i of all is the client's in place i % clients.
+LoadClock::time_point ClientGroup::due(std::uint64_t request) const {
+  return start_ + Nanoseconds(static_cast<long long>(gap_ * static_cast<double>(request)));
+}
+
+LoadClock::time_point ClientGroup::due(const Client& client) const {
+  return due(client.asked * taking_part_.size() + client.place);
+}
+
+LoadResult ClientGroup::constant_rate(double per_second, Nanoseconds time) {
+  LoadResult result;
+  begin(Mode::ask_when_due);
+  if (taking_part_.empty()) fail("there are no clients");
+  gap_ = 1e9 / per_second;
+  start_ = LoadClock::now();
+  end_ = start_ + time;
+  const Stopwatch watch;
+  for (std::uint64_t i = 0; !failed() && due(i) < end_; ++i) {
+    loop_.run_until(due(i), [&] { return failed(); });
+    Client& client = *taking_part_[i % taking_part_.size()];
+    // A client that still waits asks as soon as it has been answered, late as that is.
+    if (!client.busy && !failed()) go_on(client);
+  }
+  finish();
+  watch.stop_into(result);
+  result.answers = result.all_answers = answers_;
+  return result;
+}
+
+void ClientGroup::leave() {
+  leave_all_but(0);
+}
+
+void ClientGroup::leave_all_but(std::size_t count) {
+  taking_part_.clear();
+  while (clients_.size() > count) {
+    come_to_rest(clients_.back());
+    close(clients_.back());
+    clients_.pop_back();
+  }
+}

@@ -1,0 +1,60 @@
+#include "tests/measure/limits.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+
+#include "common/error.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+// A number in a file; nothing if there is none, or "max".
+std::size_t number_in(const char* path, std::size_t otherwise) {
+  std::ifstream file(path);
+  std::size_t number = 0;
+  return file >> number ? number : otherwise;
+}
+
+void lower(Allowance& allowance, std::size_t limit, std::size_t besides, const char* name) {
+  const std::size_t room = limit > besides ? limit - besides : 0;
+  if (room >= allowance.clients) return;
+  allowance.clients = room / 100 * 100;
+  if (room < 100) allowance.clients = room;
+  allowance.limit = "the limit of " + with_commas(limit) + " " + name;
+}
+
+}  // namespace
+
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) throw CallFailed("getrlimit", errno);
+  const rlim_t before = limit.rlim_cur;
+  limit.rlim_cur = limit.rlim_max;
+  // macOS says "unlimited" and means OPEN_MAX, 10240 (setrlimit(2) there).
+  constexpr rlim_t sensible = 10'240;
+  if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+    limit.rlim_cur = std::max(before, sensible);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = before;
+  }
+  return static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, 1'000'000));
+}
+
+Allowance allowed_clients(std::size_t wished, std::size_t besides) {
+  Allowance allowance{wished, ""};
+  lower(allowance, raise_descriptor_limit(), besides, "descriptors (ulimit -Hn)");
+  rlimit tasks{};
+  if (getrlimit(RLIMIT_NPROC, &tasks) == 0 && tasks.rlim_cur != RLIM_INFINITY)
+    lower(allowance, static_cast<std::size_t>(tasks.rlim_cur), besides,
+          "threads for one user (ulimit -u)");
+  lower(allowance, number_in("/proc/sys/kernel/threads-max", wished + besides), besides,
+        "threads (kernel.threads-max)");
+  lower(allowance, number_in("/sys/fs/cgroup/pids.max", wished + besides), besides,
+        "threads in this container (pids.max)");
+  // Each thread's stack is two mappings, itself and its guard page.
+  lower(allowance, number_in("/proc/sys/vm/max_map_count", 2 * (wished + besides)) / 2, besides,
+        "stacks (half of vm.max_map_count)");
+  return allowance;
+}

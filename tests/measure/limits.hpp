@@ -1,0 +1,20 @@
+// limits.hpp — how many clients this machine lets us have.
+//
+// Gives: the descriptor limit, its soft part raised to the hard one (children inherit it), and the
+//        first limit that stands in the way of so many clients, in words.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+// The number of descriptors a process may have from now on. Throws CallFailed.
+std::size_t raise_descriptor_limit();
+
+struct Allowance {
+  std::size_t clients = 0;
+  std::string limit;  // "the limit of 4,096 descriptors (ulimit -Hn)"; empty: all that were wished
+};
+
+// How many of `wished` clients fit when each costs this process, and the server, one descriptor,
+// a few more are needed besides, and a server may need a thread for each.
+Allowance allowed_clients(std::size_t wished, std::size_t besides);

@@ -1,0 +1,141 @@
+#include "tests/measure/text_table.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+namespace {
+
+std::string formatted(const char* format, double number) {
+  char room[64];
+  std::snprintf(room, sizeof room, format, number);
+  return room;
+}
+
+// Three leading digits are enough to compare by eye.
+std::string three_digits(double number) {
+  if (number < 9.995) return with_digits(number, 2);
+  if (number < 99.95) return with_digits(number, 1);
+  return with_commas(static_cast<std::uint64_t>(number + 0.5));
+}
+
+std::string padded(const std::string& text, std::size_t width, bool left) {
+  const std::string space(width > text.size() ? width - text.size() : 0, ' ');
+  return left ? text + space : space + text;
+}
+
+std::string trimmed(std::string line) {
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line + "\n";
+}
+
+}  // namespace
+
+std::string with_commas(std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t place = digits.size(); place > 3;) {
+    place -= 3;
+    digits.insert(place, ",");
+  }
+  return digits;
+}
+
+std::string with_digits(double number, int digits) {
+  char room[64];
+  std::snprintf(room, sizeof room, "%.*f", digits, number);
+  return room;
+}
+
+std::string in_bytes(double bytes) {
+  if (bytes < 0) return "-" + in_bytes(-bytes);
+  if (bytes < 1000) return formatted("%.0f B", bytes);
+  const char* units[] = {" KiB", " MiB", " GiB"};
+  int unit = 0;
+  for (bytes /= 1024; bytes >= 1000 && unit < 2; ++unit) bytes /= 1024;
+  return formatted(bytes < 99.95 ? "%.1f" : "%.0f", bytes) + units[unit];
+}
+
+std::string milliseconds_only(double nanoseconds) {
+  return three_digits(nanoseconds / 1e6);
+}
+
+std::string in_milliseconds(double nanoseconds) {
+  return milliseconds_only(nanoseconds) + " ms";
+}
+
+std::string in_percent(double share) {
+  // 99.96% is not "100.0%": something was done.
+  if (share < 1 && share > 0.9995) return formatted("%.2f%%", std::min(share * 100, 99.99));
+  return formatted("%.1f%%", share * 100);
+}
+
+std::string or_dash(const std::optional<std::string>& text) {
+  return text ? *text : "-";
+}
+
+TextTable::TextTable(std::vector<std::string> titles) {
+  for (const std::string& title : titles) {
+    const std::size_t end = title.find('\n');
+    const bool two_lines = end != std::string::npos;
+    columns_.push_back(
+        {two_lines ? title.substr(0, end) : "", two_lines ? title.substr(end + 1) : title});
+  }
+}
+
+void TextTable::add(std::vector<std::string> cells) {
+  rows_.push_back({std::move(cells), ""});
+}
+
+void TextTable::add_across(std::string first, std::string text) {
+  rows_.push_back({{std::move(first)}, std::move(text)});
+}
+
+std::size_t TextTable::width_of(std::size_t column) const {
+  std::size_t width = std::max(columns_[column].upper.size(), columns_[column].lower.size());
+  for (const Row& row : rows_)
+    if (column < row.cells.size()) width = std::max(width, row.cells[column].size());
+  return width;
+}
+
+std::string TextTable::text() const {
+  std::string upper;
+  std::string lower;
+  std::vector<std::string> lines(rows_.size());
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const std::size_t width = width_of(i);
+    const bool left = i == 0;
+    const std::string gap = left ? "" : "  ";
+    upper += gap + padded(columns_[i].upper, width, left);
+    lower += gap + padded(columns_[i].lower, width, left);
+    for (std::size_t r = 0; r < rows_.size(); ++r)
+      if (i < rows_[r].cells.size()) lines[r] += gap + padded(rows_[r].cells[i], width, left);
+  }
+  const std::string rule(lower.size(), '-');
+  const bool one_line = upper.find_first_not_of(' ') == std::string::npos;
+  std::string text = (one_line ? "" : trimmed(upper)) + trimmed(lower) + rule + "\n";
+  for (std::size_t r = 0; r < rows_.size(); ++r)
+    text += trimmed(lines[r] + (rows_[r].across.empty() ? "" : "  " + rows_[r].across));
+  return text;
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  if (values.size() % 2 == 1) return values[middle];
+  return (values[middle - 1] + values[middle]) / 2;
+}
+
+std::string wrapped(const std::string& text, std::size_t width, const std::string& indent) {
+  std::istringstream words(text);
+  std::string result;
+  std::string line;
+  for (std::string word; words >> word;) {
+    if (!line.empty() && indent.size() + line.size() + 1 + word.size() > width) {
+      result += indent + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return line.empty() ? result : result + indent + line + "\n";
+}

@@ -1,0 +1,47 @@
+// text_table.hpp — numbers and tables for a terminal.
+//
+// Gives: numbers as a person writes them, and columns that line up.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+std::string with_commas(std::uint64_t number);                // 12,345
+std::string with_digits(double number, int digits);           // three of 0.987 are 0.987
+std::string in_bytes(double bytes);                           // 112 B, 8.3 KiB, 8.0 MiB
+std::string in_milliseconds(double nanoseconds);              // 0.14 ms, 23.2 ms, 189 ms
+std::string milliseconds_only(double nanoseconds);            // the same without the unit
+std::string in_percent(double share);                         // 99.2%
+std::string or_dash(const std::optional<std::string>& text);  // "-" for what is not known
+
+class TextTable {
+ public:
+  // The first column is aligned to the left, the others to the right. A title may have two lines,
+  // separated by '\n'.
+  explicit TextTable(std::vector<std::string> titles);
+  void add(std::vector<std::string> cells);
+  // A row of a first cell and a text that runs across all other columns.
+  void add_across(std::string first, std::string text);
+  std::string text() const;
+
+ private:
+  struct Row {
+    std::vector<std::string> cells;
+    std::string across;
+  };
+  struct Column {
+    std::string upper;
+    std::string lower;
+  };
+  std::size_t width_of(std::size_t column) const;
+  std::vector<Column> columns_;
+  std::vector<Row> rows_;
+};
+
+// The median, which one disturbed measurement does not move. 0 if there are none.
+double median(std::vector<double> values);
+
+// Words broken into lines of at most `width`, each begun with `indent`.
+std::string wrapped(const std::string& text, std::size_t width, const std::string& indent);

@@ -1,0 +1,52 @@
+// trial.hpp — the same work put on each server in turn, for the demo's table.
+//
+// Gives: what one model did with it: clients held idle, active ones on / and on /row, one /spin.
+// Do:    look at failure first: a server that failed its work has no numbers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "tests/measure/client_group.hpp"
+
+// What is known of a model by design.
+struct Model {
+  std::string name;
+  std::size_t most_idle;  // 0: as many as the machine allows
+  bool one_client_only;
+};
+
+struct TrialPlan {
+  std::string directory;  // of the programs
+  std::uint16_t backend_port = 0;
+  std::size_t idle = 10'000;
+  std::size_t active = 64;
+  double rate = 1000;  // requests per second while latency is measured
+  unsigned spin_milliseconds = 200;
+};
+
+struct TrialReport {
+  std::string failure;
+  std::size_t idle = 0;
+  std::size_t active_served = 0;  // of plan.active
+  std::optional<std::uint64_t> threads;
+  std::optional<double> reserved;       // bytes per idle client
+  std::optional<double> resident;       // the same
+  std::optional<double> page_tables;    // the same, kernel memory
+  std::optional<double> kernel_stacks;  // the same
+  std::optional<double> switches;       // per request
+  double per_second = 0;
+  double own_cpu = 0;  // the generator's, of one CPU
+  double p50 = 0;      // nanoseconds
+  double p99 = 0;
+  std::optional<double> row_waiting;  // share of the time that a /row takes
+  double row_milliseconds = 0;
+  std::optional<double> spin_p99;  // of everybody else; empty: nobody else was served
+};
+
+// `say` is told what is being done, for a progress line. Throws Interrupted, StartFailed,
+// CallFailed.
+TrialReport try_model(const Model& model, const TrialPlan& plan,
+                      const std::function<void(const std::string&)>& say);

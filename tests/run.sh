@@ -1,0 +1,83 @@
+#!/bin/sh
+# run.sh — runs the tests: the unit cases first, then every behaviour case against every server,
+# two servers at a time.
+#
+# Usage: tests/run.sh BUILD 'SERVERS' [CASE]
+#   CASE is a pattern such as '*half-close*'; with it, or for one server, only behaviour runs.
+# Ends with one line, "N passed, N failed", and with status 0 if none failed.
+set -u
+build=$1
+servers=$2
+case_pattern=${3:-}
+here=$(mktemp -d "${TMPDIR:-/tmp}/two-ways-tests.XXXXXX") || exit 1
+trap 'rm -rf "$here"' EXIT
+trap 'exit 130' INT TERM
+
+# One test program: its output into a file, its exit status into another.
+run_quietly() {
+  name=$1
+  shift
+  "$@" >"$here/$name.log" 2>&1
+  echo $? >"$here/$name.status"
+}
+
+# Shows what a test program said: all of it if a case failed, else the skipped ones and the count.
+report() {
+  if [ "$(cat "$here/$1.status")" = 0 ]; then
+    grep -E '^(skipped|note|inconclusive|  +[^ ])' "$here/$1.log" | head -n 40
+  else
+    cat "$here/$1.log"
+    failed_programs="$failed_programs $1"
+  fi
+  printf '%-24s %s\n' "$1" "$(grep 'test cases:' "$here/$1.log" || echo 'did not finish')"
+}
+
+run_behaviour() {
+  if [ -n "$case_pattern" ]; then
+    run_quietly "$1" "$build/tests/behaviour" "--build=$build" "--server=$1" "-tc=$case_pattern"
+  else
+    run_quietly "$1" "$build/tests/behaviour" "--build=$build" "--server=$1"
+  fi
+}
+
+failed_programs=
+names=
+
+if [ -z "$case_pattern" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
+  for program in unit replay instruments kqueue_model; do
+    [ -x "$build/tests/$program" ] || continue
+    run_quietly "$program" "$build/tests/$program"
+    report "$program"
+    names="$names $program"
+  done
+fi
+
+# Two lanes, so that two cores have something to do; the reports come in the order of the list.
+lane() {
+  number=0
+  for server in $servers; do
+    number=$((number + 1))
+    [ $((number % 2)) -eq "$1" ] && run_behaviour "$server"
+  done
+}
+lane 1 &
+lane 0 &
+for server in $servers; do
+  while [ ! -s "$here/$server.status" ]; do sleep 0.2; done
+  report "$server"
+  names="$names $server"
+done
+wait
+
+passed=0
+failed=0
+for name in $names; do
+  counts=$(sed -n 's/.*test cases: *[0-9]* *| *\([0-9]*\) passed *| *\([0-9]*\) failed.*/\1 \2/p' \
+    "$here/$name.log")
+  passed=$((passed + ${counts% *}0 / 10))
+  failed=$((failed + ${counts#* }0 / 10))
+done
+[ -n "$failed_programs" ] && echo "failed:$failed_programs"
+[ -n "$failed_programs" ] && [ "$failed" -eq 0 ] && failed=1 # one that did not finish
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
