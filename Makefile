@@ -24,7 +24,7 @@ endif
 SERVERS  = one_at_a_time thread_per_connection select_loop poll_loop event_loop await_loop
 PROGRAMS = $(addprefix $(BUILD)/,$(SERVERS) slow_backend)
 
-objects       = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+objects       = $(patsubst %.cpp,$(BUILD)/objects/%.o,$(1))
 COMMON        = $(call objects,$(filter-out common/slow_backend.cpp,$(wildcard common/*.cpp)))
 STRAIGHT_LINE = $(call objects,blocking/straight_line.cpp)
 READY_QUEUE   = $(call objects,nonblocking/ready_queue_$(QUEUE).cpp)
@@ -46,7 +46,7 @@ $(BUILD)/slow_backend:          $(call objects,common/slow_backend.cpp)
 UNIT      = $(call objects,$(wildcard tests/unit/*.cpp))
 BEHAVIOUR = $(call objects,$(wildcard tests/behaviour/*.cpp))
 ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp)) \
-            $(filter-out %/tests/behaviour/main.o,$(BEHAVIOUR))
+            $(filter-out %/behaviour/main.o,$(BEHAVIOUR))
 MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/measure/*.cpp)))
 MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
 FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \
@@ -58,14 +58,14 @@ $(BUILD)/tests/unit:        $(UNIT) $(AWAIT) $(READY_QUEUE) $(STRAIGHT_LINE)
 $(BUILD)/tests/behaviour:   $(BEHAVIOUR)
 $(BUILD)/tests/instruments: $(MEASURE_TESTS) $(MEASURE)
 $(BUILD)/attack:            $(ATTACK)
-$(INSTRUMENTS): $(BUILD)/%: $(BUILD)/tests/measure/%_main.o $(MEASURE)
-$(FLOORS):      $(BUILD)/%: $(BUILD)/tests/measure/floors/%.o
+$(INSTRUMENTS): $(BUILD)/%: $(BUILD)/objects/tests/measure/%_main.o $(MEASURE)
+$(FLOORS):      $(BUILD)/%: $(BUILD)/objects/tests/measure/floors/%.o
 
 $(PROGRAMS) $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack: $(COMMON)
 	@mkdir -p $(@D)
 	$(LINK) $^ -o $@
 
-$(BUILD)/%.o: %.cpp
+$(BUILD)/objects/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(COMPILE) -c $< -o $@
 

@@ -21,7 +21,7 @@ void wait_for_client(const Acceptor& acceptor, int stop) {
   const Time now = Clock::now();
   pollfd watched[] = {{stop, POLLIN, 0},
                       {acceptor.is_accepting(now) ? acceptor.fd() : -1, POLLIN, 0}};
-  if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(), now)) < 0 && errno != EINTR)
+  if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(now), now)) < 0 && errno != EINTR)
     throw CallFailed("poll", errno);
 }
 

@@ -20,11 +20,16 @@ namespace {
 struct Client {
   int socket;
   const Options& options;
+  Bench& bench;
   Exchange exchange;
-  Time request_started = {};
+  Time time_started = {};  // see Conversation::has_progressed
 };
 
 // -- the waits: in each of these the thread parks --
+
+bool is_late(const Client& client) {
+  return Clock::now() - client.time_started > client.options.idle_limit;
+}
 
 // Parks until bytes of a request are here. False if none will come.
 bool read_more(Client& client) {
@@ -38,19 +43,17 @@ bool read_more(Client& client) {
   if (count <= 0 && !timed_out) return false;  // the client has ended its stream, or it is gone
   if (was_silent && timed_out) return false;
 
-  // The socket's own limit starts anew with every byte. A request may not: whoever sends a byte
-  // now and then would hold this thread for ever.
-  const Time now = Clock::now();
-  if (was_silent) client.request_started = now;
-  if (timed_out || now - client.request_started > client.options.idle_limit)
+  // The socket's own limit starts anew with every byte. The client's time does not: whoever sends
+  // a byte now and then would hold this thread for ever.
+  if (was_silent) client.time_started = Clock::now();
+  if (timed_out || is_late(client))
     client.exchange.refuse(408);
   else
     client.exchange.received(static_cast<std::size_t>(count));
   return true;
 }
 
-// Parks until the kernel has taken all that is to be sent. False if the client is gone.
-bool write_answers(Client& client) {
+bool write_all(Client& client) {
   while (client.exchange.has_outgoing()) {
     const ssize_t count = send_some(client.socket, client.exchange.outgoing());
     if (count < 0) return false;
@@ -59,11 +62,24 @@ bool write_answers(Client& client) {
   return true;
 }
 
+// With more room, for fewer and larger sends. Not inlined: whoever is never asked for a long answer
+// never touches this much of its stack.
+[[gnu::noinline]] bool write_long_answer(Client& client) {
+  std::array<char, 32 * 1024> space;
+  const std::span<char> usual_space = std::exchange(client.bench.space, space);
+  const bool is_there = write_all(client);
+  client.bench.space = usual_space;
+  return is_there;
+}
+
+// Parks until the kernel has taken all that is to be sent. False if the client is gone.
+bool write_answers(Client& client) {
+  return client.exchange.has_long_answer() ? write_long_answer(client) : write_all(client);
+}
+
 // Parks until the backend has answered. `received` is the memory that the answer's text is in.
 Answer ask_backend(Client& client, std::string_view question, std::string& received) {
   const auto failure = [] { return row_failure(is_not_ready(errno) ? 504 : 502); };
-  const Time deadline =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(client.options.idle_limit);
   if (client.options.backend_port == 0) return no_backend();
   const Descriptor backend =
       connect_blocking(client.options.backend_port, client.options.idle_limit);
@@ -75,8 +91,8 @@ Answer ask_backend(Client& client, std::string_view question, std::string& recei
     if (count < 0) return failure();
     question.remove_prefix(static_cast<std::size_t>(count));
   }
-  while (Clock::now() <= deadline) {
-    std::array<char, 2048> room;
+  while (!is_late(client)) {
+    const std::span<char> room = client.exchange.room();
     Counters::count(counters.waits);
     const ssize_t count = receive(backend.fd(), room);
     Counters::count(counters.wakeups);
@@ -89,25 +105,31 @@ Answer ask_backend(Client& client, std::string_view question, std::string& recei
 
 // -- the conversation --
 
-// The next request, or nothing if there will be none. What has been answered leaves before the
-// thread parks for more.
-std::optional<Request> read_request(Client& client) {
+// Waits until a whole request is here. False if there will be none. What has been answered leaves
+// before the thread parks for more.
+bool read_request(Client& client) {
   for (;;) {
-    if (const auto request = client.exchange.next_request()) return request;
+    if (client.exchange.next_request() != nullptr) {
+      client.time_started = Clock::now();
+      return true;
+    }
     if (client.exchange.has_outgoing()) {
-      if (!write_answers(client)) return std::nullopt;
+      if (!write_answers(client)) return false;
     } else if (client.exchange.is_closing() || !read_more(client)) {
-      return std::nullopt;
+      return false;
     }
   }
 }
 
-bool answer_with_row(Client& client, const Request& request) {
-  const std::string question = backend_request(request);
+bool answer_with_row(Client& client) {
+  const std::string question = backend_request(client.exchange.request());
   if (!write_answers(client)) return false;  // who is answered already need not wait for the row
+  client.exchange.stow();                    // the row comes onto the bench
+  client.exchange.take_up();
   std::string received;
   const Answer answer = ask_backend(client, question, received);
-  client.exchange.answer(client.exchange.next_request().value(), answer);
+  client.exchange.next_request();  // the row has been on the bench: here it is again
+  client.exchange.answer(answer);
   return true;
 }
 
@@ -115,16 +137,21 @@ bool answer_with_row(Client& client, const Request& request) {
 void linger(Client& client) {
   if (shutdown(client.socket, SHUT_WR) < 0) return;  // ENOTCONN: it is gone
   constexpr int most_turns = 64;
-  for (int i = 0; i < most_turns && !stop_requested(); ++i)
+  client.time_started = Clock::now();
+  for (int i = 0; i < most_turns && !stop_requested() && !is_late(client); ++i)
     if (receive(client.socket, client.exchange.room()) <= 0) return;
 }
 
 void converse(Client& client) {
-  while (const std::optional<Request> request = read_request(client)) {
-    if (!asks_backend(*request))
-      client.exchange.answer(*request, answer_to(*request));
-    else if (!answer_with_row(client, *request))
-      return;
+  for (;;) {
+    const bool has_request = read_request(client);
+    if (!has_request) break;
+    if (!asks_backend(client.exchange.request())) {
+      client.exchange.answer(answer_to(client.exchange.request()));
+    } else {
+      const bool is_there = answer_with_row(client);
+      if (!is_there) return;
+    }
   }
   if (client.exchange.should_linger()) linger(client);
 }
@@ -132,9 +159,11 @@ void converse(Client& client) {
 }  // namespace
 
 void serve_client(int socket, const Options& options) noexcept try {
-  std::array<char, min_bench> space;
+  // Small, and so the frames above it and the calls below it share a page or two of stack. That is
+  // all the memory a parked thread keeps.
+  std::array<char, 2048> space;
   Bench bench{.space = space};
-  Client client{.socket = socket, .options = options, .exchange = Exchange(bench)};
+  Client client{.socket = socket, .options = options, .bench = bench, .exchange = Exchange(bench)};
   if (set_patience(socket, options.idle_limit)) converse(client);
 } catch (const std::bad_alloc&) {
 }

@@ -46,7 +46,7 @@ class ThreadServer {
       pollfd watched[] = {{acceptor_.is_closed() ? nobody : stop_descriptor_, POLLIN, 0},
                           {finished_pipe_[0], POLLIN, 0},
                           {accepts ? acceptor_.fd() : nobody, POLLIN, 0}};
-      const int timeout = milliseconds_until(acceptor_.resumes_at(), now);
+      const int timeout = milliseconds_until(acceptor_.resumes_at(now), now);
       if (poll(watched, 3, timeout) < 0) {
         if (errno == EINTR) continue;
         throw CallFailed("poll", errno);

@@ -38,7 +38,7 @@ Descriptor Acceptor::next_client(Time now) {
 }
 
 void turn_away(Descriptor client, int status) {
-  std::array<char, min_bench> space;
+  std::array<char, 1024> space;
   Bench bench{.space = space};
   Exchange exchange(bench);
   exchange.refuse(status);

@@ -30,7 +30,11 @@ class Acceptor {
   bool is_accepting(Time now) const {
     return !is_closed() && (!resumes_at_ || *resumes_at_ <= now);
   }
-  std::optional<Time> resumes_at() const { return is_closed() ? std::nullopt : resumes_at_; }
+
+  // When accepting goes on; nothing unless it pauses.
+  std::optional<Time> resumes_at(Time now) const {
+    return is_closed() || is_accepting(now) ? std::nullopt : resumes_at_;
+  }
 
   // Accepts nobody any more. Clients left in the backlog are reset by the kernel, unless another
   // process has the listener too.

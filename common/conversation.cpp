@@ -72,13 +72,13 @@ std::optional<Wait> Conversation::read_request() {
 }
 
 std::optional<Wait> Conversation::answer_requests() {
-  while (const std::optional<Request> request = exchange_.next_request()) {
+  while (const Request* request = exchange_.next_request()) {
     progressed_ = true;
     if (asks_backend(*request)) {
       if (exchange_.has_outgoing()) break;  // who is answered already need not wait for the row
       return connect_to_backend(*request);
     }
-    exchange_.answer(*request, answer_to(*request));
+    exchange_.answer(answer_to(*request));
   }
   if (exchange_.has_outgoing()) return write_answers();
   return wait_for_request();
@@ -95,7 +95,7 @@ std::optional<Wait> Conversation::write_answers() {
   // One send a turn, even if the next would fit: the others want their turn too.
   if (exchange_.has_outgoing()) return wait(client_.fd(), Until::writable, Piece::write_answers);
   if (exchange_.is_closing()) return end();
-  if (exchange_.next_request() || exchange_.has_outgoing())
+  if (exchange_.next_request() != nullptr || exchange_.has_outgoing())
     return wait(client_.fd(), Until::writable, Piece::answer_requests);
   return wait_for_request();
 }
@@ -145,9 +145,10 @@ std::optional<Wait> Conversation::linger() {
 
 std::optional<Wait> Conversation::finish_row(const Answer& answer) {
   // While we waited, the request stayed the next one: here it is again.
-  exchange_.answer(exchange_.next_request().value(), answer);
+  exchange_.next_request();
+  exchange_.answer(answer);
   row_.reset();
-  return write_answers();
+  return answer_requests();
 }
 
 std::optional<Wait> Conversation::wait_for_request() {

@@ -1,7 +1,7 @@
 #include "common/exchange.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <functional>
 
 #include "common/counters.hpp"
 #include "common/signals.hpp"
@@ -19,7 +19,8 @@ namespace {
 // Makes `text` hold just `rest`, which may be the end of `text` itself.
 void keep(std::string& text, std::string_view rest) {
   if (rest.empty()) return text.clear();
-  const bool is_own_end = rest.data() + rest.size() == text.data() + text.size();
+  const bool is_own_end =
+      rest.size() <= text.size() && rest.data() + rest.size() == text.data() + text.size();
   if (is_own_end)
     text.erase(0, text.size() - rest.size());
   else
@@ -32,22 +33,25 @@ void Exchange::stow() {
   if (bench_->input.empty() && bench_->output.empty()) {
     stowed_.reset();
   } else {
-    if (!stowed_) stowed_ = std::make_unique<Stowed>();
-    keep(stowed_->input, bench_->input);
-    keep(stowed_->output, bench_->output);
+    keep(stowed().input, bench_->input);
+    keep(stowed().output, bench_->output);
   }
   bench_->input = bench_->output = {};
+}
+
+Exchange::Stowed& Exchange::stowed() {
+  if (!stowed_) stowed_ = std::make_unique<Stowed>();
+  return *stowed_;
 }
 
 // -- bytes in --
 
 std::span<char> Exchange::room() const {
-  // Half of a large bench, a third of the smallest: an answer must always fit behind it.
-  const std::size_t left_for_answers = std::max(2 * max_short_answer, bench_->space.size() / 2);
-  return bench_->space.first(bench_->space.size() - left_for_answers);
+  return bench_->space.first(bench_->space.size() / 2);
 }
 
 void Exchange::received(std::size_t count) {
+  filled_room_ = count == room().size();
   if (bench_->input.empty()) {
     bench_->input = {bench_->space.data(), count};
     bench_->occupied = count;
@@ -57,41 +61,61 @@ void Exchange::received(std::size_t count) {
   }
 }
 
-std::optional<Request> Exchange::next_request() {
-  if (closing_ || pattern_at_ < pattern_end_ || bench_->input.empty()) return std::nullopt;
-  if (free_space() < max_short_answer) return std::nullopt;
+const Request* Exchange::next_request() {
+  if (closing_ || has_long_answer() || bench_->input.empty()) return nullptr;
+  if (has_outgoing() && free_space().size() < max_short_answer) return nullptr;
   const Parsed parsed = parse_request(bench_->input, line_start_);
-  if (parsed.outcome != Parsed::Outcome::incomplete) line_start_ = 0;
-  if (parsed.outcome == Parsed::Outcome::request) return parsed.request;
-  if (parsed.outcome == Parsed::Outcome::refused) refuse(parsed.status);
-  return std::nullopt;
+  if (parsed.outcome == Parsed::Outcome::incomplete) return nullptr;
+  line_start_ = 0;
+  bench_->request = parsed.request;
+  if (parsed.outcome == Parsed::Outcome::request) return &bench_->request;
+  refuse(parsed.status, parsed.request.head_only);
+  return nullptr;
 }
 
 // -- bytes out --
 
-std::size_t Exchange::free_space() const {
-  // Answers taken up from an earlier wait lie in the string; nothing is put behind them.
-  if (bench_->output.empty()) return bench_->space.size() - bench_->occupied;
+bool Exchange::is_on_bench(std::string_view bytes) const {
+  const std::less_equal<const char*> is_not_behind;  // also for pointers into different arrays
+  return is_not_behind(bench_->space.data(), bytes.data()) &&
+         is_not_behind(bytes.data() + bytes.size(), bench_->space.data() + bench_->space.size());
+}
+
+// What is free behind the output. Behind an output in the string nothing is added: it must leave.
+std::span<char> Exchange::free_space() const {
+  if (bench_->output.empty()) return bench_->space.subspan(bench_->occupied);
+  if (!is_on_bench(bench_->output)) return {};
   const char* end = bench_->output.data() + bench_->output.size();
-  const char* space_end = bench_->space.data() + bench_->space.size();
-  const bool on_bench = bench_->output.data() >= bench_->space.data() && end <= space_end;
-  return on_bench ? static_cast<std::size_t>(space_end - end) : 0;
+  return bench_->space.subspan(static_cast<std::size_t>(end - bench_->space.data()));
 }
 
 void Exchange::append(const AnswerHead& head, std::string_view body) {
-  char* begin = bench_->space.data() + bench_->space.size() - free_space();
-  std::size_t size = write_answer_head(head, {begin, max_answer_head});
-  std::memcpy(begin + size, body.data(), body.size());
-  size += body.size();
+  std::span<char> place = free_space();
+  if (place.size() < max_answer_head + body.size()) place = spill(max_answer_head + body.size());
+  std::size_t size = write_answer_head(head, place);
+  size += body.copy(place.data() + size, body.size());
   if (bench_->output.empty())
-    bench_->output = {begin, size};
+    bench_->output = {place.data(), size};
   else
     bench_->output = {bench_->output.data(), bench_->output.size() + size};
 }
 
-void Exchange::answer(const Request& request, const Answer& answer) {
+// Moves the output to the string, where there is room for any answer.
+std::span<char> Exchange::spill(std::size_t size) {
+  const std::size_t there = bench_->output.size();
+  keep(stowed().output, bench_->output);
+  stowed_->output.resize(there + size);
+  bench_->output = {stowed_->output.data(), there};
+  return std::span<char>(stowed_->output).subspan(there);
+}
+
+void Exchange::answer(const Answer& answer) {
+  const Request& request = bench_->request;
   Counters::count(counters.requests);
-  closing_ = answer.closes || !request.keep_alive || stop_requested();
+  bench_->input.remove_prefix(request.size);
+  // After a stop this is the last answer, unless more requests have been received already.
+  const bool is_last = stop_requested() && bench_->input.empty();
+  closing_ = answer.closes || !request.keep_alive || is_last;
   const std::size_t body_size = answer.pattern != 0 ? answer.pattern : answer.text.size();
   append({.status = answer.status,
           .body_size = body_size,
@@ -100,26 +124,30 @@ void Exchange::answer(const Request& request, const Answer& answer) {
          request.head_only ? std::string_view() : answer.text);
   pattern_at_ = 0;
   pattern_end_ = request.head_only ? 0 : answer.pattern;
-  bench_->input.remove_prefix(request.size);
   if (closing_) {
-    lingers_ = !bench_->input.empty();
+    lingers_ = filled_room_ || !bench_->input.empty();
     bench_->input = {};
   }
 }
 
 void Exchange::refuse(int status) {
-  answer({.size = bench_->input.size()}, refusal(status));
+  refuse(status, false);
+}
+
+void Exchange::refuse(int status, bool head_only) {
+  bench_->request = {.size = bench_->input.size(), .head_only = head_only};
+  answer(refusal(status));
   lingers_ = true;
 }
 
 std::string_view Exchange::outgoing() {
   // Behind what is there, as much of the pattern as fits: head and body leave in one send.
-  const std::size_t count = std::min<std::size_t>(pattern_end_ - pattern_at_, free_space());
-  if (count == 0) return bench_->output;
-  char* end = bench_->space.data() + bench_->space.size() - free_space();
-  write_pattern(pattern_at_, {end, count});
-  const char* begin = bench_->output.empty() ? end : bench_->output.data();
-  return {begin, bench_->output.size() + count};
+  std::span<char> place = free_space();
+  place = place.first(std::min<std::size_t>(place.size(), pattern_end_ - pattern_at_));
+  if (place.empty()) return bench_->output;
+  write_pattern(pattern_at_, place);
+  const char* begin = bench_->output.empty() ? place.data() : bench_->output.data();
+  return {begin, bench_->output.size() + place.size()};
 }
 
 void Exchange::sent(std::size_t count) {

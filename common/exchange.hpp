@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,14 +24,14 @@
 
 // What came in lies at the front, what goes out behind it.
 struct Bench {
-  std::span<char> space;         // somebody else's array, min_bench bytes or more
+  std::span<char> space;         // somebody else's array, of a size that suits its owner
   std::string_view input = {};   // received and not yet answered
   std::string_view output = {};  // made and not yet sent
   std::size_t occupied = 0;      // bytes at the front of the space that are in use
+  Request request = {};          // the next one of the input
 };
 
 inline constexpr std::size_t max_short_answer = max_answer_head + max_text;
-inline constexpr std::size_t min_bench = 12 * 1024;
 
 class Exchange {
  public:
@@ -47,15 +46,17 @@ class Exchange {
   void received(std::size_t count);
   bool is_inside_request() const { return !bench_->input.empty(); }
 
-  // The next whole request, which stays the next one until it is answered. Nothing if it is not
+  // The next whole request, which stays the next one until it is answered. nullptr if it is not
   // all there, if the bench is full of answers that must leave first, or if the connection is to
   // end. A request that cannot be understood is refused in here.
-  std::optional<Request> next_request();
+  const Request* next_request();
+  const Request& request() const { return bench_->request; }  // the one it has just returned
 
   // -- bytes out --
-  void answer(const Request& request, const Answer& answer);
-  void refuse(int status);  // answers what cannot be understood or did not come, and closes
-  bool has_outgoing() const { return !bench_->output.empty() || pattern_at_ < pattern_end_; }
+  void answer(const Answer& answer);  // to request()
+  void refuse(int status);  // answers what did not come, or cannot be understood, and closes
+  bool has_outgoing() const { return !bench_->output.empty() || has_long_answer(); }
+  bool has_long_answer() const { return pattern_at_ < pattern_end_; }
   std::string_view outgoing();
   void sent(std::size_t count);
 
@@ -64,7 +65,7 @@ class Exchange {
 
   // The client may still be sending what we shall not read. Closing now would answer that with a
   // reset, and the reset may overtake our last answer (RFC 9112 9.6): read on for a while.
-  bool should_linger() const { return closing_ && lingers_; }
+  bool should_linger() const { return closing_ && lingers_ && !has_outgoing(); }
 
  private:
   // What an unfinished exchange keeps while it waits.
@@ -73,14 +74,19 @@ class Exchange {
     std::string output;
   };
 
+  void refuse(int status, bool head_only);
   void append(const AnswerHead& head, std::string_view body);
-  std::size_t free_space() const;
+  bool is_on_bench(std::string_view bytes) const;
+  std::span<char> free_space() const;
+  std::span<char> spill(std::size_t size);
+  Stowed& stowed();
 
   Bench* bench_;
   std::unique_ptr<Stowed> stowed_;
   std::uint32_t line_start_ = 0;   // how far the unfinished request has been searched
   std::uint32_t pattern_at_ = 0;   // the body being made: from here
   std::uint32_t pattern_end_ = 0;  // to here
+  bool filled_room_ = false;       // the last recv: there may be more
   bool closing_ = false;
   bool lingers_ = false;
 };

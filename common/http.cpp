@@ -1,5 +1,6 @@
 #include "common/http.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -214,7 +215,7 @@ int judge(const Fields& fields, Request& request) {
 }
 
 int read_head(std::string_view head, Request& request) {
-  std::string_view line = head.substr(0, head.find('\r'));
+  std::string_view line = head.substr(0, head.find('\n') - 1);
   if (const int status = read_request_line(line, request); status != good) return status;
   Fields fields;
   for (;;) {
@@ -232,14 +233,16 @@ Parsed refused(int status) {
 }  // namespace
 
 Parsed parse_request(std::string_view bytes, std::uint32_t& line_start) {
+  // Bytes behind the longest head are not looked at, so that the verdict is the same whether they
+  // have come already or not.
+  const bool is_full = bytes.size() > max_request_head;
+  bytes = bytes.substr(0, max_request_head);
   const std::size_t begin = count_leading_empty_lines(bytes);
   if (line_start < begin) line_start = static_cast<std::uint32_t>(begin);
   const HeadSearch head = find_head(bytes, begin, line_start);
   if (head.bare_line_feed) return refused(400);
-
-  const std::size_t size = head.size != 0 ? head.size : bytes.size();
-  if (size > max_request_head) return refused(target_is_too_long(bytes.substr(begin)) ? 414 : 431);
-  if (head.size == 0) return {};
+  if (head.size == 0 && !is_full) return {};
+  if (head.size == 0) return refused(target_is_too_long(bytes.substr(begin)) ? 414 : 431);
 
   Parsed parsed{.outcome = Parsed::Outcome::request};
   parsed.status = read_head(bytes.substr(begin, head.size - begin), parsed.request);
@@ -366,8 +369,9 @@ namespace {
 
 // "HTTP/1.1 200 OK": the status, or nothing.
 std::optional<int> read_status_line(std::string_view line) {
-  if (line.size() < 12 || !line.starts_with("HTTP/1.") || line[8] != ' ') return std::nullopt;
-  if (!all(line.substr(9, 3), digit) || (line.size() > 12 && line[12] != ' ')) return std::nullopt;
+  const bool has_form = line.size() >= 12 && line.starts_with("HTTP/1.") && is(line[7], digit) &&
+                        line[8] == ' ' && all(line.substr(9, 3), digit);
+  if (!has_form || (line.size() > 12 && line[12] != ' ')) return std::nullopt;
   return (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
 }
 
@@ -389,12 +393,13 @@ constexpr ParsedAnswer broken{.outcome = ParsedAnswer::Outcome::broken};
 
 ParsedAnswer parse_answer(std::string_view bytes, bool ended) {
   const std::size_t head_end = bytes.find("\r\n\r\n");
-  if (head_end == std::string_view::npos)
-    return bytes.size() > max_request_head ? broken : unfinished(ended);
+  const bool is_whole = head_end != std::string_view::npos;
+  if ((is_whole ? head_end + 4 : bytes.size()) > max_request_head) return broken;
+  if (!is_whole) return unfinished(ended);
 
   std::string_view head = bytes.substr(0, head_end + 2);
   std::string_view body = bytes.substr(head_end + 4);
-  const std::optional<int> status = read_status_line(trimmed(head.substr(0, head.find('\r'))));
+  const std::optional<int> status = read_status_line(head.substr(0, head.find('\r')));
   if (!status) return broken;
 
   std::optional<std::size_t> announced;

@@ -22,7 +22,7 @@ struct Argument {
   int letter;
   std::string_view text;
 
-  [[noreturn]] void reject_unless(const std::string& expected) const {
+  [[noreturn]] void reject_expecting(const std::string& expected) const {
     reject(program, std::string("-") + static_cast<char>(letter) + " takes " + expected +
                         ", not '" + std::string(text) + "'");
   }
@@ -32,7 +32,8 @@ struct Argument {
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc() || stop != end || value < least || value > most)
-      reject_unless("a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+      reject_expecting("a whole number from " + std::to_string(least) + " to " +
+                       std::to_string(most));
     return value;
   }
 
@@ -40,9 +41,13 @@ struct Argument {
   double fraction(double least, double most) const {
     char* stop = nullptr;
     const double value = std::strtod(text.data(), &stop);
-    const bool whole = stop == text.data() + text.size() && !text.empty();
-    if (!whole || !std::isfinite(value) || value < least || value > most)
-      reject_unless("a number from " + std::to_string(least) + " to " + std::to_string(most));
+    const bool whole = stop == text.data() + text.size() && !text.empty() &&
+                       text.find_first_not_of("0123456789.") == text.npos;
+    if (!whole || !std::isfinite(value) || value < least || value > most) {
+      char range[64];
+      std::snprintf(range, sizeof range, "a number from %g to %g", least, most);
+      reject_expecting(range);
+    }
     return value;
   }
 };

@@ -76,7 +76,7 @@ class SlowBackend {
 
   // Whoever's wait began first stands at the front of its list.
   std::optional<Time> next_deadline() const {
-    std::optional<Time> next = acceptor_.resumes_at();
+    std::optional<Time> next = acceptor_.resumes_at(now_);
     for (const Askers* list : {&delayed_, &watched_askers_})
       if (!list->empty()) next = earlier(next, list->front().due);
     return next;
@@ -110,15 +110,23 @@ class SlowBackend {
     const ssize_t count = receive(asker->socket.fd(), asker->exchange.room());
     if (count < 0 && is_not_ready(errno)) return asker->exchange.stow();
     if (count <= 0) return end(watched_askers_, asker);
+    const bool was_silent = !asker->exchange.is_inside_request();
     asker->exchange.received(static_cast<std::size_t>(count));
+    if (was_silent) renew(asker);
     go_on(asker);
   }
 
   // Delays the next request if it is there, and waits for it otherwise.
   void go_on(Place asker) {
-    if (asker->exchange.next_request()) return delay(asker);
+    if (asker->exchange.next_request() != nullptr) return delay(asker);
     if (asker->exchange.has_outgoing()) return send_answer(asker);  // a refusal
     watch(asker, Until::readable);
+  }
+
+  // Its time starts anew. Not with every byte of an unfinished request: that would take for ever.
+  void renew(Place asker) {
+    asker->due = now_ + duration(patience_);
+    watched_askers_.splice(watched_askers_.end(), watched_askers_, asker);
   }
 
   void delay(Place asker) {
@@ -129,13 +137,13 @@ class SlowBackend {
 
   void answer(Place asker) {
     asker->exchange.take_up();
-    const Request request = asker->exchange.next_request().value();
+    const Request& request = *asker->exchange.next_request();
     const std::string_view target = request.target.substr(0, max_text / 2);
     char text[max_text];
     const int size =
         std::snprintf(text, sizeof text, "row for %.*s after %g ms\n",
                       static_cast<int>(target.size()), target.data(), delay_.count() * 1000);
-    asker->exchange.answer(request, {.text = {text, static_cast<std::size_t>(size)}});
+    asker->exchange.answer({.text = {text, static_cast<std::size_t>(size)}});
     watched_askers_.splice(watched_askers_.end(), delayed_, asker);
     send_answer(asker);
   }
@@ -149,6 +157,7 @@ class SlowBackend {
     const ssize_t count = send_some(asker->socket.fd(), asker->exchange.outgoing());
     if (count < 0 && !is_not_ready(errno)) return end(watched_askers_, asker);
     if (count > 0) asker->exchange.sent(static_cast<std::size_t>(count));
+    if (count > 0) renew(asker);
     if (asker->exchange.has_outgoing()) return watch(asker, Until::writable);
     if (asker->exchange.is_closing()) return end(watched_askers_, asker);
     go_on(asker);
@@ -157,8 +166,6 @@ class SlowBackend {
   void watch(Place asker, Until until) {
     asker->exchange.stow();
     asker->until = until;
-    asker->due = now_ + duration(patience_);
-    watched_askers_.splice(watched_askers_.end(), watched_askers_, asker);
   }
 
   void end(Askers& list, Place asker) {

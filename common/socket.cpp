@@ -5,7 +5,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,7 +18,7 @@
 #include "common/error.hpp"
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  std::swap(fd_, other.fd_);
+  const Descriptor closed_at_the_end(std::exchange(fd_, std::exchange(other.fd_, -1)));
   return *this;
 }
 
@@ -66,6 +68,23 @@ int connect_to(int socket, const sockaddr_in& address) {
   return connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
+// A signal ends the call connect(2), not the connecting, and a second call would say EALREADY.
+// True if the connection stands; else false with errno.
+bool finish_connecting(int socket, std::chrono::duration<double> patience) {
+  const auto limit = std::chrono::ceil<std::chrono::milliseconds>(patience).count();
+  pollfd watched{socket, POLLOUT, 0};
+  int ready;
+  do ready = poll(&watched, 1, static_cast<int>(limit));
+  while (ready < 0 && errno == EINTR);
+  if (ready == 0) errno = EINPROGRESS;  // as connect(2) says it when its patience ends
+  if (ready <= 0) return false;
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) < 0) return false;
+  errno = error;
+  return error == 0;
+}
+
 }  // namespace
 
 Descriptor listen_on(const std::string& address, std::uint16_t port) {
@@ -103,6 +122,11 @@ std::optional<Descriptor> inherited_listener() {
 
   constexpr int first_passed_descriptor = 3;  // SD_LISTEN_FDS_START
   Descriptor listener(first_passed_descriptor);
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (getsockopt(listener.fd(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
+    throw CallFailed("getsockopt(SO_ACCEPTCONN)", errno, listener.fd());
+  if (listens == 0) throw CallFailed("accept", EINVAL, listener.fd());
   set_close_on_exec(listener.fd());
   set_nonblocking(listener.fd());
   send_without_delay(listener.fd());
@@ -159,9 +183,7 @@ Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> pa
   if (!connection || fcntl(connection.fd(), F_SETFD, FD_CLOEXEC) < 0) return Descriptor();
   if (!set_patience(connection.fd(), patience)) return Descriptor();
   if (connect_to(connection.fd(), loopback(port)) == 0) return connection;
-  // A signal ends the call, not the connecting; a second connect would say EALREADY (connect(2)).
-  // The first send waits for the outcome.
-  if (errno == EINTR) return connection;
+  if (errno == EINTR && finish_connecting(connection.fd(), patience)) return connection;
   return Descriptor();
 }
 

@@ -1,8 +1,8 @@
 // socket.hpp — raw sockets, with an owner and with errors in words.
 //
 // Gives: a descriptor that closes itself; a listener; accept, connect, recv and send as POSIX
-//        has them, minus what every caller would repeat (EINTR, close-on-exec, SIGPIPE).
-// Do:    look at errno right after a call that says it failed.
+//        has them, minus what every caller would repeat (EINTR, close-on-exec).
+// Do:    look at errno right after a call that says it failed. Ignore SIGPIPE (signals.hpp does).
 // Do not: expect a helper to wait. None of these parks the thread unless the descriptor itself
 //        is blocking, and then only in the one call that the helper names.
 #pragma once

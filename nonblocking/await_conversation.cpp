@@ -8,33 +8,19 @@
 #include "common/counters.hpp"
 #include "common/signals.hpp"
 
+// Each co_await below is a statement of its own. Inside a condition, `while (co_await ...)`, g++ 12
+// makes code that crashes: the awaiting coroutine's frame is marked as ended too early.
+
 // -- the waits: here the coroutine parks, and the thread goes back to the loop --
 
-struct AwaitConversation::Parking {
-  AwaitConversation& conversation;
-  Wait wait;
-
-  bool await_ready() const { return std::exchange(conversation.is_ready_, false); }
-
-  void await_suspend(std::coroutine_handle<> parked) {
-    Counters::count(counters.waits);
-    conversation.exchange_.stow();
-    conversation.wait_ = wait;
-    conversation.parked_ = parked;
-  }
-
-  bool await_resume() const {
-    conversation.exchange_.take_up();
-    return !conversation.expired_;
-  }
-};
-
-AwaitConversation::Parking AwaitConversation::readable(const Descriptor& descriptor) {
-  return {*this, {descriptor.fd(), Until::readable}};
+AwaitConversation::Park AwaitConversation::readable(const Descriptor& descriptor) {
+  wait_ = {descriptor.fd(), Until::readable};
+  return {this};
 }
 
-AwaitConversation::Parking AwaitConversation::writable(const Descriptor& descriptor) {
-  return {*this, {descriptor.fd(), Until::writable}};
+AwaitConversation::Park AwaitConversation::writable(const Descriptor& descriptor) {
+  wait_ = {descriptor.fd(), Until::writable};
+  return {this};
 }
 
 // Takes what the socket has. False if no more will come.
@@ -60,8 +46,10 @@ Task<bool> AwaitConversation::write_answers() {
     progressed_ = progressed_ || count > 0;
     if (count > 0) exchange_.sent(static_cast<std::size_t>(count));
     // One send a turn, even if the next would fit: the others want their turn too.
-    const bool has_more = exchange_.has_outgoing() || exchange_.next_request().has_value();
-    if (has_more && !co_await writable(client_)) co_return false;
+    const bool has_more = exchange_.next_request() != nullptr || exchange_.has_outgoing();
+    if (!has_more) continue;
+    const bool in_time = co_await writable(client_);
+    if (!in_time) co_return false;
   }
   co_return true;
 }
@@ -78,9 +66,13 @@ Task<Answer> AwaitConversation::ask_backend(std::string_view question, std::stri
     const bool is_early = count < 0 && (is_not_ready(errno) || errno == ENOTCONN);
     if (count < 0 && !is_early) co_return row_failure(502);  // ECONNREFUSED, EPIPE...
     if (count > 0) question.remove_prefix(static_cast<std::size_t>(count));
-    if (!question.empty() && !co_await writable(backend)) co_return row_failure(504);
+    if (question.empty()) break;
+    const bool in_time = co_await writable(backend);
+    if (!in_time) co_return row_failure(504);
   }
-  while (co_await readable(backend)) {
+  for (;;) {
+    const bool in_time = co_await readable(backend);
+    if (!in_time) co_return row_failure(504);
     const std::span<char> room = exchange_.room();
     const ssize_t count = receive(backend.fd(), room);
     if (count < 0 && is_not_ready(errno)) continue;
@@ -88,34 +80,37 @@ Task<Answer> AwaitConversation::ask_backend(std::string_view question, std::stri
     received.append(room.data(), static_cast<std::size_t>(count));
     if (const auto answer = relay_row(received, count == 0)) co_return *answer;
   }
-  co_return row_failure(504);
 }
 
 // -- the conversation --
 
-// The next request, or nothing if there will be none. What has been answered leaves before the
-// coroutine parks for more.
-Task<std::optional<Request>> AwaitConversation::read_request() {
+// Waits until a whole request is here. False if there will be none. What has been answered leaves
+// before the coroutine parks for more.
+Task<bool> AwaitConversation::read_request() {
   for (;;) {
-    if (const auto request = exchange_.next_request()) {
+    if (exchange_.next_request() != nullptr) {
       progressed_ = true;
-      co_return request;
+      co_return true;
     }
     if (exchange_.has_outgoing()) {
-      if (!co_await write_answers()) co_return std::nullopt;
-    } else if (exchange_.is_closing() || stop_requested() ||
-               !read_more(co_await readable(client_))) {
-      co_return std::nullopt;
+      const bool is_there = co_await write_answers();
+      if (!is_there) co_return false;
+    } else {
+      if (exchange_.is_closing() || stop_requested()) co_return false;
+      const bool in_time = co_await readable(client_);
+      if (!read_more(in_time)) co_return false;
     }
   }
 }
 
-Task<bool> AwaitConversation::answer_with_row(const Request& request) {
-  const std::string question = backend_request(request);
-  if (!co_await write_answers()) co_return false;  // who is answered need not wait for the row
+Task<bool> AwaitConversation::answer_with_row() {
+  const std::string question = backend_request(exchange_.request());
+  const bool is_there = co_await write_answers();  // who is answered need not wait for the row
+  if (!is_there) co_return false;
   std::string received;
   const Answer answer = co_await ask_backend(question, received);
-  exchange_.answer(exchange_.next_request().value(), answer);
+  exchange_.next_request();  // the waits have cleared the bench: here it is again
+  exchange_.answer(answer);
   co_return true;
 }
 
@@ -124,7 +119,8 @@ Task<AwaitConversation::Over> AwaitConversation::linger() {
   if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over{};  // ENOTCONN: it is gone
   constexpr int most_turns = 64;
   for (int i = 0; i < most_turns && !stop_requested(); ++i) {
-    if (!co_await readable(client_)) break;
+    const bool in_time = co_await readable(client_);
+    if (!in_time) break;
     const ssize_t count = receive(client_.fd(), exchange_.room());
     if (count == 0 || (count < 0 && !is_not_ready(errno))) break;
   }
@@ -132,11 +128,15 @@ Task<AwaitConversation::Over> AwaitConversation::linger() {
 }
 
 Task<AwaitConversation::Over> AwaitConversation::converse() {
-  while (const std::optional<Request> request = co_await read_request()) {
-    if (!asks_backend(*request))
-      exchange_.answer(*request, answer_to(*request));
-    else if (!co_await answer_with_row(*request))
-      co_return Over{};
+  for (;;) {
+    const bool has_request = co_await read_request();
+    if (!has_request) break;
+    if (!asks_backend(exchange_.request())) {
+      exchange_.answer(answer_to(exchange_.request()));
+    } else {
+      const bool is_there = co_await answer_with_row();
+      if (!is_there) co_return Over{};
+    }
   }
   if (exchange_.should_linger()) co_await linger();
   co_return Over{};
@@ -144,24 +144,29 @@ Task<AwaitConversation::Over> AwaitConversation::converse() {
 
 // -- as the loop sees it --
 
-std::optional<Wait> AwaitConversation::resume() noexcept try {
-  progressed_ = false;
-  if (parked_) {
-    std::exchange(parked_, {}).resume();
-  } else {
-    is_ready_ = true;
-    body_ = converse();
-  }
-  if (body_.has_ended()) return std::nullopt;
-  return wait_;
-} catch (const std::bad_alloc&) {
-  return std::nullopt;  // not even the first frame could be had
+std::optional<Wait> AwaitConversation::resume() noexcept {
+  return take_turn(/*in_time=*/true);
 }
 
 std::optional<Wait> AwaitConversation::expire() noexcept {
-  if (!parked_) return std::nullopt;
-  expired_ = true;
-  const std::optional<Wait> wait = resume();
-  expired_ = false;
-  return wait;
+  if (!has_begun()) return std::nullopt;
+  return take_turn(/*in_time=*/false);
+}
+
+std::optional<Wait> AwaitConversation::take_turn(bool in_time) noexcept try {
+  progressed_ = false;
+  exchange_.take_up();
+  if (has_begun()) {
+    in_time_ = in_time;
+    std::exchange(parked_, {}).resume();
+  } else {
+    is_ready_ = true;  // the first wait: the client has sent something, or nobody would call
+    body_ = converse();
+  }
+  if (body_.has_ended()) return std::nullopt;
+  Counters::count(counters.waits);
+  exchange_.stow();
+  return wait_;
+} catch (const std::bad_alloc&) {
+  return std::nullopt;
 }

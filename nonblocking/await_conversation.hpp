@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/exchange.hpp"
 #include "common/socket.hpp"
@@ -18,7 +19,8 @@
 
 class AwaitConversation {
  public:
-  // Takes over the client's non-blocking socket. The surroundings must live longer.
+  // Takes over the client's non-blocking socket. The surroundings must live longer. Must not be
+  // moved any more after the first resume(): the coroutines know where it is.
   AwaitConversation(Descriptor client, Surroundings& surroundings)
       : surroundings_(surroundings), exchange_(surroundings.bench), client_(std::move(client)) {}
 
@@ -30,29 +32,40 @@ class AwaitConversation {
   bool is_for_backend(Wait wait) const { return wait.fd != client_.fd(); }
 
  private:
-  struct Parking;
   struct Over {};
 
-  // Awaited, these give the thread back until the descriptor is ready: true, or the time has run
-  // out: false.
-  Parking readable(const Descriptor& descriptor);
-  Parking writable(const Descriptor& descriptor);
+  // What co_await does: notes who is parked, and gives the thread back to the loop. Later it is
+  // true if the descriptor is ready, false if the time has run out.
+  struct Park {
+    AwaitConversation* conversation;
+    bool await_ready() const { return std::exchange(conversation->is_ready_, false); }
+    void await_suspend(std::coroutine_handle<> innermost) const {
+      conversation->parked_ = innermost;
+    }
+    bool await_resume() const { return conversation->in_time_; }
+  };
+
+  Park readable(const Descriptor& descriptor);
+  Park writable(const Descriptor& descriptor);
 
   Task<bool> write_answers();
   Task<Answer> ask_backend(std::string_view question, std::string& received);
-  Task<std::optional<Request>> read_request();
+  Task<bool> read_request();
   bool read_more(bool in_time);
-  Task<bool> answer_with_row(const Request& request);
+  Task<bool> answer_with_row();
   Task<Over> linger();
   Task<Over> converse();
+
+  bool has_begun() const { return static_cast<bool>(parked_); }
+  std::optional<Wait> take_turn(bool in_time) noexcept;
 
   Surroundings& surroundings_;
   Exchange exchange_;
   Task<Over> body_;                 // empty until the client sends something
-  std::coroutine_handle<> parked_;  // the innermost coroutine, which waits
-  Wait wait_;
+  std::coroutine_handle<> parked_;  // the innermost coroutine,
+  Wait wait_;                       // which waits for this
   Descriptor client_;
-  bool is_ready_ = false;  // the wait that comes next is over already
+  bool is_ready_ = false;  // the next wait is over already, so there is no need to park
+  bool in_time_ = true;    // the last wait ended because its descriptor was ready
   bool progressed_ = false;
-  bool expired_ = false;
 };

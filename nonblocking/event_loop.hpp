@@ -32,7 +32,7 @@ class EventLoop {
   // The loop: ask which waits are over, let those conversations go on, note their new waits.
   void run() {
     while (!acceptor_.is_closed() || !clients_.empty()) {
-      const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at());
+      const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
       Counters::count(counters.wakeups);

@@ -34,7 +34,7 @@ class PollLoop {
   // The loop: ask which waits are over, let those conversations go on, note their new waits.
   void run() {
     while (!acceptor_.is_closed() || !clients_.empty()) {
-      const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at());
+      const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const int timeout = milliseconds_until(deadline, Clock::now());
       int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
       if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);

@@ -31,7 +31,7 @@ class SelectLoop {
   // The loop: ask which waits are over, let those conversations go on, note their new waits.
   void run() {
     while (!acceptor_.is_closed() || !clients_.empty()) {
-      const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at());
+      const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const int timeout = milliseconds_until(deadline, Clock::now());
       timeval limit{timeout / 1000, timeout % 1000 * 1000};
       const int end = fill_sets();

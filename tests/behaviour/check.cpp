@@ -91,10 +91,10 @@ std::vector<Check> all_checks() {
   return all;
 }
 
-Context::Context(const Tested& tested)
-    : tested_(tested), sanitizers_(sanitizers_in(tested.path)) {}
+Context::Context(const Tested& tested) : tested_(tested), sanitizers_(sanitizers_in(tested.path)) {}
 
 Patience Context::patience() const {
+  if (own_patience_) return *own_patience_;
   return sanitizers_.any() ? 2 * default_patience : default_patience;
 }
 
@@ -151,7 +151,9 @@ void Context::expect(bool holds, const std::string& seen) const {
   if (!holds) fail(seen);
 }
 
-void Context::note(std::string step) { steps_.push_back(std::move(step)); }
+void Context::note(std::string step) {
+  steps_.push_back(std::move(step));
+}
 
 void Context::eventually(const std::function<bool()>& holds,
                          const std::function<std::string()>& seen) {
@@ -259,8 +261,7 @@ void Context::expect_healthy() {
   if (!server_) return;
   const std::string said = server_->error_output();
   for (const char* mark : report_marks)
-    if (said.find(mark) != std::string::npos)
-      fail(std::string("a sanitizer complained: ") + mark);
+    if (said.find(mark) != std::string::npos) fail(std::string("a sanitizer complained: ") + mark);
   const auto status = server_->status_if_ended();
   if (status && *status != 0) fail("the server has ended.");
   if (status) return;

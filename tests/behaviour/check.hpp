@@ -46,8 +46,8 @@ std::span<const Program> programs();
 
 // What the machine must be able to do for a check; without it the check is skipped.
 using Needs = unsigned;
-inline constexpr Needs need_proc = 1;     // /proc/PID
-inline constexpr Needs need_sockets = 2;  // exact questions about one socket
+inline constexpr Needs need_proc = 1;         // /proc/PID
+inline constexpr Needs need_sockets = 2;      // exact questions about one socket
 inline constexpr Needs need_plain_build = 4;  // a server without sanitizers
 
 class Context;
@@ -89,6 +89,7 @@ class Context {
   bool is(Models models) const { return (tested_.model & models) != 0; }
   const Sanitizers& sanitizers() const { return sanitizers_; }
   Patience patience() const;
+  void set_patience(Patience patience) { own_patience_ = patience; }
 
   // Starts the program, in place of the one that may be running. Fails the check if it does not
   // get ready. `arguments` are all but the port.
@@ -144,6 +145,7 @@ class Context {
   std::string expected_;
   std::vector<std::string> steps_;
   int clients_ = 0;
+  std::optional<Patience> own_patience_;
 };
 
 enum class Outcome { passed, failed, skipped, inconclusive, broken };

@@ -1,6 +1,5 @@
 // Leaving: connections go on, end, and break at any moment; nothing is left behind.
 #include <csignal>
-
 #include <string>
 #include <vector>
 
@@ -39,8 +38,12 @@ void expect_back_to(Context& context, const Holdings& before) {
 void come_and_go(Context& context, int way) {
   Client client(context);
   switch (way % 8) {
-    case 0: client.close(); break;
-    case 1: client.reset(); break;
+    case 0:
+      client.close();
+      break;
+    case 1:
+      client.reset();
+      break;
     case 2:
       client.send("GET /echo/ha");
       client.reset();
@@ -92,9 +95,10 @@ const Check checks[] = {
      .lesson = lesson::reading,
      .run =
          [](Context& context) {
-           context.scene("I sent a request with Connection: close, with a second one behind it; "
-                         "and one with a list of words that holds close.",
-                         "one answer that says Connection: close, then the end.");
+           context.scene(
+               "I sent a request with Connection: close, with a second one behind it; "
+               "and one with a list of words that holds close.",
+               "one answer that says Connection: close, then the end.");
            for (const char* value : {"close", "te, close", "CLOSE ,x"}) {
              Client client(context);
              client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\nConnection: " + std::string(value) +
@@ -128,9 +132,10 @@ const Check checks[] = {
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
-           context.scene("400 clients came and left: at once, with a reset, in the middle of a "
-                         "request, of an answer...",
-                         "as many descriptors and threads as before.");
+           context.scene(
+               "400 clients came and left: at once, with a reset, in the middle of a "
+               "request, of an answer...",
+               "as many descriptors and threads as before.");
            const Holdings before = holdings_of(context);
            for (int i = 0; i < 400; ++i) come_and_go(context, i);
            expect_back_to(context, before);
@@ -172,9 +177,10 @@ const Check checks[] = {
      .lesson = lesson::accepting,
      .run =
          [](Context& context) {
-           context.scene("I stopped the server, let 500 clients connect and reset, half of them "
-                         "after a request; then let it run on.",
-                         "the next client is served, and nothing is left of the 500.");
+           context.scene(
+               "I stopped the server, let 500 clients connect and reset, half of them "
+               "after a request; then let it run on.",
+               "the next client is served, and nothing is left of the 500.");
            if (can_observe_processes()) context.settle();
            const std::size_t before = can_observe_processes() ? context.descriptors() : 0;
            context.server().stop_running();
@@ -201,9 +207,10 @@ const Check checks[] = {
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
-           context.scene("Three clients closed their sending side, one of them in the middle of a "
-                         "request, and stayed.",
-                         "the server closes them or sleeps.");
+           context.scene(
+               "Three clients closed their sending side, one of them in the middle of a "
+               "request, and stayed.",
+               "the server closes them or sleeps.");
            Client client(context);
            client.get("/echo/x");
            client.expect_answer(200, context.echo("x"));
@@ -225,9 +232,10 @@ const Check checks[] = {
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
-           context.scene("With small buffers, a client asked for 300,000 bytes, did not read, and "
-                         "closed its sending side.",
-                         "the server sleeps; then the client reads every byte.");
+           context.scene(
+               "With small buffers, a client asked for 300,000 bytes, did not read, and "
+               "closed its sending side.",
+               "the server sleeps; then the client reads every byte.");
            Launch launch;
            launch.small_buffers = true;
            context.start(launch);
@@ -249,9 +257,10 @@ const Check checks[] = {
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
-           context.scene("With small buffers, five clients asked for 300,000 bytes, did not read, "
-                         "and reset; once more while the server was stopped.",
-                         "the server goes on, asleep, and serves the next client.");
+           context.scene(
+               "With small buffers, five clients asked for 300,000 bytes, did not read, "
+               "and reset; once more while the server was stopped.",
+               "the server goes on, asleep, and serves the next client.");
            Launch launch;
            launch.small_buffers = true;
            context.start(launch);
@@ -274,9 +283,10 @@ const Check checks[] = {
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
-           context.scene("While the server was stopped, clients sent requests, closed their "
-                         "sending side and reset.",
-                         "the first write to such a client fails; the server lives.");
+           context.scene(
+               "While the server was stopped, clients sent requests, closed their "
+               "sending side and reset.",
+               "the first write to such a client fails; the server lives.");
            for (const char* path : {"/echo/x", "/bytes/1000000"})
              for (int i = 0; i < 3; ++i) {
                Client client(context);
@@ -315,9 +325,10 @@ const Check checks[] = {
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
-           context.scene("I stopped the server; of 40 clients every second one reset, the others "
-                         "asked, and 20 new ones connected and asked; then I let it run on.",
-                         "all that are there get their own answers.");
+           context.scene(
+               "I stopped the server; of 40 clients every second one reset, the others "
+               "asked, and 20 new ones connected and asked; then I let it run on.",
+               "all that are there get their own answers.");
            for (int round = 0; round < 3; ++round) {
              std::vector<Client> clients;
              for (int i = 0; i < 40; ++i) {
@@ -338,8 +349,8 @@ const Check checks[] = {
              context.server().run_on();
              for (std::size_t i = 0; i < 60; ++i) {
                if (i < 40 && i % 2 == 0) continue;
-               clients[i].expect_answer(
-                   200, context.echo((i < 40 ? "old" : "new") + std::to_string(i)));
+               clients[i].expect_answer(200,
+                                        context.echo((i < 40 ? "old" : "new") + std::to_string(i)));
              }
            }
          }},
@@ -350,9 +361,10 @@ const Check checks[] = {
      .lesson = lesson::signals,
      .run =
          [](Context& context) {
-           context.scene("I sent SIGUSR1 twenty times, while the server waited for clients and "
-                         "while a client was in the middle of a request.",
-                         "a line of counters on stderr for signals, and service as usual.");
+           context.scene(
+               "I sent SIGUSR1 twenty times, while the server waited for clients and "
+               "while a client was in the middle of a request.",
+               "a line of counters on stderr for signals, and service as usual.");
            Client client(context);
            client.send("GET /ec");
            client.wait_until_read();
@@ -376,9 +388,10 @@ const Check checks[] = {
      .lesson = lesson::signals,
      .run =
          [](Context& context) {
-           context.scene("I stopped and continued the server five times, with a client in the "
-                         "middle of a request, and with one in the middle of an answer.",
-                         "service as usual.");
+           context.scene(
+               "I stopped and continued the server five times, with a client in the "
+               "middle of a request, and with one in the middle of an answer.",
+               "service as usual.");
            Client client(context);
            client.send("GET /ec");
            client.wait_until_read();
@@ -405,4 +418,6 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> leaving_checks() { return checks; }
+std::span<const Check> leaving_checks() {
+  return checks;
+}

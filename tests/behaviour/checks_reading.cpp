@@ -1,6 +1,5 @@
 // Reading: a stream has no messages. Requests come in pieces and in heaps.
 #include <csignal>
-
 #include <string>
 #include <vector>
 
@@ -23,9 +22,10 @@ const Check checks[] = {
      .lesson = lesson::reading,
      .run =
          [](Context& context) {
-           context.scene("I sent a request one byte at a time, each after the server had read the "
-                         "one before.",
-                         "one answer, after the last byte.");
+           context.scene(
+               "I sent a request one byte at a time, each after the server had read the "
+               "one before.",
+               "one answer, after the last byte.");
            Client client(context);
            for (const char& byte : get_request("/echo/slowly")) {
              client.send(std::string_view(&byte, 1));
@@ -55,9 +55,10 @@ const Check checks[] = {
      .lesson = lesson::reading,
      .run =
          [](Context& context) {
-           context.scene("I sent one request and the beginning of a second, read the answer, and "
-                         "sent the rest.",
-                         "both are answered.");
+           context.scene(
+               "I sent one request and the beginning of a second, read the answer, and "
+               "sent the rest.",
+               "both are answered.");
            Client client(context);
            const std::string second = get_request("/echo/second");
            client.send(get_request("/echo/first") + second.substr(0, 9));
@@ -72,9 +73,10 @@ const Check checks[] = {
      .lesson = lesson::reading,
      .run =
          [](Context& context) {
-           context.scene("I sent the same request again and again, in two pieces, split after each "
-                         "of its bytes, the second piece after the server had read the first.",
-                         "each is answered.");
+           context.scene(
+               "I sent the same request again and again, in two pieces, split after each "
+               "of its bytes, the second piece after the server had read the first.",
+               "each is answered.");
            Client client(context);
            const std::string request =
                "GET /echo/split HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nAccept: */*\r\n\r\n";
@@ -92,9 +94,10 @@ const Check checks[] = {
      .lesson = lesson::reading,
      .run =
          [](Context& context) {
-           context.scene("I sent one whole request with the first bytes of a second, for every "
-                         "number of bytes; then the rest.",
-                         "each is answered, in order.");
+           context.scene(
+               "I sent one whole request with the first bytes of a second, for every "
+               "number of bytes; then the rest.",
+               "each is answered, in order.");
            Client client(context);
            const std::string second = get_request("/echo/b");
            for (std::size_t cut = 1; cut < second.size(); ++cut) {
@@ -112,9 +115,10 @@ const Check checks[] = {
      .lesson = lesson::being_told,
      .run =
          [](Context& context) {
-           context.scene("I stopped the server, sent 3000 small requests, let it run on, and sent "
-                         "nothing afterwards.",
-                         "3000 answers.");
+           context.scene(
+               "I stopped the server, sent 3000 small requests, let it run on, and sent "
+               "nothing afterwards.",
+               "3000 answers.");
            Client client(context);
            context.server().stop_running();
            const std::string all = repeated(get_request("/echo/x"), 3000);
@@ -131,9 +135,10 @@ const Check checks[] = {
      .lesson = lesson::one_at_a_time,
      .run =
          [](Context& context) {
-           context.scene("Client 1 sent half a request; client 2 a whole one; then client 1 the "
-                         "rest of its.",
-                         "client 2 is answered meanwhile, and client 1 with its own text.");
+           context.scene(
+               "Client 1 sent half a request; client 2 a whole one; then client 1 the "
+               "rest of its.",
+               "client 2 is answered meanwhile, and client 1 with its own text.");
            Client half(context);
            half.send("GET /echo/first-cl");
            half.wait_until_read();
@@ -164,9 +169,10 @@ const Check checks[] = {
      .lesson = lesson::refusing,
      .run =
          [](Context& context) {
-           context.scene("I sent 40 pieces of noise, always the same ones, each over a new "
-                         "connection.",
-                         "the server answers or closes as it likes, and then serves the next.");
+           context.scene(
+               "I sent 40 pieces of noise, always the same ones, each over a new "
+               "connection.",
+               "the server answers or closes as it likes, and then serves the next.");
            unsigned seed = 20'240'501;
            const auto next = [&seed] { return seed = seed * 1'664'525u + 1'013'904'223u; };
            for (int round = 0; round < 40; ++round) {
@@ -176,7 +182,8 @@ const Check checks[] = {
              Client client(context);
              (void)client.try_to_send(noise + "\r\n\r\n");
              client.half_close();
-             while (client.read_some(65'536) > 0) {}
+             while (client.read_some(65'536) > 0) {
+             }
            }
            context.settle();
          }},
@@ -187,9 +194,10 @@ const Check checks[] = {
      .lesson = lesson::refusing,
      .run =
          [](Context& context) {
-           context.scene("I sent a request whose head has 8192 bytes, then one with 8193, in one "
-                         "piece and in small pieces.",
-                         "200 for the first; 431 and the end for the second.");
+           context.scene(
+               "I sent a request whose head has 8192 bytes, then one with 8193, in one "
+               "piece and in small pieces.",
+               "200 for the first; 431 and the end for the second.");
            const std::string begin = "GET /echo/long HTTP/1.1\r\nHost: x\r\nX-Filler: ";
            const auto request = [&begin](std::size_t size) {
              return begin + std::string(size - begin.size() - 4, 'f') + "\r\n\r\n";
@@ -239,9 +247,10 @@ const Check checks[] = {
      .lesson = lesson::refusing,
      .run =
          [](Context& context) {
-           context.scene("I sent up to 48 MB of fields without an empty line, and the same as one "
-                         "endless target.",
-                         "431 and 414 and an end, and less than 1 MB more memory.");
+           context.scene(
+               "I sent up to 48 MB of fields without an empty line, and the same as one "
+               "endless target.",
+               "431 and 414 and an end, and less than 1 MB more memory.");
            context.settle();
            const Memory before = context.memory();
            const std::string filler = "X-Filler: " + std::string(1000, 'f') + "\r\n";
@@ -254,8 +263,8 @@ const Check checks[] = {
              for (int i = 0; i < 750 && taken; ++i) taken = client.try_to_send(piece);
              const Memory now = context.memory();
              context.expect(now.resident_kib < before.resident_kib + 1024,
-                            "its memory grew from " + std::to_string(before.resident_kib) +
-                                " to " + std::to_string(now.resident_kib) + " KiB");
+                            "its memory grew from " + std::to_string(before.resident_kib) + " to " +
+                                std::to_string(now.resident_kib) + " KiB");
              context.expect(!taken, "the server took all 48 MB and did not close");
            }
            context.settle();
@@ -267,9 +276,10 @@ const Check checks[] = {
      .lesson = lesson::reading,
      .run =
          [](Context& context) {
-           context.scene("I sent two empty lines before a request, one between two pipelined ones, "
-                         "and one split in the middle.",
-                         "every request is answered.");
+           context.scene(
+               "I sent two empty lines before a request, one between two pipelined ones, "
+               "and one split in the middle.",
+               "every request is answered.");
            Client client(context);
            client.send("\r\n\r\n" + get_request("/echo/a") + "\r\n" + get_request("/echo/b"));
            client.expect_answer(200, context.echo("a"));
@@ -305,7 +315,8 @@ const Check checks[] = {
            context.scene("I asked /echo for texts with percent signs, slashes, a query, nothing.",
                          "each comes back byte for byte.");
            Client client(context);
-           for (const std::string text : {"a%41%00b", "a/b//c", "x?y=z&/", "", "~!$&'()*+,;=:@-._"}) {
+           for (const std::string text :
+                {"a%41%00b", "a/b//c", "x?y=z&/", "", "~!$&'()*+,;=:@-._"}) {
              client.get("/echo/" + text);
              client.expect_answer(200, text);
            }
@@ -343,8 +354,8 @@ const Check checks[] = {
            for (const char* path :
                 {"/bytes/", "/bytes/-1", "/bytes/+1", "/bytes/1e3", "/bytes/0x10", "/bytes/10/",
                  "/bytes/1073741825", "/bytes/4294967296", "/bytes/18446744073709551617",
-                 "/bytes/99999999999999999999999", "/bytes/1.5", "/bytes/%31", "/spin/",
-                 "/spin/-1", "/spin/10001", "/spin/1x", "/spin/99999999999999999999"}) {
+                 "/bytes/99999999999999999999999", "/bytes/1.5", "/bytes/%31", "/spin/", "/spin/-1",
+                 "/spin/10001", "/spin/1x", "/spin/99999999999999999999"}) {
              client.get(path);
              context.note(std::string("asked for ") + path);
              const ReceivedAnswer answer = client.read_answer();
@@ -363,11 +374,13 @@ const Check checks[] = {
      .lesson = lesson::being_told,
      .run =
          [](Context& context) {
-           context.scene("I stopped the server; client 1 sent 100 requests that each burn 5 ms, "
-                         "three others one small request each; then I let it run on.",
-                         "the three are answered while most of client 1's requests still wait.");
-           const std::string one = "GET /spin/5 HTTP/1.1\r\nHost: x\r\nX-Filler: " +
-                                   std::string(3500, 'f') + "\r\n\r\n";
+           context.scene(
+               "I stopped the server; client 1 sent 100 requests that each burn 5 ms, "
+               "three others one small request each; then I let it run on.",
+               "the three are answered while most of client 1's requests still wait.");
+           const std::string one =
+               "GET /spin/5 HTTP/1.1\r\nHost: x\r\nX-Filler: " + std::string(3500, 'f') +
+               "\r\n\r\n";
            Client greedy(context);
            std::vector<Client> others;
            for (int i = 0; i < 3; ++i) others.emplace_back(context);
@@ -392,4 +405,6 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> reading_checks() { return checks; }
+std::span<const Check> reading_checks() {
+  return checks;
+}

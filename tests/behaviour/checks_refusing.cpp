@@ -46,13 +46,13 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("I sent requests without Host, and with two.",
                          "400 and the end; in HTTP/1.0 none is fine, and two are not.");
-           expect_refusals(
-               context, {{"GET / HTTP/1.1\r\n\r\n", 400},
-                         {"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", 400},
-                         {"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400},
-                         {"GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nhost: y\r\n\r\n", 400},
-                         {"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", 400},
-                         {"GET http://x/ HTTP/1.1\r\n\r\n", 400}});
+           expect_refusals(context,
+                           {{"GET / HTTP/1.1\r\n\r\n", 400},
+                            {"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", 400},
+                            {"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400},
+                            {"GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nhost: y\r\n\r\n", 400},
+                            {"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", 400},
+                            {"GET http://x/ HTTP/1.1\r\n\r\n", 400}});
            Client old(context);
            old.send("GET /echo/old HTTP/1.0\r\n\r\n");
            old.expect_answer(200, context.echo("old"));
@@ -116,9 +116,10 @@ const Check checks[] = {
      .lesson = lesson::refusing,
      .run =
          [](Context& context) {
-           context.scene("I sent request lines with blanks, control characters or nothing where "
-                         "the target should be.",
-                         "400 and the end.");
+           context.scene(
+               "I sent request lines with blanks, control characters or nothing where "
+               "the target should be.",
+               "400 and the end.");
            expect_refusals(context, {{"GET  / HTTP/1.1\r\n" + host_and_end, 400},
                                      {"GET /a b HTTP/1.1\r\n" + host_and_end, 400},
                                      {"GET /a\tb HTTP/1.1\r\n" + host_and_end, 400},
@@ -134,9 +135,10 @@ const Check checks[] = {
      .lesson = lesson::refusing,
      .run =
          [](Context& context) {
-           context.scene("I ended lines with a line feed alone, and put carriage returns where "
-                         "none belongs.",
-                         "400 and the end.");
+           context.scene(
+               "I ended lines with a line feed alone, and put carriage returns where "
+               "none belongs.",
+               "400 and the end.");
            expect_refusals(context, {{"GET / HTTP/1.1\nHost: x\n\n", 400},
                                      {"GET / HTTP/1.1\nHost: x\r\n\r\n", 400},
                                      {"GET / HTTP/1.1\r\nHost: x\n\r\n", 400},
@@ -156,9 +158,10 @@ const Check checks[] = {
            context.scene("I put control characters, a zero byte among them, into fields.",
                          "400 and the end.");
            using namespace std::string_literals;
-           expect_refused_fields(context, {"A: b\0c"s, "A: \x01", "A: b\x0b", "A: \x7f", "A\0: b"s,
-                                           "A: b\x1b[31m", "\x02: b"},
-                                 400);
+           expect_refused_fields(
+               context,
+               {"A: b\0c"s, "A: \x01", "A: b\x0b", "A: \x7f", "A\0: b"s, "A: b\x1b[31m", "\x02: b"},
+               400);
            expect_refusals(context, {{"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n"s, 400}});
            Client client(context);  // a tab and bytes above 127 are allowed
            client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nA: b\tc \xe4\xff\r\nB:\r\nC: \r\n\r\n");
@@ -171,11 +174,13 @@ const Check checks[] = {
      .lesson = lesson::refusing,
      .run =
          [](Context& context) {
-           context.scene("I sent fields with a blank before the colon, without a colon, without a "
-                         "name, and continued on a second line.",
-                         "400 and the end.");
-           expect_refused_fields(context, {"A : b", "A\t: b", "no colon", ": no name", "A b: c",
-                                           "A: b\r\n c", "A: b\r\n\tc", "(A): b", "A\x80: b"},
+           context.scene(
+               "I sent fields with a blank before the colon, without a colon, without a "
+               "name, and continued on a second line.",
+               "400 and the end.");
+           expect_refused_fields(context,
+                                 {"A : b", "A\t: b", "no colon", ": no name", "A b: c",
+                                  "A: b\r\n c", "A: b\r\n\tc", "(A): b", "A\x80: b"},
                                  400);
            expect_refusals(context, {{"GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400}});
          }},
@@ -190,12 +195,11 @@ const Check checks[] = {
                          "400 and the end; a plain 0 is fine.");
            expect_refused_fields(
                context,
-               {"Content-Length: x", "Content-Length: -1", "Content-Length: +0", "Content-Length:",
-                "Content-Length: 0x0", "Content-Length: 1 0",
-                "Content-Length: 0\r\nContent-Length: 5",
-                "Content-Length: 5\r\nContent-Length: 0", "Content-Length: 0, 5",
-                "Content-Length: 99999999999999999999999", "Content-Length: 0 ;",
-                "Content-Length: 18446744073709551616"},
+               {"Content-Length: x", "Content-Length: -1", "Content-Length: +0",
+                "Content-Length:", "Content-Length: 0x0", "Content-Length: 1 0",
+                "Content-Length: 0\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 0",
+                "Content-Length: 0, 5", "Content-Length: 99999999999999999999999",
+                "Content-Length: 0 ;", "Content-Length: 18446744073709551616"},
                400);
            Client client(context);
            client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
@@ -223,10 +227,11 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene("I sent requests with Transfer-Encoding.", "501 and the end.");
-           expect_refused_fields(context, {"Transfer-Encoding: chunked",
-                                           "transfer-encoding: identity", "Transfer-Encoding: x",
-                                           "Content-Length: 0\r\nTransfer-Encoding: chunked"},
-                                 501);
+           expect_refused_fields(
+               context,
+               {"Transfer-Encoding: chunked", "transfer-encoding: identity", "Transfer-Encoding: x",
+                "Content-Length: 0\r\nTransfer-Encoding: chunked"},
+               501);
          }},
 
     {.id = "B40",
@@ -253,8 +258,9 @@ const Check checks[] = {
            context.scene("I sent two good requests, a bad one and another good one in one piece.",
                          "200, 200, 400, and the end.");
            Client client(context);
-           client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: x\r\n"
-                       "\r\nGET /echo/c\r\n\r\nGET /echo/d HTTP/1.1\r\nHost: x\r\n\r\n");
+           client.send(
+               "GET /echo/a HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: x\r\n"
+               "\r\nGET /echo/c\r\n\r\nGET /echo/d HTTP/1.1\r\nHost: x\r\n\r\n");
            client.expect_answer(200, context.echo("a"));
            client.expect_answer(200, context.echo("b"));
            client.expect_answer(400);
@@ -281,6 +287,31 @@ const Check checks[] = {
            }
          }},
 
+    {.id = "B44",
+     .title = "neither are the answers before it",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "what happens to sent bytes that are still on their way when a socket is closed in "
+             "which unread bytes lie?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With small buffers, I asked for 30,000 bytes, sent a bad request and "
+               "60 kB more behind it, and then read.",
+               "30,000 right bytes, the answer 400, the end.");
+           Launch launch;
+           launch.small_buffers = true;
+           context.start(launch);
+           Client client(context, {.small_buffer = true});
+           client.send(get_request("/bytes/30000") + "BAD\r\n\r\n" + std::string(60'000, 'x'));
+           client.wait_until_server_is_stuck();
+           client.read_head();
+           client.read_pattern(0, 30'000);
+           client.expect_answer(400);
+           client.expect_end();
+         }},
+
     {.id = "B43",
      .title = "who goes on sending after a bad request is not listened to for ever",
      .models = every_concurrent,
@@ -305,4 +336,6 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> refusing_checks() { return checks; }
+std::span<const Check> refusing_checks() {
+  return checks;
+}

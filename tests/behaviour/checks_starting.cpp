@@ -1,11 +1,11 @@
 // Starting: the command line, the ready line, the listener, and whom it accepts.
 #include <arpa/inet.h>
-#include <csignal>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -71,9 +71,10 @@ const Check checks[] = {
      .lesson = lesson::accepting,
      .run =
          [](Context& context) {
-           context.scene("I stopped the server, connected 32 clients that each asked for a text of "
-                         "their own, and let it run on.",
-                         "32 answers, each with the right text.");
+           context.scene(
+               "I stopped the server, connected 32 clients that each asked for a text of "
+               "their own, and let it run on.",
+               "32 answers, each with the right text.");
            context.server().stop_running();
            std::vector<Client> clients;
            for (int i = 0; i < 32; ++i) {
@@ -108,9 +109,10 @@ const Check checks[] = {
      .lesson = lesson::first_server,
      .run =
          [](Context& context) {
-           context.scene("I had the server close a connection first, stopped it, and started it "
-                         "again on the same port.",
-                         "it starts.");
+           context.scene(
+               "I had the server close a connection first, stopped it, and started it "
+               "again on the same port.",
+               "it starts.");
            start_with_own_listener(context);
            const std::string port = std::to_string(context.server().port());
            Client client(context);
@@ -213,9 +215,10 @@ const Check checks[] = {
      .lesson = lesson::one_at_a_time,
      .run =
          [](Context& context) {
-           context.scene("I connected 8 clients, and asked with the last one first, going back to "
-                         "the first; and all that once more.",
-                         "each is answered at once, whoever connected before.");
+           context.scene(
+               "I connected 8 clients, and asked with the last one first, going back to "
+               "the first; and all that once more.",
+               "each is answered at once, whoever connected before.");
            std::vector<Client> clients;
            for (int i = 0; i < 8; ++i) clients.emplace_back(context);
            for (int round = 0; round < 2; ++round)
@@ -254,9 +257,10 @@ const Check checks[] = {
      .lesson = lesson::first_server,
      .run =
          [](Context& context) {
-           context.scene("I handed a listener down as descriptor 3 with LISTEN_FDS=1; then the "
-                         "same with a LISTEN_PID that means somebody else.",
-                         "the first is used; the second is not, and it listens on its own -p.");
+           context.scene(
+               "I handed a listener down as descriptor 3 with LISTEN_FDS=1; then the "
+               "same with a LISTEN_PID that means somebody else.",
+               "the first is used; the second is not, and it listens on its own -p.");
            const std::uint16_t handed_down = context.start().port();
            Client client(context);
            client.get("/echo/handed-down");
@@ -295,9 +299,9 @@ const Check checks[] = {
            context.scene("I started the program with bad command lines.",
                          "each gets one line on stderr, nothing on stdout, and exit status 2.");
            const std::vector<std::vector<std::string>> bad = {
-               {"-p", "99999"}, {"-p", "x"},        {"-p", "80x"}, {"-p", "-1"}, {"-p"},
-               {"-t", "x"},     {"-t", "-1"},       {"-t", "nan"}, {"-t", ""},   {"-t", "0"},
-               {"-Z"},          {"--nonsense"},     {"argument"},  {"-p", ""},   {"-p", "0", "extra"},
+               {"-p", "99999"}, {"-p", "x"},    {"-p", "80x"}, {"-p", "-1"}, {"-p"},
+               {"-t", "x"},     {"-t", "-1"},   {"-t", "nan"}, {"-t", ""},   {"-t", "0"},
+               {"-Z"},          {"--nonsense"}, {"argument"},  {"-p", ""},   {"-p", "0", "extra"},
            };
            for (const std::vector<std::string>& arguments : bad) {
              const ShortRun run = run_to_end(context, arguments);
@@ -316,4 +320,6 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> starting_checks() { return checks; }
+std::span<const Check> starting_checks() {
+  return checks;
+}

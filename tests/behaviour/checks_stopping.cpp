@@ -1,7 +1,7 @@
 // Stopping: SIGTERM ends the server, and no answer.
-#include <csignal>
 #include <sys/wait.h>
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -24,9 +24,10 @@ const Check checks[] = {
      .lesson = lesson::stopping,
      .run =
          [](Context& context) {
-           context.scene("With clients that were silent, had been answered, or had sent half a "
-                         "request, I sent SIGTERM.",
-                         "each is closed, and the server exits with 0.");
+           context.scene(
+               "With clients that were silent, had been answered, or had sent half a "
+               "request, I sent SIGTERM.",
+               "each is closed, and the server exits with 0.");
            std::vector<Client> clients;
            for (int i = 0; i < 6; ++i) clients.emplace_back(context);
            clients[0].get("/echo/x");
@@ -48,20 +49,24 @@ const Check checks[] = {
      .lesson = lesson::stopping,
      .run =
          [](Context& context) {
-           context.scene("With small buffers, a client asked for 400,000 bytes and for a word; "
-                         "when the first answer had begun, I sent SIGTERM; then the client read.",
-                         "both answers whole, because both requests had been received; the end; "
-                         "exit status 0.");
+           context.scene(
+               "With small buffers, a client asked for 400,000 bytes and for two "
+               "words; when the first answer had begun, I sent SIGTERM; then the client "
+               "read.",
+               "all answers whole, because all requests had been received; the end; "
+               "exit status 0.");
            Launch launch;
            launch.small_buffers = true;
            context.start(launch);
            Client client(context, {.small_buffer = true});
-           client.send(get_request("/bytes/400000") + get_request("/echo/word"));
+           client.send(get_request("/bytes/400000") + get_request("/echo/one") +
+                       get_request("/echo/two"));
            client.wait_until_server_is_stuck();
            context.server().signal(SIGTERM);
            client.read_head();
            client.read_pattern(0, 400'000);
-           client.expect_answer(200, "word");
+           client.expect_answer(200, "one");
+           client.expect_answer(200, "two");
            client.expect_end();
            expect_exit_status_0(context);
          }},
@@ -104,9 +109,10 @@ const Check checks[] = {
      .lesson = lesson::stopping,
      .run =
          [](Context& context) {
-           context.scene("While an answer was stuck I sent SIGTERM, and when the server had seen it, "
-                         "once more.",
-                         "it dies by the signal.");
+           context.scene(
+               "While an answer was stuck I sent SIGTERM, and when the server had seen it, "
+               "once more.",
+               "it dies by the signal.");
            Client client(context);
            client.get("/bytes/50000000");
            client.wait_until_server_is_stuck();
@@ -143,16 +149,20 @@ const Check checks[] = {
      .lesson = lesson::stopping,
      .run =
          [](Context& context) {
-           context.scene("20 clients had sent three requests each when I sent SIGTERM; four "
-                         "times, each time a little later.",
-                         "every client gets answers that are whole, and then the end; exit status "
-                         "0.");
+           context.scene(
+               "While 20 clients came, each with three requests, I sent SIGTERM; four "
+               "times, each time a little later.",
+               "every client gets answers that are whole, and then the end; exit status "
+               "0.");
            for (int round = 0; round < 4; ++round) {
              context.start();
              std::vector<Client> clients;
              for (int i = 0; i < 20; ++i) {
-               clients.emplace_back(context);
-               clients.back().send(get_request("/echo/a") + get_request("/echo/b") + get_request("/echo/c"));
+               auto client = Client::try_to_connect(context);
+               if (!client) break;  // it has stopped accepting
+               clients.push_back(std::move(*client));
+               (void)clients.back().try_to_send(get_request("/echo/a") + get_request("/echo/b") +
+                                                get_request("/echo/c"));
                if (i == 5 * round) context.server().signal(SIGTERM);
              }
              for (Client& client : clients) client.expect_whole_answers_then_end();
@@ -167,9 +177,10 @@ const Check checks[] = {
      .lesson = lesson::stopping,
      .run =
          [](Context& context) {
-           context.scene("I stopped the server; clients asked, half-closed, reset; I sent SIGTERM "
-                         "and let it run on. Five times.",
-                         "answers that are whole, and exit status 0.");
+           context.scene(
+               "I stopped the server; clients asked, half-closed, reset; I sent SIGTERM "
+               "and let it run on. Five times.",
+               "answers that are whole, and exit status 0.");
            for (int round = 0; round < 5; ++round) {
              context.start();
              std::vector<Client> clients;
@@ -197,9 +208,10 @@ const Check checks[] = {
      .lesson = lesson::stopping,
      .run =
          [](Context& context) {
-           context.scene("I started the server and sent SIGTERM as soon as it was ready, with "
-                         "clients in the backlog every second time.",
-                         "exit status 0 each time.");
+           context.scene(
+               "I started the server and sent SIGTERM as soon as it was ready, with "
+               "clients in the backlog every second time.",
+               "exit status 0 each time.");
            for (int round = 0; round < 10; ++round) {
              context.start();
              std::vector<Client> clients;
@@ -215,9 +227,10 @@ const Check checks[] = {
      .lesson = lesson::stopping,
      .run =
          [](Context& context) {
-           context.scene("I took away all further descriptors, connected clients that asked, and "
-                         "sent SIGTERM.",
-                         "exit status 0.");
+           context.scene(
+               "I took away all further descriptors, connected clients that asked, and "
+               "sent SIGTERM.",
+               "exit status 0.");
            context.settle();
            if (!limit_descriptors_of(context.server().pid(), context.descriptors()))
              throw Skipped{"the limits of a running process cannot be changed here"};
@@ -251,4 +264,6 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> stopping_checks() { return checks; }
+std::span<const Check> stopping_checks() {
+  return checks;
+}

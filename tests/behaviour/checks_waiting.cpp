@@ -1,2 +1,320 @@
+// Waiting: is the model what it says it is? How many threads, asleep in which call, at what cost?
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
 #include "tests/behaviour/check.hpp"
-std::span<const Check> waiting_checks() { return {}; }
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+
+namespace {
+
+// Threads that a sanitizer may bring along.
+std::size_t extra_threads(const Context& context) {
+  return context.sanitizers().thread ? 1 : 0;
+}
+
+std::vector<Client> answered_clients(Context& context, int count) {
+  std::vector<Client> clients;
+  for (int i = 0; i < count; ++i) {
+    clients.emplace_back(context);
+    clients.back().get("/echo/x");
+    clients.back().expect_answer(200, context.echo("x"));
+  }
+  return clients;
+}
+
+// How many of the server's threads sleep in which call, ordered by name: "recvfrom recvfrom poll".
+std::multiset<std::string> calls_slept_in(Context& context) {
+  std::multiset<std::string> calls;
+  context.wait_until_quiet();
+  for (const ThreadLook& thread : threads_of(context.server().pid())) {
+    const auto call = call_of(context.server().pid(), thread.id);
+    if (!call) throw Skipped{"the call a thread sleeps in cannot be seen here"};
+    calls.insert(*call);
+  }
+  return calls;
+}
+
+std::string joined(const std::multiset<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::size_t count_of(const std::multiset<std::string>& calls, const std::set<std::string>& wanted) {
+  return static_cast<std::size_t>(
+      std::count_if(calls.begin(), calls.end(),
+                    [&wanted](const std::string& call) { return wanted.count(call) > 0; }));
+}
+
+const std::set<std::string> reading_calls = {"read", "recvfrom", "recvmsg", "readv"};
+const std::set<std::string> asking_calls = {"poll", "ppoll"};
+const std::set<std::string> selecting_calls = {"select", "pselect6"};
+const std::set<std::string> queue_calls = {"epoll_wait", "epoll_pwait", "epoll_pwait2"};
+
+const std::set<std::string>& calls_of_model(const Context& context) {
+  if (context.is(select_loop)) return selecting_calls;
+  if (context.is(poll_loop)) return asking_calls;
+  return queue_calls;
+}
+
+// CPU time of one request of one active client, in nanoseconds: the least of five rounds.
+double cost_per_request(Context& context, Client& active) {
+  constexpr int requests = 200;
+  double least = 1e18;
+  for (int round = 0; round < 5; ++round) {
+    const std::uint64_t before = context.cpu_nanoseconds();
+    for (int i = 0; i < requests; ++i) {
+      active.get("/echo/x");
+      active.expect_answer(200, "x");
+    }
+    context.wait_until_quiet();  // the kernel settles a thread's account when it goes to sleep
+    const auto spent = static_cast<double>(context.cpu_nanoseconds() - before);
+    least = std::min(least, spent / requests);
+  }
+  return least;
+}
+
+struct Costs {
+  double alone;
+  double with_idle;
+  std::string words;
+};
+
+Costs costs_with_idle(Context& context, int idle) {
+  Client active(context);
+  active.get("/echo/x");
+  active.expect_answer(200);
+  const double alone = cost_per_request(context, active);
+  const std::vector<Client> others = answered_clients(context, idle);
+  context.wait_until_quiet();
+  const double with_idle = cost_per_request(context, active);
+  return {alone, with_idle,
+          "a request cost " + std::to_string(static_cast<int>(alone / 1000)) +
+              " microseconds of CPU time alone, and " +
+              std::to_string(static_cast<int>(with_idle / 1000)) + " with " + std::to_string(idle) +
+              " idle clients"};
+}
+
+const Check checks[] = {
+    {.id = "M01",
+     .title = "one thread serves all clients",
+     .models = loops | slow_backend | one_at_a_time,
+     .needs = need_proc,
+     .hint = "who said that many clients need many threads?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           context.scene("I looked at the threads with 20 clients connected.", "there is one.");
+           const int count = context.is(one_at_a_time) ? 1 : 20;
+           const std::vector<Client> clients = answered_clients(context, count);
+           context.expect(context.threads() <= 1 + extra_threads(context),
+                          "there are " + std::to_string(context.threads()));
+         }},
+
+    {.id = "M02",
+     .title = "one thread for each client, and one that accepts",
+     .models = thread_per_connection,
+     .needs = need_proc,
+     .hint = "where is each thread while its client is silent?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("I looked at the threads with no client, with 20, and with 5 of them.",
+                         "1, 21, and 6 when the threads of those who left have ended.");
+           context.settle();
+           const std::size_t alone = context.threads();
+           context.expect(alone <= 1 + extra_threads(context),
+                          "with no client there are " + std::to_string(alone));
+           std::vector<Client> clients = answered_clients(context, 20);
+           context.expect(context.threads() == alone + 20,
+                          "with 20 clients there are " + std::to_string(context.threads()));
+           while (clients.size() > 5) clients.pop_back();
+           context.eventually(
+               [&] { return context.threads() == alone + 5; },
+               [&] { return "with 5 clients there are " + std::to_string(context.threads()); });
+         }},
+
+    {.id = "M03",
+     .title = "with no client it sleeps",
+     .needs = need_proc,
+     .hint = "does the call that waits have a time limit, and does it need one?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           context.scene("I watched the server before the first client, and after the last.",
+                         "it sleeps.");
+           context.server();
+           context.expect_asleep("Before the first client");
+           context.settle();
+           context.expect_asleep("After the last client");
+         }},
+
+    {.id = "M04",
+     .title = "with a thousand silent clients it sleeps",
+     .models = every_concurrent,
+     .needs = need_proc,
+     .hint = "is anybody told to look again who has nothing to look for?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I watched the server with 1000 silent clients, half of which had been "
+               "answered once.",
+               "it sleeps: no time limit is asked for again and again.");
+           const int count = context.sanitizers().any() ? 100 : 1000;
+           const std::vector<Client> answered = answered_clients(context, count / 2);
+           std::vector<Client> silent;
+           for (int i = 0; i < count / 2; ++i) silent.emplace_back(context);
+           context.settle();
+           const std::uint64_t before = context.cpu_nanoseconds();
+           context.expect_asleep("With " + std::to_string(count) + " silent clients");
+           const std::uint64_t spent = context.cpu_nanoseconds() - before;
+           context.expect(spent < 20'000'000, "it has used " + std::to_string(spent / 1'000'000) +
+                                                  " ms of CPU time in half a second");
+         }},
+
+    {.id = "M05",
+     .title = "it sleeps in the call of its model",
+     .models = loops,
+     .needs = need_proc | need_plain_build,
+     .hint = "which call waits?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I looked where the server sleeps with 5 idle clients.",
+               "in " + joined({calls_of_model(context).begin(), calls_of_model(context).end()}) +
+                   ".");
+           const std::vector<Client> clients = answered_clients(context, 5);
+           const auto calls = calls_slept_in(context);
+           context.expect(count_of(calls, calls_of_model(context)) == calls.size(),
+                          "it sleeps in " + joined(calls));
+         }},
+
+    {.id = "M06",
+     .title = "each thread sleeps in the read of its client",
+     .models = thread_per_connection | one_at_a_time,
+     .needs = need_proc | need_plain_build,
+     .hint = "what does a parked thread look like from outside?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("I looked where the threads sleep with idle clients.",
+                         "one thread in read or recv for each client that is served.");
+           const std::size_t count = context.is(one_at_a_time) ? 1 : 5;
+           const std::vector<Client> clients = answered_clients(context, static_cast<int>(count));
+           const auto calls = calls_slept_in(context);
+           context.expect(count_of(calls, reading_calls) == count,
+                          "they sleep in " + joined(calls));
+         }},
+
+    {.id = "M07",
+     .title = "nobody waits for room to write who has nothing to write",
+     .models = queue_loops,
+     .needs = need_proc,
+     .hint = "an empty socket is always writable. What does the queue say if you ask for that?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene("I looked at what is registered for 10 idle clients.",
+                         "each is watched for reading, none for writing.");
+           const std::vector<Client> clients = answered_clients(context, 10);
+           context.wait_until_quiet();
+           const std::vector<std::uint32_t> masks = epoll_masks_of(context.server().pid());
+           context.expect(masks.size() >= 10,
+                          "only " + std::to_string(masks.size()) + " descriptors are registered");
+           constexpr std::uint32_t out = 0x4;                      // EPOLLOUT
+           constexpr std::uint32_t edge = std::uint32_t{1} << 31;  // EPOLLET: armed once for both
+           for (const std::uint32_t mask : masks)
+             context.expect((mask & out) == 0 || (mask & edge) != 0,
+                            "one is watched for writing, too");
+         }},
+
+    {.id = "M08",
+     .title = "idle clients cost an active one nothing",
+     .models = queue_loops,
+     .needs = need_proc,
+     .hint = "what does your loop do for each client on each wake-up?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I measured the CPU time of a request with 1 client, and with 1500 idle "
+               "ones.",
+               "the same, as near as can be measured.");
+           if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
+           const Costs costs = costs_with_idle(context, 1500);
+           context.expect(costs.with_idle < 2 * costs.alone + 10'000, costs.words);
+         }},
+
+    {.id = "M09",
+     .title = "who asks about all pays for all",
+     .models = scan_loops,
+     .needs = need_proc | need_plain_build,
+     .hint = "how long is the list that the kernel goes through on each call?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           const int idle = context.is(select_loop) ? 950 : 1500;
+           context.scene("I measured the CPU time of a request with 1 client, and with " +
+                             std::to_string(idle) + " idle ones.",
+                         "clearly more: that is what this server is there to show.");
+           if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
+           const Costs costs = costs_with_idle(context, idle);
+           context.expect(costs.with_idle > 1.5 * costs.alone, costs.words);
+         }},
+
+    {.id = "M10",
+     .title = "one handler that computes holds up everybody",
+     .models = loops,
+     .hint = "what can an event loop not hide?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "Client 1 asked for /spin/300; when the server had read that, client 2 "
+               "asked for a word.",
+               "client 2 is not answered before client 1: that is the price of one "
+               "thread.");
+           Client spinning(context);
+           spinning.get("/spin/300");
+           spinning.wait_until_read();
+           Client waiting(context);
+           waiting.get("/echo/word");
+           waiting.expect_answer(200, "word");
+           context.expect(spinning.something_arrives_within(std::chrono::milliseconds(0)),
+                          "client 2 was answered first, as if there were a second thread");
+         }},
+
+    {.id = "M11",
+     .title = "one handler that computes holds up nobody else",
+     .models = thread_per_connection,
+     .hint = "who else could run meanwhile?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "Client 1 asked for /spin/1000; when the server had read that, client 2 "
+               "asked for a word.",
+               "client 2 is answered first.");
+           Client waiting(context);
+           waiting.get("/echo/known");
+           waiting.expect_answer(200);
+           Client spinning(context);
+           spinning.get("/spin/1000");
+           spinning.wait_until_read();
+           waiting.get("/echo/word");
+           waiting.expect_answer(200, "word");
+           context.expect(!spinning.something_arrives_within(std::chrono::milliseconds(0)),
+                          "client 1 was answered first");
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> waiting_checks() {
+  return checks;
+}

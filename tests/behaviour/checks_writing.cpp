@@ -1,6 +1,5 @@
 // Writing: the kernel takes what it has room for, and not every client reads.
 #include <csignal>
-
 #include <string>
 #include <vector>
 
@@ -17,7 +16,9 @@ void start_small(Context& context) {
   context.start(launch);
 }
 
-Client small_client(Context& context) { return Client(context, {.small_buffer = true}); }
+Client small_client(Context& context) {
+  return Client(context, {.small_buffer = true});
+}
 
 // Reads the rest of an answer to /bytes/N whose head says that it has `size` bytes.
 void expect_pattern(Context& context, Client& client, std::size_t size) {
@@ -36,9 +37,10 @@ const Check checks[] = {
      .lesson = lesson::writing,
      .run =
          [](Context& context) {
-           context.scene("With sockets that hold a few thousand bytes, I asked for 300,000 bytes, "
-                         "and then for a word.",
-                         "every byte right, in order, and then the word.");
+           context.scene(
+               "With sockets that hold a few thousand bytes, I asked for 300,000 bytes, "
+               "and then for a word.",
+               "every byte right, in order, and then the word.");
            start_small(context);
            Client client = small_client(context);
            client.get("/bytes/300000");
@@ -60,7 +62,8 @@ const Check checks[] = {
                                         4097, 8191, 8192, 12'287, 65'536, 1'000'003, 10'000};
            Client client(context);
            std::string all;
-           for (const std::size_t size : sizes) all += get_request("/bytes/" + std::to_string(size));
+           for (const std::size_t size : sizes)
+             all += get_request("/bytes/" + std::to_string(size));
            client.send(all);
            for (const std::size_t size : sizes) expect_pattern(context, client, size);
            client.get("/echo/end");
@@ -74,14 +77,16 @@ const Check checks[] = {
      .lesson = lesson::writing,
      .run =
          [](Context& context) {
-           context.scene("With small buffers, I sent 20 requests for large and small answers in "
-                         "one piece.",
-                         "all answers, whole and in order.");
+           context.scene(
+               "With small buffers, I sent 20 requests for large and small answers in "
+               "one piece.",
+               "all answers, whole and in order.");
            start_small(context);
            Client client = small_client(context);
            std::string all;
            for (int i = 0; i < 10; ++i)
-             all += get_request("/bytes/" + std::to_string(20'000 + i)) + get_request("/echo/" + std::to_string(i));
+             all += get_request("/bytes/" + std::to_string(20'000 + i)) +
+                    get_request("/echo/" + std::to_string(i));
            client.send(all);
            for (int i = 0; i < 10; ++i) {
              expect_pattern(context, client, static_cast<std::size_t>(20'000 + i));
@@ -97,10 +102,11 @@ const Check checks[] = {
      .lesson = lesson::writing,
      .run =
          [](Context& context) {
-           context.scene("Client 1 asked for 50,000,000 bytes and stopped reading; then client 2 "
-                         "asked for a word; then client 1 read on.",
-                         "client 2 is answered, the server's own memory grows by 64 KiB at most, "
-                         "and client 1 gets every byte.");
+           context.scene(
+               "Client 1 asked for 50,000,000 bytes and stopped reading; then client 2 "
+               "asked for a word; then client 1 read on.",
+               "client 2 is answered, the server's own memory grows by 64 KiB at most, "
+               "and client 1 gets every byte.");
            {
              Client warm_up(context);  // the code for this has then been loaded
              warm_up.get("/bytes/20000000");
@@ -152,15 +158,17 @@ const Check checks[] = {
      .lesson = lesson::writing,
      .run =
          [](Context& context) {
-           context.scene("I sent up to 10,000 requests for 4000 bytes each and read nothing until "
-                         "the server stopped reading; then I read 300 answers.",
-                         "its memory grows by 1 MB at most, and the answers are right.");
+           context.scene(
+               "I sent up to 10,000 requests for 4000 bytes each and read nothing until "
+               "the server stopped reading; then I read 300 answers.",
+               "its memory grows by 1 MB at most, and the answers are right.");
            start_small(context);
            Client client = small_client(context);
            context.wait_until_quiet();
            const Memory before = context.memory();
-           const std::string one = "GET /bytes/4000 HTTP/1.1\r\nHost: x\r\nX-Filler: " +
-                                   std::string(3000, 'f') + "\r\n\r\n";
+           const std::string one =
+               "GET /bytes/4000 HTTP/1.1\r\nHost: x\r\nX-Filler: " + std::string(3000, 'f') +
+               "\r\n\r\n";
            std::string all;  // 30 MB, more than the kernel keeps for one connection
            for (int i = 0; i < 10'000; ++i) all += one;
            std::size_t taken = 0;
@@ -174,8 +182,8 @@ const Check checks[] = {
            context.expect(taken < all.size(), "the server took all 10,000 requests");
            if (!context.sanitizers().any())
              context.expect(after.resident_kib < before.resident_kib + 1024,
-                            "its memory grew from " + std::to_string(before.resident_kib) +
-                                " to " + std::to_string(after.resident_kib) + " KiB");
+                            "its memory grew from " + std::to_string(before.resident_kib) + " to " +
+                                std::to_string(after.resident_kib) + " KiB");
            const std::size_t whole = taken / one.size();
            for (std::size_t i = 0; i < std::min<std::size_t>(whole, 300); ++i)
              expect_pattern(context, client, 4000);
@@ -189,9 +197,10 @@ const Check checks[] = {
      .lesson = lesson::writing,
      .run =
          [](Context& context) {
-           context.scene("With small buffers, I asked for 200,000 bytes with Connection: close, "
-                         "and in HTTP/1.0.",
-                         "every byte, then the end.");
+           context.scene(
+               "With small buffers, I asked for 200,000 bytes with Connection: close, "
+               "and in HTTP/1.0.",
+               "every byte, then the end.");
            start_small(context);
            for (const char* version : {"1.1", "1.0"}) {
              Client client = small_client(context);
@@ -209,9 +218,10 @@ const Check checks[] = {
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
-           context.scene("With small buffers, I sent two requests, the second for 40,000 bytes, "
-                         "and closed my sending side, all while the server was stopped.",
-                         "both answers, whole, then the end.");
+           context.scene(
+               "With small buffers, I sent two requests, the second for 40,000 bytes, "
+               "and closed my sending side, all while the server was stopped.",
+               "both answers, whole, then the end.");
            start_small(context);
            Client client = small_client(context);
            context.server().stop_running();
@@ -239,8 +249,8 @@ const Check checks[] = {
            std::size_t rest = 0;
            if (client.something_arrives_within(std::chrono::seconds(8)))
              while (const std::size_t count = client.read_some(65'536)) rest += count;
-           context.expect(rest < 1000, "the half was answered with " + std::to_string(rest) +
-                                           " bytes");
+           context.expect(rest < 1000,
+                          "the half was answered with " + std::to_string(rest) + " bytes");
            context.settle();
          }},
 
@@ -285,9 +295,8 @@ const Check checks[] = {
                             "HEAD " + path + " has status " + std::to_string(head.status) +
                                 ", GET " + std::to_string(whole.status));
              context.expect(head.content_length == whole.content_length,
-                            "HEAD " + path + " announces " +
-                                std::to_string(*head.content_length) + " bytes, GET " +
-                                std::to_string(*whole.content_length));
+                            "HEAD " + path + " announces " + std::to_string(*head.content_length) +
+                                " bytes, GET " + std::to_string(*whole.content_length));
            }
          }},
 
@@ -325,9 +334,9 @@ const Check checks[] = {
            context.expect(client.read_head().content_length == std::size_t{1} << 30,
                           "GET announces another length than HEAD");
            client.read_pattern(0, 3'000'000);
-           context.expect(context.memory().anonymous_kib < 100'000 || context.sanitizers().any(),
-                          "the server holds " + std::to_string(context.memory().anonymous_kib) +
-                              " KiB");
+           context.expect(
+               context.memory().anonymous_kib < 100'000 || context.sanitizers().any(),
+               "the server holds " + std::to_string(context.memory().anonymous_kib) + " KiB");
            client.reset();
            context.settle();
          }},
@@ -357,6 +366,7 @@ const Check checks[] = {
            context.expect(!first.closes(), "it says Connection: close and does not mean it");
            client.send("BAD\r\n\r\n");
            expect_fields(client.expect_answer(400));
+           client.close();
            Client old(context);
            old.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
            const ReceivedAnswer kept = old.expect_answer(200);
@@ -391,4 +401,6 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> writing_checks() { return checks; }
+std::span<const Check> writing_checks() {
+  return checks;
+}

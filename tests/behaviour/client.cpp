@@ -124,7 +124,8 @@ std::optional<ReceivedAnswer> parse_answer_head(std::string_view head, std::stri
       return std::nullopt;
     }
     std::string_view value = line.substr(colon + 1);
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t'))
+      value.remove_prefix(1);
     while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
     answer.fields.emplace_back(lower(name), std::string(value));
     if (answer.fields.back().first != "content-length") continue;
@@ -185,8 +186,8 @@ Client::Client(Context& context, ClientOptions options)
   const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
   socket_ = connect_socket(options, port, context.patience());
   if (!socket_)
-    context.fail("client " + std::to_string(number_) + " could not connect: " +
-                 describe_failure("connect", errno));
+    context.fail("client " + std::to_string(number_) +
+                 " could not connect: " + describe_failure("connect", errno));
   note("connected");
 }
 
@@ -275,7 +276,9 @@ std::size_t Client::offer(std::string_view bytes) {
   return taken;
 }
 
-void Client::get(std::string_view path) { send(get_request(path)); }
+void Client::get(std::string_view path) {
+  send(get_request(path));
+}
 
 void Client::wait_until_read() {
   if (!can_observe_sockets()) {
@@ -375,8 +378,8 @@ ReceivedAnswer Client::read_answer(Method method) {
   while (unread().size() < *answer.content_length) {
     const Got got = take_in(context_->patience());
     if (got != Got::bytes)
-      fail_reading(got, "a body of " + std::to_string(*answer.content_length) + " bytes, of which " +
-                            std::to_string(unread().size()) + " had come,");
+      fail_reading(got, "a body of " + std::to_string(*answer.content_length) +
+                            " bytes, of which " + std::to_string(unread().size()) + " had come,");
   }
   answer.body = unread().substr(0, *answer.content_length);
   use(*answer.content_length);
@@ -411,8 +414,8 @@ void Client::read_pattern(std::size_t from, std::size_t count) {
     for (std::size_t i = 0; i < bytes.size(); ++i)
       if (bytes[i] != pattern_at(from + i))
         context_->fail("byte " + std::to_string(from + i) + " of the body is '" +
-                       readable(bytes.substr(i, 16)) + "', and should be '" +
-                       pattern_at(from + i) + "'. Has something been left out or sent twice?");
+                       readable(bytes.substr(i, 16)) + "', and should be '" + pattern_at(from + i) +
+                       "'. Has something been left out or sent twice?");
     from += bytes.size();
     use(bytes.size());
   }
@@ -453,7 +456,8 @@ void Client::expect_end() {
 
 std::size_t Client::answers_so_far() {
   constexpr std::string_view start = "HTTP/1.1 ";
-  while (take_in(Patience(0)) == Got::bytes) {}
+  while (take_in(Patience(0)) == Got::bytes) {
+  }
   std::size_t count = 0;
   for (std::size_t at = unread().find(start); at != std::string_view::npos;
        at = unread().find(start, at + start.size()))
@@ -534,6 +538,17 @@ void BackendCall::send(std::string_view bytes) const {
   }
 }
 
+bool BackendCall::try_to_send(std::string_view bytes, std::chrono::milliseconds wait) const {
+  set_nonblocking(socket_.fd());
+  while (!bytes.empty()) {
+    const ssize_t count = send_now(socket_.fd(), bytes);
+    if (count < 0 && !is_not_ready(errno)) return false;
+    if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
+    if (count < 0 && !wait_for(socket_.fd(), POLLOUT, wait)) return false;
+  }
+  return true;
+}
+
 void BackendCall::answer(std::string_view body) const {
   send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) +
        "\r\nConnection: close\r\n\r\n" + std::string(body));
@@ -566,7 +581,9 @@ bool BackendCall::is_left_within(Patience patience) const {
   return false;
 }
 
-void BackendCall::reset() { reset_and_close(socket_); }
+void BackendCall::reset() {
+  reset_and_close(socket_);
+}
 
 Backend::Backend() : listener_(listen_on("127.0.0.1", 0)) {
   const std::string address = local_address(listener_.fd());

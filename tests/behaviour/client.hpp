@@ -135,6 +135,8 @@ class BackendCall {
   // Until the whole head of the request is here. False when the server goes silent or leaves.
   bool read_request(Patience patience);
   void send(std::string_view bytes) const;
+  // Sends all, as long as the server takes some of it within the time. False when it does not.
+  bool try_to_send(std::string_view bytes, std::chrono::milliseconds wait) const;
   void answer(std::string_view body) const;  // 200, Content-Length, and the end
   // Sends byte by byte, in segments of their own.
   void trickle(std::string_view bytes) const;

@@ -63,7 +63,8 @@ void run_current_case() {
                             " *'";
   const Result result = run_check(current.check, current.tested, again);
   switch (result.outcome) {
-    case Outcome::passed: break;
+    case Outcome::passed:
+      break;
     case Outcome::skipped:
       ++skipped;
       std::cout << "skipped: " << name << "\n         " << result.story << "\n";
@@ -72,7 +73,9 @@ void run_current_case() {
       inconclusive.push_back(name + " (" + result.story + ")");
       break;
     case Outcome::failed:
-    case Outcome::broken: ADD_FAIL_CHECK_AT("tests/behaviour", 0, result.story); break;
+    case Outcome::broken:
+      ADD_FAIL_CHECK_AT("tests/behaviour", 0, result.story);
+      break;
   }
   if (result.tries > 1 && result.outcome != Outcome::inconclusive)
     std::cout << "note: " << name << " needed " << result.tries << " tries to be judged\n";
@@ -93,8 +96,10 @@ bool register_cases(const std::vector<std::string>& wanted) {
     }
     const Tested tested{name, directory + "/" + name, program->model};
     if (access(tested.path.c_str(), X_OK) != 0) {
-      std::fprintf(stderr, "behaviour: there is no program %s; build it first, or name others "
-                           "with --server=NAME\n", tested.path.c_str());
+      std::fprintf(stderr,
+                   "behaviour: there is no program %s; build it first, or name others "
+                   "with --server=NAME\n",
+                   tested.path.c_str());
       return false;
     }
     for (const Check& check : all_checks())
@@ -105,12 +110,13 @@ bool register_cases(const std::vector<std::string>& wanted) {
   std::map<std::string, unsigned> line_of;
   unsigned line = 0;
   for (const std::string& name : wanted)
-    for (const Check& check : all_checks()) line_of[name + ": " + check.id + " " + check.title] = ++line;
+    for (const Check& check : all_checks())
+      line_of[name + ": " + check.id + " " + check.title] = ++line;
   for (const auto& [name, one] : cases)
-    doctest::detail::regTest(doctest::detail::TestCase(run_current_case, "tests/behaviour",
-                                                       line_of[name],
-                                                       doctest_detail_test_suite_ns::getCurrentTestSuite()) *
-                             name.c_str());
+    doctest::detail::regTest(
+        doctest::detail::TestCase(run_current_case, "tests/behaviour", line_of[name],
+                                  doctest_detail_test_suite_ns::getCurrentTestSuite()) *
+        name.c_str());
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -20,9 +21,6 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string_view>
 #include <thread>
 
@@ -32,8 +30,12 @@ namespace {
 
 // A vanished entry (ENOENT, or ESRCH on read) is an empty text: the thread has ended.
 std::string text_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4096> room;
+  for (ssize_t count; file && (count = read(file.fd(), room.data(), room.size())) > 0;)
+    text.append(room.data(), static_cast<std::size_t>(count));
+  return text;
 }
 
 std::string proc(pid_t process, const std::string& entry) {
@@ -141,6 +143,11 @@ constexpr CallName call_names[] = {
 };
 
 }  // namespace
+
+std::size_t descriptor_limit() {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : static_cast<std::size_t>(limit.rlim_cur);
+}
 
 bool can_observe_processes() {
   static const bool can = !threads_of(getpid()).empty();
@@ -296,8 +303,7 @@ struct DiagAnswer {
 // One exact question about one socket (sock_diag(7)). It costs microseconds, while a scan of
 // /proc/net/tcp takes a time that grows with all sockets of the machine.
 std::optional<DiagAnswer> ask_about(const inet_diag_sockid& socket_id) {
-  static const Descriptor netlink(
-      ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  static const Descriptor netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
   if (!netlink) return std::nullopt;
   struct {
     nlmsghdr header;
@@ -393,10 +399,20 @@ bool can_observe_sockets() {
 
 #else
 
-bool limit_descriptors_of(pid_t, std::size_t) { return false; }
-std::optional<SocketLook> server_side_of(int) { return std::nullopt; }
-std::optional<BacklogLook> backlog_of(std::uint16_t) { return std::nullopt; }
-std::optional<std::uint64_t> segments_received(int) { return std::nullopt; }
-bool can_observe_sockets() { return false; }
+bool limit_descriptors_of(pid_t, std::size_t) {
+  return false;
+}
+std::optional<SocketLook> server_side_of(int) {
+  return std::nullopt;
+}
+std::optional<BacklogLook> backlog_of(std::uint16_t) {
+  return std::nullopt;
+}
+std::optional<std::uint64_t> segments_received(int) {
+  return std::nullopt;
+}
+bool can_observe_sockets() {
+  return false;
+}
 
 #endif

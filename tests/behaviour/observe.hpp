@@ -18,8 +18,8 @@
 
 struct ThreadLook {
   int id;
-  char state;                         // 'R' runnable, 'S' asleep, 'T' stopped, 'D', 'Z'
-  std::uint64_t voluntary_switches;   // how often it has gone to sleep
+  char state;                        // 'R' runnable, 'S' asleep, 'T' stopped, 'D', 'Z'
+  std::uint64_t voluntary_switches;  // how often it has gone to sleep
   std::uint64_t cpu_nanoseconds;
 };
 std::vector<ThreadLook> threads_of(pid_t process);
@@ -63,10 +63,10 @@ std::vector<std::uint32_t> epoll_masks_of(pid_t process);
 
 // The server's end of a connection, as the kernel sees it.
 struct SocketLook {
-  bool accepted;        // the server has taken it out of the backlog
-  bool closed;          // and has closed it since
-  std::size_t unread;   // bytes that have arrived and that the server has not read
-  std::size_t unsent;   // bytes the server has sent and the client's side has not acknowledged
+  bool accepted;       // the server has taken it out of the backlog
+  bool closed;         // and has closed it since
+  std::size_t unread;  // bytes that have arrived and that the server has not read
+  std::size_t unsent;  // bytes the server has sent and the client's side has not acknowledged
 };
 std::optional<SocketLook> server_side_of(int client_socket);
 
@@ -78,6 +78,9 @@ std::optional<BacklogLook> backlog_of(std::uint16_t port);
 
 // Data segments that have arrived at this socket so far.
 std::optional<std::uint64_t> segments_received(int socket);
+
+// How many descriptors this process, the tester, may have.
+std::size_t descriptor_limit();
 
 bool can_observe_processes();
 bool can_observe_sockets();

@@ -142,6 +142,8 @@ void limit(int resource, std::size_t most) {
   close(first_free);
   close(second_free);
   if (third_free >= 0) close(third_free);
+  // What the tester has inherited without close-on-exec would leave gaps in the numbers.
+  for (int fd = handed_down + (listener < 0 ? 0 : 1); fd < 1024; ++fd) close(fd);
   constexpr int first_occupied = 20;  // the server's own descriptors fit below
   for (int fd = first_occupied; fd < launch.occupied_below; ++fd)
     if (dup2(STDIN_FILENO, fd) < 0) _exit(126);
@@ -168,8 +170,7 @@ ServerProcess::ServerProcess(const std::string& program, const Launch& launch)
   const pid_t parent = getpid();
   pid_ = fork();
   if (pid_ < 0) throw CallFailed("fork", errno);
-  if (pid_ == 0)
-    become(prepared, launch, listener.fd(), output_.fd(), error_output_.fd(), parent);
+  if (pid_ == 0) become(prepared, launch, listener.fd(), output_.fd(), error_output_.fd(), parent);
   setpgid(pid_, pid_);  // in both, because nobody knows who runs first
   if (!launch.expect_ready) return;
   try {
@@ -204,7 +205,8 @@ void ServerProcess::await_ready_line(Patience patience) {
   line.resize(line.find('\n'));
   std::uint16_t announced = 0;
   const bool begins = line.compare(0, before_port.size(), before_port) == 0;
-  if (begins) std::from_chars(line.data() + before_port.size(), line.data() + line.size(), announced);
+  if (begins)
+    std::from_chars(line.data() + before_port.size(), line.data() + line.size(), announced);
   if (announced == 0 || line != std::string(before_port) + std::to_string(announced) + "/")
     throw StartFailed("Its ready line is '" + line +
                       "', not 'listening on http://127.0.0.1:PORT/'.");
@@ -233,7 +235,9 @@ void ServerProcess::stop_running() {
   }
 }
 
-void ServerProcess::run_on() { signal(SIGCONT); }
+void ServerProcess::run_on() {
+  signal(SIGCONT);
+}
 
 std::optional<int> ServerProcess::status_if_ended() {
   int status = 0;
@@ -248,8 +252,12 @@ std::optional<int> ServerProcess::wait_for_end(Patience patience) {
   return status_;
 }
 
-std::string ServerProcess::output() const { return first_bytes(output_.fd()); }
-std::string ServerProcess::error_output() const { return first_bytes(error_output_.fd()); }
+std::string ServerProcess::output() const {
+  return first_bytes(output_.fd());
+}
+std::string ServerProcess::error_output() const {
+  return first_bytes(error_output_.fd());
+}
 
 std::string describe_status(int status) {
   if (WIFEXITED(status)) return "exited with status " + std::to_string(WEXITSTATUS(status));
@@ -264,7 +272,9 @@ Sanitizers sanitizers_in(const std::string& program) {
   if (const auto found = known.find(program); found != known.end()) return found->second;
   std::ifstream file(program, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto holds = [&bytes](const char* symbol) { return bytes.find(symbol) != std::string::npos; };
+  const auto holds = [&bytes](const char* symbol) {
+    return bytes.find(symbol) != std::string::npos;
+  };
   const Sanitizers found{.address = holds("__asan_init"),
                          .thread = holds("__tsan_init"),
                          .undefined = holds("__ubsan_handle")};

@@ -11,6 +11,7 @@
 #include "common/signals.hpp"
 #include "tests/measure/child.hpp"
 #include "tests/measure/limits.hpp"
+#include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/trial.hpp"
 
@@ -130,7 +131,16 @@ const TrialReport* find(const std::vector<Outcome>& outcomes, const std::string&
   return nullptr;
 }
 
+// A section of notes. Its heading is printed with its first note, so that none stands alone.
+const char* pending_heading = nullptr;
+
+void begin_section(const char* heading) {
+  pending_heading = heading;
+}
+
 void print_note(const std::string& text) {
+  if (pending_heading != nullptr) std::printf("\n%s\n", pending_heading);
+  pending_heading = nullptr;
   std::string lines = wrapped(text, width, "  ");
   lines[0] = '*';
   std::fputs(lines.c_str(), stdout);
@@ -138,7 +148,7 @@ void print_note(const std::string& text) {
 
 // What each column means.
 void print_legend(const TrialPlan& plan) {
-  std::printf("\nHow to read it\n");
+  begin_section("How to read it");
   print_note(
       "idle held: clients that have asked once and stay connected, silent, through all the rest. "
       "space, memory: what one of them costs the server's process, as address space reserved and "
@@ -223,6 +233,14 @@ void explain_designs(const std::vector<Outcome>& outcomes, const TrialPlan& plan
         "fd_set has room for descriptors below 1,024 only.");
 }
 
+// From a tenth of the machine on, somebody else's work shows in the times.
+void explain_others(const OthersReading& others) {
+  const auto share = others.share();
+  if (share && *share > 0.1)
+    print_note("OTHER PROGRAMS used " + in_percent(*share) +
+               " of this machine meanwhile: rates and times are worse than they would be alone.");
+}
+
 void explain_limits(const std::vector<Outcome>& outcomes, const Allowance& allowance,
                     std::size_t wished) {
   if (!allowance.limit.empty())
@@ -280,6 +298,7 @@ std::vector<Outcome> try_all(const std::vector<Model>& wanted, const TrialPlan& 
 
 int run(const DemoOptions& options) {
   install_signal_handlers();
+  const OthersReading others;
   TrialPlan plan;
   plan.directory = options.directory;
   // Each client is one descriptor here and one in the server; 64 rows need one more each there.
@@ -296,14 +315,16 @@ int run(const DemoOptions& options) {
   std::printf("%s", table_of(outcomes).c_str());
   const int failures = print_failures(outcomes);
   print_legend(plan);
-  std::printf("\nWhat it shows\n");
+  begin_section("What it shows");
   explain_memory(outcomes);
   explain_asking(outcomes);
   explain_waiting(outcomes);
   explain_spinning(outcomes);
-  std::printf("\nWhat to know\n");
+  begin_section("What to know");
   explain_designs(outcomes, plan);
   explain_limits(outcomes, allowance, options.idle);
+  backend.stop();  // so that its time counts as ours
+  explain_others(others);
   return failures == 0 ? 0 : 1;
 }
 

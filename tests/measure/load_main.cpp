@@ -143,6 +143,7 @@ void run_alone(const LoadOptions& options, Crowd& crowd) {
 
 void run_together(const LoadOptions& options, std::vector<std::unique_ptr<Crowd>>& crowds) {
   std::vector<ClientGroup*> groups;
+  groups.reserve(crowds.size());
   for (const auto& crowd : crowds) groups.push_back(&crowd->active);
   SlicePlan plan;
   plan.slice = slice_for(options.clients);

@@ -1,12 +1,13 @@
 #include "tests/measure/process_reading.hpp"
 
 #include <dirent.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -44,18 +45,71 @@ std::string path_of(pid_t process) {
   return "/proc/" + std::to_string(process);
 }
 
+// Visits every entry of a directory of /proc/PID, by its path.
 template <class Visit>
-void for_each_thread(pid_t process, Visit visit) {
-  const std::string tasks = path_of(process) + "/task";
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(tasks.c_str()), closedir);
-  if (!directory) return;
-  while (const dirent* entry = readdir(directory.get()))
-    if (entry->d_name[0] != '.') visit(tasks + "/" + entry->d_name);
+void for_each_entry(pid_t process, const std::string& name, Visit visit) {
+  const std::string path = path_of(process) + "/" + name;
+  DIR* directory = opendir(path.c_str());
+  if (directory == nullptr) return;
+  while (const dirent* entry = readdir(directory))
+    if (entry->d_name[0] != '.') visit(path + "/" + entry->d_name);
+  closedir(directory);
+}
+
+// Seconds that the machine's CPUs have spent on something, together.
+std::optional<double> machine_busy() {
+  // cpu user nice system idle iowait irq softirq steal (proc(5))
+  std::istringstream words(contents("/proc/stat"));
+  std::string label;
+  double times[8] = {};
+  words >> label;
+  for (double& time : times) words >> time;
+  if (label != "cpu") return std::nullopt;
+  const double busy = times[0] + times[1] + times[2] + times[5] + times[6] + times[7];
+  return busy / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+#else
+
+std::optional<double> machine_busy() {
+  return std::nullopt;
 }
 
 #endif
 
+double seconds_of(const rusage& used) {
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+double own_and_children() {
+  rusage own{};
+  rusage children{};
+  if (getrusage(RUSAGE_SELF, &own) < 0 || getrusage(RUSAGE_CHILDREN, &children) < 0) return 0;
+  return seconds_of(own) + seconds_of(children);
+}
+
+// Seconds that all CPUs have had since some fixed moment.
+double machine_time() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count() *
+         static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 }  // namespace
+
+OthersReading::OthersReading()
+    : busy_(machine_busy()), own_(own_and_children()), all_(machine_time()) {}
+
+std::optional<double> OthersReading::share() const {
+  const auto busy = machine_busy();
+  if (!busy || !busy_) return std::nullopt;
+  const double others = (*busy - *busy_) - (own_and_children() - own_);
+  const double all = machine_time() - all_;
+  return all > 0 ? std::max(0.0, others / all) : 0;
+}
 
 #ifdef __linux__
 
@@ -76,7 +130,7 @@ ActivityReading read_activity(pid_t process) {
   std::uint64_t forced = 0;
   std::uint64_t cpu = 0;
   bool found = false;
-  for_each_thread(process, [&](const std::string& path) {
+  for_each_entry(process, "task", [&](const std::string& path) {
     const std::string status = contents(path + "/status");
     const std::uint64_t nonvoluntary = field(status, "nonvoluntary_ctxt_switches:").value_or(0);
     switches += field(status, "voluntary_ctxt_switches:").value_or(0) + nonvoluntary;
@@ -107,8 +161,29 @@ std::optional<std::uint64_t> read_kernel_stacks() {
   return kibibytes(contents("/proc/meminfo"), "KernelStack:");
 }
 
+std::optional<std::uint64_t> count_descriptors(pid_t process) {
+  std::uint64_t count = 0;
+  for_each_entry(process, "fd", [&](const std::string&) { ++count; });
+  if (count == 0) return std::nullopt;
+  return count;
+}
+
+bool is_traced(pid_t process) {
+  bool all = true;
+  for_each_entry(process, "task", [&](const std::string& path) {
+    all = all && field(contents(path + "/status"), "TracerPid:").value_or(0) != 0;
+  });
+  return all;
+}
+
 #else
 
+std::optional<std::uint64_t> count_descriptors(pid_t) {
+  return std::nullopt;
+}
+bool is_traced(pid_t) {
+  return false;
+}
 std::optional<std::uint64_t> read_kernel_stacks() {
   return std::nullopt;
 }

@@ -32,3 +32,23 @@ std::optional<std::uint64_t> read_cpu_with_ended_threads(pid_t process);
 
 // Kernel memory for the stacks of all threads of the machine.
 std::optional<std::uint64_t> read_kernel_stacks();
+
+// What other programs use of this machine, as a share of all its CPUs, since the last reading.
+// Their load disturbs every time that is measured.
+class OthersReading {
+ public:
+  OthersReading();
+  // Our own time and that of children who have ended is left out. Nothing where it is not told.
+  std::optional<double> share() const;
+
+ private:
+  std::optional<double> busy_;  // seconds of all CPUs
+  double own_ = 0;
+  double all_ = 0;  // seconds that all CPUs had
+};
+
+// How many descriptors the process has open.
+std::optional<std::uint64_t> count_descriptors(pid_t process);
+
+// Is a debugger such as strace attached to all of its threads?
+bool is_traced(pid_t process);

@@ -1,6 +1,7 @@
 #include "tests/measure/text_table.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 
@@ -16,7 +17,7 @@ std::string formatted(const char* format, double number) {
 std::string three_digits(double number) {
   if (number < 9.995) return with_digits(number, 2);
   if (number < 99.95) return with_digits(number, 1);
-  return with_commas(static_cast<std::uint64_t>(number + 0.5));
+  return with_commas(static_cast<std::uint64_t>(std::llround(number)));
 }
 
 std::string padded(const std::string& text, std::size_t width, bool left) {
@@ -73,7 +74,7 @@ std::string or_dash(const std::optional<std::string>& text) {
   return text ? *text : "-";
 }
 
-TextTable::TextTable(std::vector<std::string> titles) {
+TextTable::TextTable(const std::vector<std::string>& titles) {
   for (const std::string& title : titles) {
     const std::size_t end = title.find('\n');
     const bool two_lines = end != std::string::npos;

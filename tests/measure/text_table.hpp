@@ -20,7 +20,7 @@ class TextTable {
  public:
   // The first column is aligned to the left, the others to the right. A title may have two lines,
   // separated by '\n'.
-  explicit TextTable(std::vector<std::string> titles);
+  explicit TextTable(const std::vector<std::string>& titles);
   void add(std::vector<std::string> cells);
   // A row of a first cell and a text that runs across all other columns.
   void add_across(std::string first, std::string text);

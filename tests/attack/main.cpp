@@ -1,0 +1,312 @@
+// attack — throws the classic bad clients at a server, while a good client asks whether it is still
+// served.
+//
+// Usage: build/attack [-t SECONDS] [-o NAME] SERVER...    programs of this project, started here
+//        build/attack [-t SECONDS] [-o NAME] --port N     any server that runs already, on
+//        127.0.0.1
+//   -t SECONDS   how long each attack lasts (default 1)
+//   -o NAME      only this attack
+//
+// Prints one line for each server: what became of it under each attack, and how many it stood.
+//   ok       a good client was served all the time, and nothing was left behind
+//   stalled  a good client had to wait for more than half the attack
+//   died     the server has ended
+//   spins    it uses CPU time although nobody asks for anything any more
+//   leaked   descriptors, threads or memory did not come back
+// Exits with 0 if all is ok, else with 1.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "common/error.hpp"
+#include "tests/attack/attacks.hpp"
+#include "tests/behaviour/check.hpp"
+#include "tests/behaviour/client.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+struct Settings {
+  std::chrono::duration<double> length{1.0};
+  std::string only;
+  std::uint16_t port = 0;
+  std::vector<std::string> programs;
+};
+
+struct Verdict {
+  const char* word = "ok";
+  std::string story;
+};
+
+// The attacker runs in a child: when its time is up it vanishes with all its connections.
+class Attacker {
+ public:
+  Attacker(const Attack& attack, std::uint16_t port, std::chrono::duration<double> length) {
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(length);
+    pid_ = fork();
+    if (pid_ < 0) throw CallFailed("fork", errno);
+    if (pid_ > 0) return;
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+    try {
+      attack.run({port, until});
+    } catch (const std::exception&) {
+      _exit(1);
+    }
+    _exit(0);
+  }
+  ~Attacker() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  Attacker(const Attacker&) = delete;
+  Attacker& operator=(const Attacker&) = delete;
+
+ private:
+  pid_t pid_ = -1;
+};
+
+// How long a good client waits for one small answer.
+milliseconds ask(Client& client) {
+  const auto begin = Clock::now();
+  client.get("/echo/good");
+  client.expect_answer(200, "good");
+  return std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+}
+
+// Asks over an old connection and, if told to, over a new one each time, until the time is up.
+// Returns the longest wait.
+milliseconds ask_again_and_again(Context& context, Client& old, bool with_new, std::uint16_t port,
+                                 Clock::time_point until) {
+  milliseconds longest{0};
+  while (Clock::now() < until) {
+    longest = std::max(longest, ask(old));
+    if (with_new) {
+      const auto begin = Clock::now();
+      Client fresh(context, {.port = port});
+      ask(fresh);
+      longest = std::max(longest, std::chrono::duration_cast<milliseconds>(Clock::now() - begin));
+    }
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return longest;
+}
+
+// A good client is served again, at the latest when the server's own time limits have passed.
+bool recovers(Context& context, std::uint16_t port) {
+  for (const auto deadline = Clock::now() + std::chrono::seconds(8); Clock::now() < deadline;) {
+    try {
+      Client client(context, {.port = port});
+      ask(client);
+      return true;
+    } catch (const Failed&) {
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  }
+  return false;
+}
+
+struct Before {
+  std::size_t descriptors = 0;
+  std::size_t threads = 0;
+  std::size_t resident_kib = 0;
+};
+
+Before look(Context& context) {
+  const pid_t pid = context.server().pid();
+  const auto memory = memory_of(pid);
+  return {descriptors_of(pid).value_or(0), threads_of(pid).size(),
+          memory ? memory->resident_kib : 0};
+}
+
+// What the attack has left behind, once it is over.
+Verdict aftermath(Context& context, const Before& before) {
+  if (!can_observe_processes()) return {};
+  constexpr std::size_t tolerated_kib = 16 * 1024;  // what a memory allocator keeps for itself
+  Before after;
+  for (const auto deadline = Clock::now() + std::chrono::seconds(8); Clock::now() < deadline;) {
+    context.wait_until_quiet();
+    after = look(context);
+    const bool back = after.descriptors <= before.descriptors && after.threads <= before.threads &&
+                      after.resident_kib <= before.resident_kib + tolerated_kib;
+    if (back) {
+      const auto seen = watch(context.server().pid());
+      if (seen && seen->runnable * 2 > seen->looks) return {"spins", context.describe_server()};
+      return {};
+    }
+  }
+  return {"leaked", "descriptors " + std::to_string(before.descriptors) + " -> " +
+                        std::to_string(after.descriptors) + ", threads " +
+                        std::to_string(before.threads) + " -> " + std::to_string(after.threads) +
+                        ", resident KiB " + std::to_string(before.resident_kib) + " -> " +
+                        std::to_string(after.resident_kib)};
+}
+
+Verdict stand(const Attack& attack, const Settings& settings, Context& context, bool ours) {
+  const std::uint16_t port = ours ? context.server().port() : settings.port;
+  Before before;
+  if (ours) {
+    context.settle();
+    before = look(context);
+  }
+  Verdict verdict;
+  try {
+    std::optional<Client> old;
+    old.emplace(context, ClientOptions{.port = port});
+    ask(*old);
+    // A server that serves one client at a time would otherwise be busy with the good one.
+    if (context.is(one_at_a_time)) old->close();
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(settings.length);
+    const Attacker attacker(attack, port, settings.length);
+    std::this_thread::sleep_for(milliseconds(50));
+    if (context.is(one_at_a_time)) old.emplace(context, ClientOptions{.port = port});
+    const milliseconds longest = ask_again_and_again(
+        context, *old, !attack.few_descriptors && !context.is(one_at_a_time), port, until);
+    if (2 * longest > settings.length)
+      verdict = {"stalled", "a good client waited " + std::to_string(longest.count()) + " ms"};
+  } catch (const Failed& failed) {
+    verdict = {"stalled", failed.story.substr(failed.story.rfind("Instead: ") + 9)};
+  }
+  if (ours)
+    if (const auto status = context.server().status_if_ended())
+      return {"died", "it " + describe_status(*status) + ". " +
+                          readable(context.server().error_output(), 300)};
+  if (!recovers(context, port)) return {"stalled", "and never served anybody again"};
+  if (!ours || std::string_view(verdict.word) != "ok") return verdict;
+  return aftermath(context, before);
+}
+
+Tested tested_program(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  for (const Program& program : programs())
+    if (program.name == name) return {name, path, program.model};
+  return {name, path, 0};
+}
+
+Verdict run_attack(const Attack& attack, const Settings& settings, const Tested& tested) {
+  Context context(tested);
+  context.set_patience(Patience(4));
+  context.scene(std::string("Attack: ") + attack.what, "a good client is served all the time.");
+  const bool ours = settings.port == 0;
+  try {
+    if (ours) {
+      Launch launch;
+      launch.arguments = {"-t", "3"};
+      launch.hand_down_listener = false;
+      launch.descriptor_limit = attack.few_descriptors ? 64 : 0;
+      context.start(launch);
+    }
+    return stand(attack, settings, context, ours);
+  } catch (const Failed& failed) {
+    return {"stalled", failed.story};
+  } catch (const std::exception& trouble) {
+    return {"?", trouble.what()};
+  }
+}
+
+// One server's line; the stories of what went wrong are printed after the table.
+bool attack_server(const Settings& settings, const Tested& tested,
+                   std::vector<std::string>& stories) {
+  std::printf("%-22s", tested.name.c_str());
+  int stood = 0;
+  int thrown = 0;
+  for (const Attack& attack : attacks()) {
+    if (!settings.only.empty() && settings.only != attack.name) continue;
+    ++thrown;
+    const Verdict verdict = run_attack(attack, settings, tested);
+    stood += std::string_view(verdict.word) == "ok";
+    if (!verdict.story.empty())
+      stories.push_back(tested.name + ", " + attack.name + ": " + verdict.word + ": " +
+                        verdict.story);
+    std::printf(" %-11s", verdict.word);
+    std::fflush(stdout);
+  }
+  std::printf(" %d of %d\n", stood, thrown);
+  return stood == thrown;
+}
+
+[[noreturn]] void refuse_usage(const std::string& reason) {
+  std::fprintf(stderr, "attack: %s\nusage: attack [-t SECONDS] [-o NAME] SERVER... | --port N\n",
+               reason.c_str());
+  std::exit(2);
+}
+
+Settings read_command_line(int argc, char** argv) {
+  Settings settings;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto value = [&]() -> std::string {
+      if (++i >= argc) refuse_usage(word + " needs a value");
+      return argv[i];
+    };
+    if (word == "-t") {
+      settings.length = std::chrono::duration<double>(std::atof(value().c_str()));
+      if (settings.length.count() <= 0 || settings.length.count() > 600)
+        refuse_usage("-t takes seconds, up to 600");
+    } else if (word == "-o") {
+      settings.only = value();
+    } else if (word == "--port") {
+      const std::string text = value();
+      std::from_chars(text.data(), text.data() + text.size(), settings.port);
+      if (settings.port == 0) refuse_usage("--port takes a number from 1 to 65535");
+    } else if (!word.empty() && word[0] == '-') {
+      refuse_usage("there is no option " + word);
+    } else {
+      settings.programs.push_back(word);
+    }
+  }
+  if (settings.programs.empty() == (settings.port == 0))
+    refuse_usage("name programs, or one --port");
+  const auto all = attacks();
+  if (!settings.only.empty() && std::none_of(all.begin(), all.end(), [&](const Attack& attack) {
+        return settings.only == attack.name;
+      }))
+    refuse_usage("there is no attack " + settings.only);
+  return settings;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const Settings settings = read_command_line(argc, argv);
+  std::vector<Tested> targets;
+  for (const std::string& path : settings.programs) {
+    if (access(path.c_str(), X_OK) != 0) refuse_usage("there is no program " + path);
+    targets.push_back(tested_program(path));
+  }
+  if (targets.empty()) targets.push_back({"port " + std::to_string(settings.port), "", 0});
+
+  std::printf("%-22s", "");
+  for (const Attack& attack : attacks())
+    if (settings.only.empty() || settings.only == attack.name) std::printf(" %-11s", attack.name);
+  std::printf(" stood\n");
+  bool all_stood = true;
+  std::vector<std::string> stories;
+  for (const Tested& target : targets) all_stood &= attack_server(settings, target, stories);
+  for (const std::string& story : stories) std::printf("%s\n", story.c_str());
+  return all_stood ? 0 : 1;
+}

@@ -1,0 +1,356 @@
+// A whole conversation by a schedule. The same schedule is played to the continuations and to the
+// coroutine, step by step; what they wait for and what they answer must be the same all the way,
+// and in the end, when the client reads on and sends no more, the conversation must end.
+//
+// A schedule is text, one step a line:
+//
+//   >TEXT    the client sends TEXT; \r \n \0 \\ stand for the characters
+//   *N TEXT  the client sends N times TEXT
+//   <N       the client reads up to N bytes
+//   .N       the server goes on: up to N turns, as long as its wait is over
+//   !        the server is resumed although its wait is not over
+//   t        the time for the present wait runs out
+//   h        the client ends its stream (half-close)
+//   x        the client closes, whatever has not been read
+//   bTEXT    the backend sends TEXT to whoever has asked last
+//   e        the backend ends its stream there
+//   r        the backend resets that connection
+//   -B       there is no backend;  -R its port refuses   (either as the first line)
+//   -S       small socket buffers;  -s a small bench     (likewise)
+//
+// Anything else is passed over.
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "common/conversation.hpp"
+#include "nonblocking/await_conversation.hpp"
+#include "tests/fuzz/story.hpp"
+#include "tests/fuzz/targets.hpp"
+#include "tests/unit/reference.hpp"
+
+namespace {
+
+std::uint16_t port_of(int listener) {
+  const std::string address = local_address(listener);
+  return static_cast<std::uint16_t>(std::atoi(address.substr(address.rfind(':') + 1).c_str()));
+}
+
+// Ends a connection by a reset, which leaves nothing behind in the kernel.
+void reset(Descriptor& connection) {
+  if (!connection) return;
+  const linger at_once{1, 0};
+  (void)setsockopt(connection.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  connection = Descriptor();
+}
+
+// "\r" as one character. A backslash before anything else stands for itself.
+std::string unescaped(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    constexpr std::string_view letters = "rn0\\";
+    constexpr std::string_view meanings("\r\n\0\\", 4);
+    const bool is_escape = text[i] == '\\' && i + 1 < text.size();
+    const std::size_t which = is_escape ? letters.find(text[i + 1]) : std::string_view::npos;
+    if (which == std::string_view::npos) {
+      result += text[i];
+    } else {
+      result += meanings[which];
+      ++i;
+    }
+  }
+  return result;
+}
+
+// Takes a number from the front of `text`; `otherwise` if there is none.
+std::size_t take_number(std::string_view& text, std::size_t otherwise, std::size_t most) {
+  std::size_t number = 0;
+  std::size_t digits = 0;
+  while (digits < text.size() && digits < 6 && text[digits] >= '0' && text[digits] <= '9')
+    number = number * 10 + static_cast<std::size_t>(text[digits++] - '0');
+  text.remove_prefix(digits);
+  return std::min(digits == 0 ? otherwise : number, most);
+}
+
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return line;
+}
+
+struct Surface {
+  bool has_backend = true;
+  bool backend_refuses = false;
+  bool small_buffers = false;
+  bool small_bench = false;
+};
+
+Surface read_surface(std::string_view& schedule) {
+  Surface surface;
+  while (schedule.starts_with('-')) {
+    const std::string_view line = take_line(schedule);
+    if (line == "-B") surface.has_backend = false;
+    if (line == "-R") surface.backend_refuses = true;
+    if (line == "-S") surface.small_buffers = true;
+    if (line == "-s") surface.small_bench = true;
+  }
+  return surface;
+}
+
+// The listener that plays the backend, and a port where nobody listens.
+class Ports {
+ public:
+  const Descriptor& backend() const { return backend_; }
+  std::uint16_t of(const Surface& surface) const {
+    if (!surface.has_backend) return 0;
+    return surface.backend_refuses ? refusing_port_ : backend_port_;
+  }
+
+ private:
+  const Descriptor backend_ = listen_on("127.0.0.1", 0);
+  const std::uint16_t backend_port_ = port_of(backend_.fd());
+  // Bound and never listening: whoever connects is refused, and nobody else can get the port.
+  const Descriptor bound_ = listen_on("127.0.0.1", 0);
+  const std::uint16_t refusing_port_ = [this] {
+    const std::uint16_t port = port_of(bound_.fd());
+    (void)shutdown(bound_.fd(), SHUT_RDWR);
+    return port;
+  }();
+};
+
+const Ports& ports() {
+  static const Ports shared;
+  return shared;
+}
+
+// Limits, so that a schedule ends.
+constexpr std::size_t most_sent = 64 * 1024;
+constexpr std::size_t most_read = 256 * 1024;
+constexpr int most_last_turns = 4000;
+
+template <class Shape>
+class Player {
+ public:
+  explicit Player(const Surface& surface)
+      : surroundings_(ports().of(surface)),
+        pair_(make_pair(Blocking::no, surface.small_buffers ? 1 : 0)),
+        conversation_(std::move(pair_.server), narrowed(surroundings_, surface)),
+        wait_(conversation_.wait_for_client()) {}
+
+  ~Player() {
+    reset(asker_);
+    while (wait_for_backend_) {  // asked, and never accepted
+      Descriptor forgotten = accept_client(ports().backend().fd(), Blocking::no);
+      if (!forgotten) break;
+      reset(forgotten);
+    }
+  }
+  Player(const Player&) = delete;
+  Player& operator=(const Player&) = delete;
+
+  void play(std::string_view schedule) {
+    for (int steps = 0; !schedule.empty() && steps < 400; ++steps) play_step(take_line(schedule));
+    finish();
+  }
+
+  const std::string& trace() const { return trace_; }      // what it waited for, step by step
+  const std::string& sent() const { return sent_; }        // what the client has sent
+  const std::string& answers() const { return answers_; }  // what it got
+  bool is_undisturbed() const { return undisturbed_; }
+
+ private:
+  static Surroundings& narrowed(Surroundings& surroundings, const Surface& surface) {
+    if (surface.small_bench) surroundings.bench.space = std::span(surroundings.space).first(1500);
+    return surroundings;
+  }
+
+  void play_step(std::string_view line) {
+    if (line.empty()) return;
+    const char step = line.front();
+    line.remove_prefix(1);
+    switch (step) {
+      case '>':
+        return send(unescaped(line), 1);
+      case '*': {
+        const std::size_t times = take_number(line, 1, 3000);
+        return send(unescaped(line.substr(line.starts_with(' ') ? 1 : 0)), times);
+      }
+      case '<':
+        return read(take_number(line, most_read, most_read));
+      case '.':
+        return go_on(static_cast<int>(take_number(line, 1, 50)));
+      case '!':
+        if (wait_) turn([this] { return conversation_.resume(); });
+        return;
+      case 't':
+        undisturbed_ = false;
+        if (wait_) turn([this] { return conversation_.expire(); });
+        return;
+      case 'h':
+        if (pair_.client) (void)shutdown(pair_.client.fd(), SHUT_WR);
+        ended_ = true;
+        return;
+      case 'x':
+        undisturbed_ = false;
+        pair_.client = Descriptor();
+        return;
+      case 'b':
+        undisturbed_ = false;
+        if (has_asker()) (void)send_what_fits(asker_.fd(), unescaped(line));
+        return settle();
+      case 'e':
+        undisturbed_ = false;
+        if (has_asker()) (void)shutdown(asker_.fd(), SHUT_WR);
+        return settle();
+      case 'r':
+        undisturbed_ = false;
+        if (has_asker()) reset(asker_);
+        return settle();
+      default:
+        return;
+    }
+  }
+
+  // -- the client --
+
+  void send(const std::string& text, std::size_t times) {
+    for (; times > 0 && pair_.client && !ended_ && sent_.size() < most_sent; --times) {
+      const std::size_t count = send_what_fits(pair_.client.fd(), text);
+      sent_.append(text, 0, count);
+      if (count < text.size()) return;
+    }
+  }
+
+  void read(std::size_t most) {
+    if (!pair_.client) return;
+    if (answers_.size() > most_read) {
+      pair_.client = Descriptor();
+      undisturbed_ = false;
+      return;
+    }
+    if (!read_what_is_there(pair_.client.fd(), answers_, most)) pair_.client = Descriptor();
+  }
+
+  // -- the server --
+
+  bool is_wait_over() const {
+    return wait_ && is_ready(wait_->fd, wait_->until == Until::readable ? POLLIN : POLLOUT);
+  }
+
+  void go_on(int most_turns) {
+    for (; most_turns > 0 && is_wait_over(); --most_turns)
+      turn([this] { return conversation_.resume(); });
+  }
+
+  template <class Act>
+  void turn(Act act) {
+    wait_ = act();
+    note();
+    // How soon a connection stands is the kernel's business, and no difference between the shapes.
+    while (wait_ && conversation_.is_for_backend(*wait_) && wait_->until == Until::writable) {
+      if (!is_ready(wait_->fd, POLLOUT, 1000)) return;
+      wait_ = conversation_.resume();
+      trace_.pop_back();
+      note();
+    }
+    if (wait_ && conversation_.is_for_backend(*wait_)) {
+      wait_for_backend_ = true;
+      undisturbed_ = false;
+    }
+  }
+
+  void note() {
+    if (!wait_)
+      trace_ += '.';
+    else if (conversation_.is_for_backend(*wait_))
+      trace_ += 'b';
+    else
+      trace_ += wait_->until == Until::readable ? 'r' : 'w';
+    // A capital letter: it has progressed. When a row is asked for, that is told a turn sooner or
+    // later.
+    if (wait_ && trace_.back() != 'b' && conversation_.has_progressed())
+      trace_.back() = static_cast<char>(trace_.back() - 32);
+  }
+
+  // -- the backend --
+
+  // Accepts whoever has asked since.
+  bool has_asker() {
+    const bool asks = wait_ && conversation_.is_for_backend(*wait_);
+    if (asks && is_ready(ports().backend().fd(), POLLIN, asker_ ? 0 : 1000)) {
+      reset(asker_);
+      asker_ = accept_client(ports().backend().fd(), Blocking::no);
+    }
+    return static_cast<bool>(asker_);
+  }
+
+  // What the backend has sent arrives before the next step.
+  void settle() const {
+    if (wait_ && conversation_.is_for_backend(*wait_)) (void)is_ready(wait_->fd, POLLIN, 50);
+  }
+
+  // -- the end --
+
+  // The client sends no more and reads on; the backend resets whoever asks. So it must end.
+  void finish() {
+    if (pair_.client) (void)shutdown(pair_.client.fd(), SHUT_WR);
+    for (int turns = 0; wait_ && turns < most_last_turns; ++turns) {
+      read(most_read);
+      if (conversation_.is_for_backend(*wait_)) {
+        undisturbed_ = false;
+        if (has_asker()) reset(asker_);
+        (void)is_ready(wait_->fd, POLLIN, 1000);
+      }
+      if (!is_wait_over()) tell_and_abort("the conversation waits for what cannot come", trace_);
+      turn([this] { return conversation_.resume(); });
+    }
+    if (wait_) tell_and_abort("the conversation does not end", trace_);
+    read(most_read);
+  }
+
+  Surroundings surroundings_;
+  SocketPair pair_;
+  Shape conversation_;
+  std::optional<Wait> wait_;
+  Descriptor asker_;  // the backend's end of a connection
+  bool wait_for_backend_ = false;
+  bool ended_ = false;
+  bool undisturbed_ = true;  // then the answers depend on the client's bytes only
+  std::string sent_;
+  std::string answers_;
+  std::string trace_;
+};
+
+void compare(std::string_view what, const std::string& one, const std::string& other,
+             std::string_view input) {
+  if (one == other) return;
+  tell_and_abort(std::string(what) + " differ:\n  " + shown(one) + "\n  " + shown(other), input);
+}
+
+}  // namespace
+
+void fuzz_conversation(std::string_view input) {
+  // Burning time or sending a gigabyte finds nothing.
+  if (input.find("/spin/") != std::string_view::npos || input.size() > 8192) return;
+  std::string_view schedule = input;
+  const Surface surface = read_surface(schedule);
+  Player<Conversation> continuations(surface);
+  continuations.play(schedule);
+  Player<AwaitConversation> coroutine(surface);
+  coroutine.play(schedule);
+
+  compare("what continuations and coroutine wait for", continuations.trace(), coroutine.trace(),
+          input);
+  compare("what continuations and coroutine answer", without_dates(continuations.answers()),
+          without_dates(coroutine.answers()), input);
+  if (continuations.is_undisturbed() && !surface.has_backend)
+    compare("the answers and the reference", without_dates(continuations.answers()),
+            without_dates(reference_answers(continuations.sent())), input);
+}

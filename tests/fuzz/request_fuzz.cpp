@@ -1,0 +1,77 @@
+// The request parser, differentially: whole, byte by byte, and cut in a way that the input decides.
+#include <algorithm>
+#include <functional>
+
+#include "common/http.hpp"
+#include "tests/fuzz/story.hpp"
+#include "tests/fuzz/targets.hpp"
+
+namespace {
+
+using Outcome = Parsed::Outcome;
+
+bool same(const Parsed& a, const Parsed& b) {
+  return a.outcome == b.outcome && a.status == b.status && a.request.target == b.request.target &&
+         a.request.size == b.request.size && a.request.head_only == b.request.head_only &&
+         a.request.keep_alive == b.request.keep_alive && a.request.http_1_0 == b.request.http_1_0;
+}
+
+// Parses as a server does: with more bytes each time, until there is a verdict.
+template <class Step>
+Parsed parse_growing(std::string_view bytes, Step step) {
+  std::uint32_t line_start = 0;
+  for (std::size_t size = 0;;) {
+    size = std::min(bytes.size(), size + step());
+    const Parsed parsed = parse_request(bytes.substr(0, size), line_start);
+    if (line_start > size) tell_and_abort("line_start points behind the bytes", bytes);
+    if (parsed.outcome != Outcome::incomplete || size == bytes.size()) return parsed;
+  }
+}
+
+void look_into(const Parsed& parsed, std::string_view bytes) {
+  const Request& request = parsed.request;
+  if (parsed.outcome == Outcome::refused) {
+    if (parsed.status < 400 || parsed.status > 599)
+      tell_and_abort("refused with a status that is no error", bytes);
+    if (reason_phrase(parsed.status) == "Unknown") tell_and_abort("a status without words", bytes);
+  }
+  if (parsed.outcome == Outcome::incomplete && bytes.size() > max_request_head)
+    tell_and_abort("waits for more than a head may have", bytes);
+  if (parsed.outcome != Outcome::request) return;
+
+  if (request.size > bytes.size() || request.size > max_request_head)
+    tell_and_abort("the request is larger than its bytes or than is allowed", bytes);
+  if (bytes.substr(0, request.size).substr(request.size - 4) != "\r\n\r\n")
+    tell_and_abort("the request does not end with an empty line", bytes);
+  if (request.target.empty() || request.target.size() > max_request_target)
+    tell_and_abort("the target is empty or too long", bytes);
+  const std::string_view head = bytes.substr(0, request.size);
+  const bool is_outside = std::less<const char*>()(request.target.data(), head.data()) ||
+                          std::less<const char*>()(head.data() + head.size(),
+                                                   request.target.data() + request.target.size());
+  if (is_outside && request.target != "/") tell_and_abort("the target lies elsewhere", bytes);
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    const bool is_feed = head[i] == '\n';
+    if (is_feed && (i == 0 || head[i - 1] != '\r')) tell_and_abort("a bare LF passed", bytes);
+    if (head[i] == '\r' && head[i + 1] != '\n') tell_and_abort("a bare CR passed", bytes);
+    if (head[i] == '\0') tell_and_abort("a NUL passed", bytes);
+  }
+}
+
+}  // namespace
+
+void fuzz_request(std::string_view input) {
+  std::uint32_t line_start = 0;
+  const Parsed whole = parse_request(input, line_start);
+  look_into(whole, input);
+
+  const Parsed bytewise = parse_growing(input, [] { return 1; });
+  if (!same(whole, bytewise)) tell_and_abort("byte by byte the verdict is another one", input);
+
+  std::uint32_t state = static_cast<std::uint32_t>(input.size()) * 2654435761u + 1;
+  const Parsed cut = parse_growing(input, [&state] {
+    state = state * 1664525u + 1013904223u;
+    return 1 + (state >> 16) % (state % 3 == 0 ? 3000 : 30);
+  });
+  if (!same(whole, cut)) tell_and_abort("cut at random the verdict is another one", input);
+}

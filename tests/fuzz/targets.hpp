@@ -1,0 +1,29 @@
+// targets.hpp — what is fuzzed. Each target takes any bytes, and aborts with a story on stderr if
+// the code under test breaks a promise.
+//
+// Two mains call them: fuzz.cpp, with which clang's libFuzzer looks for inputs that reach new code,
+// and replay.cpp, which any compiler can build and which runs the kept inputs of corpus/.
+#pragma once
+
+#include <string_view>
+
+struct Target {
+  const char* name;  // its folder in corpus/
+  void (*run)(std::string_view input);
+};
+
+// The request parser: its verdict does not depend on how the bytes were cut.
+void fuzz_request(std::string_view input);
+
+// The parser of the backend's answer, and what is made of it: likewise.
+void fuzz_answer(std::string_view input);
+
+// A whole conversation over a socket pair, by a schedule of bytes, resets, readiness and deadlines:
+// continuations and coroutine do and answer the same. The schedule's language: see its .cpp.
+void fuzz_conversation(std::string_view input);
+
+inline constexpr Target targets[] = {
+    {"request", fuzz_request},
+    {"answer", fuzz_answer},
+    {"conversation", fuzz_conversation},
+};

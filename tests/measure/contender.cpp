@@ -1,0 +1,105 @@
+#include "tests/measure/contender.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "common/error.hpp"
+#include "tests/measure/client_group.hpp"
+
+namespace {
+
+namespace files = std::filesystem;
+
+files::path temporary_directory() {
+  std::string name = (files::temp_directory_path() / "measure.XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) throw CallFailed("mkdtemp " + name, errno);
+  return name;
+}
+
+// nginx cannot be told to choose a port. This one was free a moment ago.
+std::uint16_t free_port() {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const std::string address = local_address(listener.fd());
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+std::string nginx_configuration(const std::string& directory, std::uint16_t port) {
+  std::ostringstream text;
+  text << "daemon off; master_process off; worker_processes 1;\n"
+       << "pid " << directory << "/pid; error_log stderr;\n"
+       << "events { worker_connections 4096; }\n"
+       << "http {\n  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;\n";
+  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
+    text << "  " << kind << "_temp_path " << directory << "/" << kind << ";\n";
+  text << "  server {\n    listen 127.0.0.1:" << port << " backlog=4096;\n"
+       << "    location / { return 200 \"Hello. This server is waiting for you.\\n\"; }\n  }\n}\n";
+  return text.str();
+}
+
+bool answers(std::uint16_t port) {
+  LoadLoop loop;
+  ClientGroup client(loop, port);
+  client.patience(std::chrono::seconds(1));
+  return client.connect(1) == 1;
+}
+
+}  // namespace
+
+Contender start_contender(const std::string& directory, const std::string& name,
+                          const ChildProcess::Arguments& more) {
+  const std::string program = directory + "/" + name;
+  if (access(program.c_str(), X_OK) != 0) throw StartFailed(program + " is missing: make it");
+  ChildProcess::Arguments arguments{program};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  ChildProcess process(arguments);
+  const std::uint16_t port = process.wait_until_ready(std::chrono::seconds(5));
+  return {name, std::move(process), port};
+}
+
+Contender start_server(const std::string& directory, const std::string& name) {
+  return start_contender(directory, name, {"-p", "0", "-t", "600"});
+}
+
+Contender start_floor(const std::string& directory, const std::string& name, std::uint16_t like,
+                      bool new_connection_each) {
+  LoadLoop loop;
+  ClientGroup client(loop, like);
+  if (new_connection_each) client.new_connection_each();
+  client.connect(1);
+  if (client.failed()) throw StartFailed("the server to compare with fails: " + client.failure());
+  ChildProcess::Arguments more{"-l", std::to_string(client.answer_bytes()), "-r",
+                               std::to_string(client.request_bytes())};
+  if (new_connection_each) more.push_back("-c");
+  return start_contender(directory, name, more);
+}
+
+bool is_installed(const std::string& program) {
+  const char* path = std::getenv("PATH");
+  std::istringstream places(path == nullptr ? "/usr/bin" : path);
+  for (std::string place; std::getline(places, place, ':');)
+    if (access(place.append("/").append(program).c_str(), X_OK) == 0) return true;
+  return false;
+}
+
+Contender start_nginx() {
+  const files::path directory = temporary_directory();
+  const std::uint16_t port = free_port();
+  const std::string configuration = (directory / "nginx.conf").string();
+  std::ofstream(configuration) << nginx_configuration(directory.string(), port);
+  ChildProcess process({"nginx", "-p", directory.string(), "-c", configuration});
+  bool ready = false;
+  for (int i = 0; i < 100 && !ready && !process.has_ended(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ready = answers(port);
+  }
+  files::remove_all(directory);
+  if (!ready) throw StartFailed("nginx did not start: " + process.last_words());
+  return {"nginx", std::move(process), port};
+}

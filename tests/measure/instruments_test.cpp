@@ -1,0 +1,339 @@
+// The instruments, tried on what is known beforehand: exact quantiles, known amounts of memory, a
+// known number of sleeps, a server with a planted stall, servers that fail.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <functional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/socket.hpp"
+#include "tests/measure/answer_check.hpp"
+#include "tests/measure/client_group.hpp"
+#include "tests/measure/histogram.hpp"
+#include "tests/measure/process_reading.hpp"
+#include "tests/measure/slices.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// A child process that runs a function of this file, and speaks with us by single bytes.
+class Helper {
+ public:
+  explicit Helper(const std::function<void(int in, int out)>& work) {
+    int to_child[2];
+    int to_parent[2];
+    REQUIRE(pipe(to_child) == 0);
+    REQUIRE(pipe(to_parent) == 0);
+    pid_ = fork();
+    REQUIRE(pid_ >= 0);
+    if (pid_ == 0) {
+      work(to_child[0], to_parent[1]);
+      _exit(0);
+    }
+    close(to_child[0]);
+    close(to_parent[1]);
+    out_ = Descriptor(to_child[1]);
+    in_ = Descriptor(to_parent[0]);
+  }
+  ~Helper() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  Helper(const Helper&) = delete;
+  Helper& operator=(const Helper&) = delete;
+
+  void go_on() const { REQUIRE(write(out_.fd(), "", 1) == 1); }
+  void wait_for_step() const {
+    pollfd input{in_.fd(), POLLIN, 0};
+    char step;
+    REQUIRE(poll(&input, 1, 20'000) == 1);
+    REQUIRE(read(in_.fd(), &step, 1) == 1);
+  }
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
+  Descriptor in_;
+  Descriptor out_;
+};
+
+void step_done(int out) {
+  if (write(out, "", 1) != 1) _exit(1);
+}
+
+void wait_for_parent(int in) {
+  char step;
+  if (read(in, &step, 1) != 1) _exit(1);
+}
+
+// Answers every recv with what `answer` says; an empty answer closes. One thread, one poll: a stall
+// in `answer` stalls everybody.
+using Answering = std::function<std::string(std::size_t number)>;
+
+void serve_with(int listener, const Answering& answer) {
+  std::vector<pollfd> watched{{listener, POLLIN, 0}};
+  for (std::size_t number = 1;;) {
+    if (poll(watched.data(), watched.size(), -1) < 0) _exit(1);
+    for (std::size_t i = watched.size(); i-- > 1;) {
+      if (watched[i].revents == 0) continue;
+      std::array<char, 4096> room;
+      const ssize_t count = recv(watched[i].fd, room.data(), room.size(), 0);
+      const std::string bytes = count > 0 ? answer(number++) : "";
+      if (!bytes.empty()) (void)send_some(watched[i].fd, bytes);
+      if (!bytes.empty()) continue;
+      close(watched[i].fd);
+      watched.erase(watched.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    if (watched[0].revents == 0) continue;
+    const int client = accept(listener, nullptr, nullptr);
+    if (client >= 0) watched.push_back({client, POLLIN, 0});
+  }
+}
+
+// Such a server in a process of its own.
+class PlantedServer {
+ public:
+  explicit PlantedServer(const Answering& answer)
+      : listener_(listen_on("127.0.0.1", 0)),
+        helper_([&](int, int) { serve_with(listener_.fd(), answer); }) {}
+
+  std::uint16_t port() const {
+    const std::string address = local_address(listener_.fd());
+    return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  }
+
+ private:
+  Descriptor listener_;
+  Helper helper_;
+};
+
+std::string good_answer(const std::string& body = "ok") {
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+double exact_quantile(const std::vector<std::uint64_t>& sorted, double q) {
+  const double rank = std::ceil(q * static_cast<double>(sorted.size()));
+  return static_cast<double>(sorted[static_cast<std::size_t>(std::max(rank, 1.0)) - 1]);
+}
+
+std::string failure_against(const Answering& answer, const std::string& target = "/") {
+  const PlantedServer server(answer);
+  LoadLoop loop;
+  ClientGroup clients(loop, server.port());
+  clients.patience(milliseconds(300));
+  clients.ask(target);
+  clients.connect(2);
+  return clients.failure();
+}
+
+}  // namespace
+
+TEST_CASE("histogram: quantiles agree with exact ones within the stated bound") {
+  std::mt19937_64 random(7);
+  std::lognormal_distribution<double> latency(11, 2);  // half of them above 60 microseconds
+  Histogram histogram;
+  std::vector<std::uint64_t> values;
+  for (int i = 0; i < 50'000; ++i) {
+    values.push_back(static_cast<std::uint64_t>(latency(random)));
+    histogram.record(values.back());
+  }
+  std::sort(values.begin(), values.end());
+  for (const double q : {0.0, 0.01, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0}) {
+    CAPTURE(q);
+    const double exact = exact_quantile(values, q);
+    CHECK(std::abs(histogram.quantile(q) - exact) <= exact * Histogram::error_bound + 1e-9);
+  }
+  CHECK(histogram.max() == values.back());
+  CHECK(histogram.count() == values.size());
+}
+
+TEST_CASE("histogram: small values are exact, huge ones are kept, none is none") {
+  Histogram histogram;
+  CHECK(histogram.quantile(0.5) == 0);
+  for (std::uint64_t value = 0; value < 256; ++value) {
+    Histogram one;
+    one.record(value);
+    CHECK(one.quantile(0.5) == static_cast<double>(value));
+  }
+  histogram.record(~std::uint64_t{0});
+  CHECK(histogram.quantile(0.99) > 3.5e12);
+}
+
+TEST_CASE("histogram: the sum of two is the histogram of all") {
+  Histogram one;
+  Histogram other;
+  Histogram both;
+  for (std::uint64_t i = 1; i < 2000; ++i) {
+    (i % 3 == 0 ? one : other).record(i * i);
+    both.record(i * i);
+  }
+  one.add(other);
+  for (const double q : {0.1, 0.5, 0.99}) CHECK(one.quantile(q) == both.quantile(q));
+  CHECK(one.mean() == doctest::Approx(both.mean()));
+}
+
+TEST_CASE("answers: right however they are cut") {
+  const std::string text = good_answer("hello");
+  const Expectation expected = expected_answer("/echo/hello");
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    CAPTURE(cut);
+    AnswerCheck check;
+    const std::size_t taken = check.take(text.substr(0, cut), expected);
+    CHECK(taken == cut);
+    CHECK(check.take(text.substr(cut) + "HTTP", expected) ==
+          (cut < text.size() ? text.size() - cut : 0));
+    CHECK(check.finished());
+    CHECK(check.problem() == "");
+  }
+}
+
+TEST_CASE("answers: the pattern of /bytes is known byte for byte") {
+  const std::string pattern = "000000000000000\n000000000000016\n00000000";
+  AnswerCheck check;
+  check.take(good_answer(pattern), expected_answer("/bytes/40"));
+  CHECK(check.finished());
+  CHECK(check.problem() == "");
+  AnswerCheck wrong;
+  wrong.take(good_answer("000000000000000\n000000000000017\n00000000"),
+             expected_answer("/bytes/40"));
+  CHECK(wrong.problem() != "");
+}
+
+TEST_CASE("a server that fails its work has no numbers") {
+  CHECK(failure_against([](std::size_t) { return good_answer(); }) == "");
+  const auto unavailable = [](std::size_t) {
+    return std::string("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 1\r\n\r\nx");
+  };
+  CHECK(failure_against(unavailable).find("503") != std::string::npos);
+  const auto somebody_elses = [](std::size_t) { return good_answer("client-9"); };
+  CHECK(failure_against(somebody_elses, "/echo/client-#").find("body") != std::string::npos);
+  const auto too_long = [](std::size_t) { return good_answer() + "more"; };
+  CHECK(failure_against(too_long).find("not asked for") != std::string::npos);
+  const auto closing = [](std::size_t) { return std::string(); };
+  CHECK(failure_against(closing).find("closed") != std::string::npos);
+  const auto silent = [](std::size_t) { return std::string("H"); };
+  CHECK(failure_against(silent).find("0 of 2") != std::string::npos);
+}
+
+TEST_CASE(
+    "a stall of 10 ms in every 20th answer shows at its percentile, and so do those behind it") {
+  const PlantedServer server([](std::size_t number) {
+    if (number % 20 == 0) std::this_thread::sleep_for(milliseconds(10));
+    return good_answer();
+  });
+  LoadLoop loop;
+  ClientGroup clients(loop, server.port());
+  clients.connect(4);
+  // 200 requests a second: the next one is due 5 ms into the stall, and is late by 5 ms. A
+  // generator that had waited for the answer first would not have noticed.
+  double p50 = 0;
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    const LoadResult result = clients.constant_rate(200, milliseconds(1500));
+    REQUIRE(clients.failure() == "");
+    CHECK(result.answers == 300);
+    CHECK(clients.latencies().quantile(0.96) >= 9.95e6);
+    CHECK(clients.latencies().quantile(0.92) >= 4.5e6);
+    p50 = clients.latencies().quantile(0.5);
+    if (p50 < 4e6) break;  // a busy machine delays everything now and then
+  }
+  CHECK(p50 < 4e6);
+}
+
+TEST_CASE("closed loop: the answers are counted, in slices and in all") {
+  const PlantedServer server([](std::size_t) { return good_answer(); });
+  LoadLoop loop;
+  ClientGroup clients(loop, server.port());
+  clients.connect(3);
+  CHECK(clients.closed_loop_requests(100).answers == 100);
+  CHECK(clients.served() == 3);
+  const auto slices = run_slices({&clients, &clients}, {milliseconds(10), 3, 1});
+  CHECK(slices[0].results.size() == 3);
+  CHECK(ratio_of(slices[0], slices[0]) == 1);
+  CHECK(clients.failure() == "");
+}
+
+TEST_CASE("memory: reserved and resident agree with what a process allocates") {
+  constexpr std::size_t touched = std::size_t{8} << 20;
+  constexpr std::size_t untouched = std::size_t{64} << 20;
+  const Helper helper([](int in, int out) {
+    step_done(out);
+    wait_for_parent(in);
+    const int protection = PROT_READ | PROT_WRITE;
+    void* memory = mmap(nullptr, touched + untouched, protection, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (memory == MAP_FAILED) _exit(1);
+    std::fill_n(static_cast<char*>(memory), touched, 'x');
+    step_done(out);
+    wait_for_parent(in);
+  });
+  helper.wait_for_step();
+  const ProcessReading before = read_process(helper.pid());
+  if (!before.resident_bytes) {
+    MESSAGE("this system does not tell; nothing to check");
+    return;
+  }
+  helper.go_on();
+  helper.wait_for_step();
+  const ProcessReading after = read_process(helper.pid());
+  const auto resident = static_cast<double>(*after.resident_bytes - *before.resident_bytes);
+  const auto reserved = static_cast<double>(*after.reserved_bytes - *before.reserved_bytes);
+  CHECK(resident == doctest::Approx(touched).epsilon(0.05));
+  CHECK(reserved == doctest::Approx(touched + untouched).epsilon(0.05));
+  CHECK(*after.threads == 1);
+}
+
+TEST_CASE("context switches: a process that sleeps 100 times has been switched 100 times") {
+  const Helper helper([](int in, int out) {
+    step_done(out);
+    wait_for_parent(in);
+    for (int i = 0; i < 100; ++i) std::this_thread::sleep_for(milliseconds(1));
+    step_done(out);
+    wait_for_parent(in);
+  });
+  helper.wait_for_step();
+  const ActivityReading before = read_activity(helper.pid());
+  if (!before.switches) {
+    MESSAGE("this system does not tell; nothing to check");
+    return;
+  }
+  helper.go_on();
+  helper.wait_for_step();
+  const ActivityReading after = read_activity(helper.pid());
+  const std::uint64_t forced = *after.forced_switches - *before.forced_switches;
+  const std::uint64_t asked_for = *after.switches - *before.switches - forced;
+  CHECK(asked_for >= 100);
+  CHECK(asked_for <= 103);  // and the sleeps in the two pipes
+  CHECK(*after.cpu_nanoseconds - *before.cpu_nanoseconds < 90'000'000);
+}
+
+TEST_CASE("tables: numbers as a person writes them, columns that line up") {
+  CHECK(with_commas(0) == "0");
+  CHECK(with_commas(999) == "999");
+  CHECK(with_commas(1234567) == "1,234,567");
+  CHECK(in_bytes(112) == "112 B");
+  CHECK(in_bytes(8.4 * 1024) == "8.4 KiB");
+  CHECK(in_bytes(8.0 * 1024 * 1024) == "8.0 MiB");
+  CHECK(in_milliseconds(140'000) == "0.14 ms");
+  CHECK(in_milliseconds(189e6) == "189 ms");
+  CHECK(in_percent(0.999) == "99.9%");
+  CHECK(median({3, 1, 2}) == 2);
+  CHECK(median({4, 1, 2, 3}) == 2.5);
+  TextTable table({"a", "two\nlines"});
+  table.add({"row", "1"});
+  table.add_across("other", "FAILED");
+  CHECK(table.text() == "         two\na      lines\n------------\nrow        1\nother  FAILED\n");
+}

@@ -1,0 +1,122 @@
+#include "common/acceptor.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "common/error.hpp"
+#include "tests/unit/child.hpp"
+#include "tests/unit/socket_pair.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+Descriptor connect_to(const Acceptor& acceptor) {
+  const std::string address = local_address(acceptor.fd());
+  const int port = std::atoi(address.substr(address.rfind(':') + 1).c_str());
+  Descriptor client = connect_blocking(static_cast<std::uint16_t>(port), 1s);
+  if (!is_ready(acceptor.fd(), POLLIN, 1000)) return Descriptor();
+  return client;
+}
+
+}  // namespace
+
+TEST_CASE("acceptor: nobody waits, somebody waits, nobody waits any more") {
+  Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
+  const Time now = Clock::now();
+  CHECK_FALSE(acceptor.next_client(now));
+  CHECK(acceptor.is_accepting(now));
+  const Descriptor client = connect_to(acceptor);
+  REQUIRE(client);
+  CHECK(acceptor.next_client(now));
+  CHECK_FALSE(acceptor.next_client(now));
+  INFO("an empty backlog is no reason to pause");
+  CHECK(acceptor.is_accepting(now));
+  CHECK(acceptor.resumes_at(now) == std::nullopt);
+}
+
+TEST_CASE("acceptor: without descriptors it pauses, and goes on when one is free again") {
+  const ChildEnd end = run_in_child([] {
+    Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
+    const Descriptor client = connect_to(acceptor);
+    demand(static_cast<bool>(client), "a client waits");
+    const rlimit limit{64, 4096};
+    demand(setrlimit(RLIMIT_NOFILE, &limit) == 0, "the limit can be set");
+    std::vector<Descriptor> hoard;
+    while (Descriptor one{open("/dev/null", O_RDONLY)}) hoard.push_back(std::move(one));
+
+    const Time now = Clock::now();
+    demand(!acceptor.next_client(now), "there is no descriptor for the client");
+    demand(!acceptor.is_accepting(now), "the loop must not watch the listener: it stays readable");
+    demand(is_ready(acceptor.fd(), POLLIN), "and so it does");
+    const auto resumes = acceptor.resumes_at(now);
+    demand(resumes && *resumes > now, "it says when to try again");
+    demand(*resumes <= now + 100ms, "which is soon");
+    demand(acceptor.is_accepting(*resumes), "then it accepts again");
+    demand(!acceptor.next_client(*resumes) && !acceptor.is_accepting(*resumes),
+           "still no descriptor: it pauses again");
+
+    hoard.pop_back();
+    const Time later = *resumes + 100ms;
+    demand(static_cast<bool>(acceptor.next_client(later)), "the client has waited and is accepted");
+    demand(acceptor.is_accepting(later) && !acceptor.resumes_at(later), "the pause is over");
+  });
+  CAPTURE(end.err);
+  CHECK(end.exit_status == 0);
+}
+
+TEST_CASE("acceptor: a pause that is over is not a deadline: nobody would wait for it") {
+  Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
+  const Time now = Clock::now();
+  acceptor.pause(now);
+  CHECK_FALSE(acceptor.is_accepting(now));
+  CHECK_FALSE(acceptor.is_accepting(now + 99ms));
+  CHECK(acceptor.resumes_at(now) == now + 100ms);
+  CHECK(acceptor.is_accepting(now + 100ms));
+  CHECK(acceptor.resumes_at(now + 100ms) == std::nullopt);
+}
+
+TEST_CASE("acceptor: closed, it accepts nobody, pauses for nobody and frees the port") {
+  Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
+  const int fd = acceptor.fd();
+  const Time now = Clock::now();
+  acceptor.pause(now);
+  acceptor.close();
+  CHECK(acceptor.is_closed());
+  CHECK_FALSE(acceptor.is_accepting(now + 1h));
+  CHECK(acceptor.resumes_at(now) == std::nullopt);
+  CHECK(fcntl(fd, F_GETFD) < 0);
+}
+
+TEST_CASE("acceptor: a listener that is none is an error") {
+  Acceptor file(Descriptor(open("/dev/null", O_RDONLY)), Blocking::no);
+  CHECK_THROWS_AS(file.next_client(Clock::now()), CallFailed);
+}
+
+TEST_CASE("acceptor: who is turned away is told why and finds the connection closed") {
+  SocketPair pair = make_pair(Blocking::no);
+  REQUIRE(send_some(pair.client.fd(), "GET / HTTP/1.1\r\n") > 0);
+  turn_away(std::move(pair.server), 503);
+  std::string got;
+  CHECK_FALSE(read_what_is_there(pair.client.fd(), got));
+  CHECK(got.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+  CHECK(got.find("\r\nConnection: close\r\n") != std::string::npos);
+  CHECK(got.ends_with(".\n"));
+}
+
+TEST_CASE("acceptor: turning somebody away never waits, not even if the client takes nothing") {
+  SocketPair pair = make_pair(Blocking::yes, 4096);
+  set_nonblocking(pair.server.fd());
+  send_what_fits(pair.server.fd(), std::string(1 << 20, 'x'));
+  REQUIRE(fcntl(pair.server.fd(), F_SETFL, 0) == 0);
+  turn_away(std::move(pair.server), 503);  // a blocking send would park for ever
+  CHECK(true);
+}

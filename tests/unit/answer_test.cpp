@@ -1,0 +1,227 @@
+// What is written as an answer, and how another server's answer is read.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <ctime>
+#include <random>
+#include <string>
+
+#include "common/http.hpp"
+#include "common/site.hpp"
+#include "tests/unit/socket_pair.hpp"
+#include "tests/unit/wall_clock.hpp"
+
+namespace {
+
+std::string head(const AnswerHead& answer) {
+  std::array<char, max_answer_head> room;
+  const std::size_t size = write_answer_head(answer, room);
+  REQUIRE(size <= room.size());
+  return {room.data(), size};
+}
+
+std::string date_at(std::time_t moment) {
+  WallClock clock(moment);
+  const std::string text = head({});
+  const std::size_t begin = text.find("\r\nDate: ") + 8;
+  return text.substr(begin, text.find('\r', begin) - begin);
+}
+
+// The same by the C library.
+std::string expected_date(std::time_t moment) {
+  std::tm parts{};
+  gmtime_r(&moment, &parts);
+  std::array<char, 64> text;
+  return {text.data(),
+          std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+}  // namespace
+
+TEST_CASE("answer: a head, byte for byte") {
+  const WallClock clock(784111777);
+  CHECK(head({.status = 200, .body_size = 39}) ==
+        "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n\r\n");
+  CHECK(head({.status = 405, .body_size = 0, .closes = true}) ==
+        "HTTP/1.1 405 Method Not Allowed\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\nAllow: GET, HEAD\r\n"
+        "Connection: close\r\n\r\n");
+  CHECK(head({.body_size = 1, .keeps_http_1_0 = true})
+            .ends_with("Content-Length: 1\r\nConnection: keep-alive\r\n\r\n"));
+  INFO("closing comes before keeping");
+  CHECK(head({.closes = true, .keeps_http_1_0 = true}).find("keep-alive") == std::string::npos);
+}
+
+TEST_CASE("answer: the longest head fits into max_answer_head") {
+  for (const int status : {200, 400, 404, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505})
+    CHECK(head({.status = status,
+                .body_size = ~std::size_t{0},
+                .closes = false,
+                .keeps_http_1_0 = true})
+              .size() <= max_answer_head);
+}
+
+TEST_CASE("answer: every status that is sent has its words") {
+  for (const int status : {200, 400, 404, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505}) {
+    CAPTURE(status);
+    CHECK(reason_phrase(status) != "Unknown");
+    CHECK(head({.status = status})
+              .starts_with("HTTP/1.1 " + std::to_string(status) + " " +
+                           std::string(reason_phrase(status)) + "\r\n"));
+  }
+}
+
+TEST_CASE("answer: the date is what gmtime and strftime say, at 20,000 moments") {
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937_64 random(seed);
+  constexpr std::time_t year_10000 = 253402300800;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto moment = static_cast<std::time_t>(random() % year_10000);
+    const std::string date = date_at(moment);
+    if (date != expected_date(moment)) FAIL("at " << moment << ": " << date);
+  }
+}
+
+TEST_CASE("answer: the date where the calendar turns") {
+  for (const std::time_t moment :
+       {0L, 951782399L, 951782400L, 951868800L, 4107542399L, 4107542400L, 1709164800L, 1735689599L,
+        1735689600L, 2147483647L, 2147483648L, 4294967296L}) {
+    CAPTURE(moment);
+    CHECK(date_at(moment) == expected_date(moment));
+    INFO("and a second later, without a change of anything else");
+    CHECK(date_at(moment + 1) == expected_date(moment + 1));
+  }
+}
+
+TEST_CASE("answer: the date is that of now") {
+  const std::time_t before = std::time(nullptr);
+  const std::string text = head({});
+  const std::time_t after = std::time(nullptr);
+  CAPTURE(text);
+  CHECK((text.find(expected_date(before)) != std::string::npos ||
+         text.find(expected_date(after)) != std::string::npos));
+}
+
+// -- another server's answer --
+
+namespace {
+
+using Outcome = ParsedAnswer::Outcome;
+
+std::string told(const ParsedAnswer& parsed) {
+  if (parsed.outcome == Outcome::incomplete) return "incomplete";
+  if (parsed.outcome == Outcome::broken) return "broken";
+  return std::to_string(parsed.status) + " " + std::string(parsed.body);
+}
+
+}  // namespace
+
+TEST_CASE("backend's answer: a body of an announced size") {
+  const std::string bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CAPTURE(size);
+    CHECK(told(parse_answer(bytes.substr(0, size), false)) == "incomplete");
+    INFO("cut short by the end of the stream");
+    CHECK(told(parse_answer(bytes.substr(0, size), true)) == "broken");
+  }
+  CHECK(told(parse_answer(bytes, false)) == "200 hello");
+  CHECK(told(parse_answer(bytes, true)) == "200 hello");
+  CHECK(told(parse_answer(bytes + "surplus", false)) == "200 hello");
+}
+
+TEST_CASE("backend's answer: a body that ends with the stream") {
+  CHECK(told(parse_answer("HTTP/1.0 200 OK\r\n\r\nhel", false)) == "incomplete");
+  CHECK(told(parse_answer("HTTP/1.0 200 OK\r\n\r\nhello", true)) == "200 hello");
+  CHECK(told(parse_answer("HTTP/1.0 200 OK\r\n\r\n", true)) == "200 ");
+}
+
+TEST_CASE("backend's answer: statuses") {
+  CHECK(told(parse_answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false)) == "404 ");
+  CHECK(told(parse_answer("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
+  CHECK(told(parse_answer("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
+  for (const char* bad :
+       {"HTTP/2.0 200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1  200 OK",
+        "HTTP/1.1 abc OK", "HTTP/1.1", "", "SSH-2.0-OpenSSH", "HTTP/1.x 200 OK", " HTTP/1.1 200 OK",
+        "HTTP/1.1 -20 OK", "http/1.1 200 OK", "HTTP/1.1\t200 OK"}) {
+    CAPTURE(bad);
+    CHECK(told(parse_answer(std::string(bad) + "\r\nContent-Length: 0\r\n\r\n", true)) == "broken");
+  }
+}
+
+TEST_CASE("backend's answer: lengths") {
+  const auto with = [](const std::string& fields) {
+    return told(parse_answer("HTTP/1.1 200 OK\r\n" + fields + "\r\nhello", true));
+  };
+  CHECK(with("content-length:5\r\n") == "200 hello");
+  CHECK(with("CONTENT-LENGTH: \t5 \r\n") == "200 hello");
+  CHECK(with("Content-Length: 5\r\nContent-Length: 5\r\n") == "200 hello");
+  CHECK(with("Content-Length: 0\r\n") == "200 ");
+  CHECK(with("X-Content-Length: 3\r\n") == "200 hello");
+  for (const char* bad :
+       {"Content-Length: 6\r\n", "Content-Length: -5\r\n", "Content-Length: 5x\r\n",
+        "Content-Length:\r\n", "Content-Length: 5\r\nContent-Length: 4\r\n",
+        "Content-Length: 0x5\r\n", "Content-Length: 5, 5\r\n",
+        "Content-Length: 99999999999999999999999999\r\n",
+        "Content-Length: 18446744073709551615\r\n", "Transfer-Encoding: chunked\r\n",
+        "transfer-encoding:\r\n"}) {
+    CAPTURE(bad);
+    CHECK(with(bad) == "broken");
+  }
+}
+
+TEST_CASE("backend's answer: a head without an end is broken, however it is cut") {
+  const std::string start = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ";
+  CHECK(told(parse_answer(start + std::string(20'000, 'x'), false)) == "broken");
+  for (std::size_t size = max_request_head - 8; size < max_request_head + 8; ++size) {
+    const std::string bytes = start + std::string(size - 4 - start.size(), 'x') + "\r\n\r\n";
+    CAPTURE(size);
+    std::string growing = "incomplete";
+    for (std::size_t cut = 8000; cut <= bytes.size() && growing == "incomplete"; ++cut)
+      growing = told(parse_answer(bytes.substr(0, cut), false));
+    CHECK(told(parse_answer(bytes, false)) == growing);
+  }
+}
+
+// -- what is made of it --
+
+TEST_CASE("row: a good answer is relayed, a bad one is a 502, an unfinished one is waited for") {
+  const std::string good = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+  const auto answer = relay_row(good, false);
+  REQUIRE(answer);
+  CHECK(answer->status == 200);
+  CHECK(answer->text == "hello");
+  CHECK_FALSE(answer->closes);
+  CHECK_FALSE(relay_row(good.substr(0, 30), false));
+  CHECK_FALSE(relay_row("", false));
+  for (const std::string& bad : {good.substr(0, 30), std::string(), std::string("nonsense\r\n\r\n"),
+                                 std::string("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"),
+                                 std::string("HTTP/1.1 204 No Content\r\n\r\n")}) {
+    CAPTURE(shown(bad));
+    const auto failure = relay_row(bad, true);
+    REQUIRE(failure);
+    CHECK(failure->status == 502);
+    CHECK_FALSE(failure->closes);
+  }
+}
+
+TEST_CASE("row: the longest body that is relayed, and a backend that never ends") {
+  const std::string head_part = "HTTP/1.0 200 OK\r\n\r\n";
+  CHECK(relay_row(head_part + std::string(max_text, 'x'), true)->status == 200);
+  CHECK(relay_row(head_part + std::string(max_text + 1, 'x'), true)->status == 502);
+  CHECK(relay_row(head_part + std::string(20'000, 'x'), false)->status == 502);
+  CHECK(relay_row(std::string(20'000, 'x'), false)->status == 502);
+}
+
+TEST_CASE("row: what the backend is asked is itself a request") {
+  Request request;
+  request.target = "/row?key=1";
+  const std::string text = backend_request(request);
+  std::uint32_t line_start = 0;
+  const Parsed parsed = parse_request(text, line_start);
+  CHECK(parsed.outcome == Parsed::Outcome::request);
+  CHECK(parsed.request.target == "/row?key=1");
+  CHECK(parsed.request.http_1_0);
+  CHECK_FALSE(parsed.request.keep_alive);
+}

@@ -1,0 +1,154 @@
+#include "common/clients.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/unit/memory.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// A conversation that counts how many of its kind are there.
+class Counted {
+ public:
+  explicit Counted(int name) : name_(name) { ++alive; }
+  Counted(Counted&& other) noexcept : name_(other.name_) { ++alive; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --alive; }
+  int name() const { return name_; }
+
+  static inline int alive = 0;
+
+ private:
+  int name_;
+};
+
+using List = Clients<Counted, int>;
+
+std::vector<int> names(List& clients) {
+  std::vector<int> all;
+  clients.for_each([&all](List::Client& client) { all.push_back(client.conversation.name()); });
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("clients: they stand in the order in which their time runs out") {
+  List clients(10s);
+  const Time start = Clock::now();
+  CHECK(clients.empty());
+  CHECK(clients.next_due() == std::nullopt);
+  CHECK(clients.first_due(start) == nullptr);
+  auto& one = clients.add(Counted(1), 11, start);
+  auto& two = clients.add(Counted(2), 22, start + 1s);
+  clients.add(Counted(3), 33, start + 2s);
+  CHECK(names(clients) == std::vector{1, 2, 3});
+  CHECK(one.note == 11);
+  CHECK(clients.next_due() == start + 10s);
+
+  INFO("who is renewed goes to the end, wherever it stood");
+  clients.renew(one, start + 3s);
+  CHECK(names(clients) == std::vector{2, 3, 1});
+  CHECK(clients.next_due() == start + 11s);
+  clients.renew(one, start + 4s);
+  CHECK(names(clients) == std::vector{2, 3, 1});
+  clients.remove(two);
+  CHECK(names(clients) == std::vector{3, 1});
+  CHECK(clients.next_due() == start + 12s);
+}
+
+TEST_CASE("clients: who is due, and not a moment sooner") {
+  List clients(500ms);
+  const Time start = Clock::now();
+  auto& one = clients.add(Counted(1), 0, start);
+  clients.add(Counted(2), 0, start + 1ms);
+  CHECK(clients.first_due(start + 499ms) == nullptr);
+  CHECK(clients.first_due(start + 500ms) == &one);
+  clients.remove(one);
+  CHECK(clients.first_due(start + 500ms) == nullptr);
+  CHECK(clients.first_due(start + 501ms) != nullptr);
+}
+
+TEST_CASE("clients: for_each may remove the one it is given, first, middle, last and all") {
+  for (int which = 0; which <= 5; ++which) {
+    List clients(1s);
+    for (int name = 1; name <= 4; ++name) clients.add(Counted(name), 0, Clock::now());
+    std::vector<int> visited;
+    clients.for_each([&](List::Client& client) {
+      visited.push_back(client.conversation.name());
+      if (client.conversation.name() == which || which == 5) clients.remove(client);
+    });
+    CAPTURE(which);
+    CHECK(visited == std::vector{1, 2, 3, 4});
+    CHECK(clients.empty() == (which == 5));
+    clients.add(Counted(9), 0, Clock::now());
+    CHECK(names(clients).back() == 9);
+  }
+}
+
+TEST_CASE("clients: the list owns them: removed or left behind, they are destroyed once") {
+  const std::uint64_t accepted = counters.accepted;
+  const std::uint64_t closed = counters.closed;
+  const long memory = allocations_in_use();
+  {
+    List clients(1s);
+    for (int name = 0; name < 100; ++name) clients.add(Counted(name), 0, Clock::now());
+    CHECK(Counted::alive == 100);
+    for (int i = 0; i < 30; ++i) clients.remove(*clients.first());
+    CHECK(Counted::alive == 70);
+  }
+  CHECK(Counted::alive == 0);
+  CHECK(allocations_in_use() == memory);
+  CHECK(counters.accepted - accepted == 100);
+  CHECK(counters.closed - closed == 100);
+}
+
+TEST_CASE("clients: without memory nobody is added and nothing is broken") {
+  List clients(1s);
+  clients.add(Counted(1), 0, Clock::now());
+  fail_allocations_after(0);
+  bool thrown = false;
+  try {
+    clients.add(Counted(2), 0, Clock::now());
+  } catch (const std::bad_alloc&) {
+    thrown = true;
+  }
+  fail_allocations_after(-1);
+  CHECK(thrown);
+  CHECK(Counted::alive == 1);
+  CHECK(names(clients) == std::vector{1});
+}
+
+TEST_CASE("clients: ten thousand random steps, against a plain vector") {
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  List clients(1s);
+  std::vector<List::Client*> model;
+  Time now = Clock::now();
+  for (int i = 0; i < 10'000; ++i) {
+    now += 1ms;
+    const auto which = static_cast<std::ptrdiff_t>(model.empty() ? 0 : random() % model.size());
+    if (model.empty() || random() % 3 == 0) {
+      model.push_back(&clients.add(Counted(i), i, now));
+    } else if (random() % 2 == 0) {
+      clients.renew(*model[static_cast<std::size_t>(which)], now);
+      std::rotate(model.begin() + which, model.begin() + which + 1, model.end());
+    } else {
+      clients.remove(*model[static_cast<std::size_t>(which)]);
+      model.erase(model.begin() + which);
+    }
+    if (clients.first() != (model.empty() ? nullptr : model.front())) FAIL("first is another one");
+  }
+  std::vector<List::Client*> all;
+  clients.for_each([&all](List::Client& client) { all.push_back(&client); });
+  CHECK(all == model);
+}

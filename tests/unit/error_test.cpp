@@ -1,0 +1,27 @@
+#include "common/error.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+
+TEST_CASE("error: a failure is told as call, symbol, words and descriptor") {
+  CHECK(describe_failure("bind", EADDRINUSE) == "bind: EADDRINUSE (Address already in use)");
+  const std::string line = describe_failure("accept", EMFILE, 3);
+  CHECK(line == "accept: EMFILE (" + std::string("Too many open files") + "), descriptor 3");
+  CHECK(describe_failure("x", EIO, 0).ends_with(", descriptor 0"));
+}
+
+TEST_CASE("error: the symbols of the errors that servers meet") {
+  CHECK(error_symbol(EAGAIN) == "EAGAIN");
+  CHECK(error_symbol(ECONNRESET) == "ECONNRESET");
+  CHECK(error_symbol(EPIPE) == "EPIPE");
+  CHECK(error_symbol(ENOBUFS) == "ENOBUFS");
+  INFO("an errno without a name here is still told, by its number");
+  CHECK(error_symbol(4711) == "errno 4711");
+}
+
+TEST_CASE("error: CallFailed carries the line and the errno") {
+  const CallFailed failed("listen", EOPNOTSUPP, 7);
+  CHECK(failed.error == EOPNOTSUPP);
+  CHECK(std::string(failed.what()) == describe_failure("listen", EOPNOTSUPP, 7));
+}

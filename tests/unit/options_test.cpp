@@ -1,0 +1,117 @@
+#include "common/options.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "tests/unit/child.hpp"
+
+namespace {
+
+constexpr const char* every_letter = "apbtnsdh";
+
+// Reads the command line in a child, because a bad one ends the program. A good one is printed.
+ChildEnd read_in_child(std::vector<std::string> words, const char* letters = every_letter) {
+  return run_in_child([&words, letters] {
+    std::vector<char*> arguments;
+    std::string program = "server";
+    arguments.push_back(program.data());
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    const int count = static_cast<int>(arguments.size()) - 1;
+    const Options options = read_options(count, arguments.data(), letters, "Serves.");
+    std::printf("%s %u %u %g %zu %zu %g", options.address.c_str(), unsigned{options.port},
+                unsigned{options.backend_port}, options.idle_limit.count(), options.thread_limit,
+                options.stack_kib, options.delay.count());
+  });
+}
+
+}  // namespace
+
+TEST_CASE("options: what is not given has its default") {
+  const ChildEnd end = read_in_child({});
+  CHECK(end.exit_status == 0);
+  CHECK(end.out == "127.0.0.1 8080 0 60 20000 0 0.05");
+}
+
+TEST_CASE("options: what is given is taken") {
+  const ChildEnd end = read_in_child(
+      {"-a", "::1", "-p0", "-b", "9090", "-t", "0.5", "-n", "7", "-s", "64", "-d", "250"});
+  CHECK(end.exit_status == 0);
+  CHECK(end.out == "::1 0 9090 0.5 7 64 0.25");
+}
+
+TEST_CASE("options: -h prints the usage on stdout and ends well") {
+  const ChildEnd end = read_in_child({"-h"});
+  CHECK(end.exit_status == 0);
+  CHECK(end.out.starts_with("usage: server [-a ADDRESS] [-p PORT]"));
+  CHECK(end.out.find("\nServes.\n") != std::string::npos);
+  CHECK(end.err.empty());
+}
+
+TEST_CASE("options: -h tells of the options this program takes, and of no others") {
+  const ChildEnd end = read_in_child({"-h"}, "pdh");
+  CHECK(end.out.starts_with("usage: server [-p PORT] [-d DELAY_MS]\n"));
+  CHECK(end.out.find("  -p PORT ") != std::string::npos);
+  CHECK(end.out.find("  -d DELAY_MS ") != std::string::npos);
+  CHECK(end.out.find("-b") == std::string::npos);
+}
+
+TEST_CASE("options: a bad command line is one line on stderr and exit status 2") {
+  const std::vector<std::vector<std::string>> bad = {
+      {"-p", "65536"},
+      {"-p", "-1"},
+      {"-p", "80x"},
+      {"-p", ""},
+      {"-p", "+80"},
+      {"-p", " 80"},
+      {"-p"},
+      {"-b", "0"},
+      {"-b", "x"},
+      {"-t", "0"},
+      {"-t", "-1"},
+      {"-t", "nan"},
+      {"-t", "inf"},
+      {"-t", "1s"},
+      {"-t", "1e9"},
+      {"-t", ""},
+      {"-n", "0"},
+      {"-n", "1e3"},
+      {"-s", "15"},
+      {"-d", "-1"},
+      {"-d", "x"},
+      {"-z"},
+      {"--help"},
+      {"surplus"},
+      {"-p", "80", "surplus"},
+      {"-p", "99999999999999999999999"},
+  };
+  for (const auto& words : bad) {
+    std::string line = "server";
+    for (const std::string& word : words) line += " '" + word + "'";
+    CAPTURE(line);
+    const ChildEnd end = read_in_child(words);
+    CHECK(end.exit_status == 2);
+    CHECK(end.out.empty());
+    CAPTURE(end.err);
+    CHECK(end.err.starts_with("server: "));
+    CHECK(std::count(end.err.begin(), end.err.end(), '\n') == 1);
+    CHECK(end.err.ends_with("\n"));
+  }
+}
+
+TEST_CASE("options: a program refuses the options it does not take") {
+  const ChildEnd end = read_in_child({"-n", "5"}, "ph");
+  CHECK(end.exit_status == 2);
+  CHECK(end.err.find("no option -n") != std::string::npos);
+}
+
+TEST_CASE("options: the complaint names the option, what it takes and what was given") {
+  const ChildEnd end = read_in_child({"-p", "eighty"});
+  CHECK(end.err.find("-p") != std::string::npos);
+  CHECK(end.err.find("0 to 65535") != std::string::npos);
+  CHECK(end.err.find("'eighty'") != std::string::npos);
+}

@@ -1,0 +1,54 @@
+#include "tests/unit/reference.hpp"
+
+#include <array>
+
+#include "common/http.hpp"
+#include "common/site.hpp"
+
+namespace {
+
+std::string pattern(std::uint32_t size) {
+  std::string text(size, ' ');
+  write_pattern(0, text);
+  return text;
+}
+
+}  // namespace
+
+std::string reference_answers(std::string_view stream, const RowSource& row) {
+  std::string answers;
+  for (bool closes = false; !closes;) {
+    std::uint32_t line_start = 0;
+    const Parsed parsed = parse_request(stream, line_start);
+    if (parsed.outcome == Parsed::Outcome::incomplete) break;
+    const Request& request = parsed.request;
+    const bool refused = parsed.outcome == Parsed::Outcome::refused;
+
+    std::string row_text;
+    Answer answer;
+    if (refused) {
+      answer = refusal(parsed.status);
+    } else if (!asks_backend(request)) {
+      answer = answer_to(request);
+    } else if (row) {
+      row_text = row(request.target);
+      answer.text = row_text;
+    } else {
+      answer = no_backend();
+    }
+    closes = answer.closes || refused || !request.keep_alive;
+
+    const std::string body =
+        answer.pattern != 0 ? pattern(answer.pattern) : std::string(answer.text);
+    std::array<char, max_answer_head> head;
+    const std::size_t size = write_answer_head({.status = answer.status,
+                                                .body_size = body.size(),
+                                                .closes = closes,
+                                                .keeps_http_1_0 = request.http_1_0},
+                                               head);
+    answers.append(head.data(), size);
+    if (!request.head_only) answers += body;
+    stream.remove_prefix(request.size);
+  }
+  return answers;
+}

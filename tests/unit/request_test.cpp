@@ -1,0 +1,405 @@
+// The request parser, rule by rule. Numbers in brackets are sections of RFC 9112.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "common/http.hpp"
+#include "tests/unit/socket_pair.hpp"
+
+namespace {
+
+using Outcome = Parsed::Outcome;
+
+Parsed parse(std::string_view bytes) {
+  std::uint32_t line_start = 0;
+  return parse_request(bytes, line_start);
+}
+
+// The parser's verdict as one number: 200 for a request, 0 for one that is not all there yet.
+int verdict(std::string_view bytes) {
+  const Parsed parsed = parse(bytes);
+  if (parsed.outcome == Outcome::request) return 200;
+  return parsed.outcome == Outcome::refused ? parsed.status : 0;
+}
+
+// A request with this request line and these fields, and Host.
+std::string request(const std::string& line, const std::string& fields = "") {
+  return line + "\r\nHost: a\r\n" + fields + "\r\n";
+}
+
+std::string get(const std::string& fields) {
+  return request("GET / HTTP/1.1", fields);
+}
+
+}  // namespace
+
+TEST_CASE("request: a plain one") {
+  const std::string bytes = request("GET /echo/hello?x=1 HTTP/1.1");
+  const Parsed parsed = parse(bytes);
+  REQUIRE(parsed.outcome == Outcome::request);
+  CHECK(parsed.request.target == "/echo/hello?x=1");
+  CHECK(parsed.request.size == bytes.size());
+  CHECK(parsed.request.keep_alive);
+  CHECK_FALSE(parsed.request.head_only);
+  CHECK_FALSE(parsed.request.http_1_0);
+}
+
+TEST_CASE("request: what browsers and curl send") {
+  CHECK(verdict("GET /where?q=now HTTP/1.1\r\nHost: www.example.com\r\n\r\n") == 200);
+  CHECK(verdict("GET /hello.txt HTTP/1.1\r\nUser-Agent: curl/7.64.1\r\nHost: www.example.com\r\n"
+                "Accept-Language: en, mi\r\n\r\n") == 200);
+  CHECK(verdict("GET http://www.example.org/pub/WWW/TheProject.html HTTP/1.1\r\n"
+                "Host: www.example.org\r\n\r\n") == 200);
+  CHECK(verdict("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/7.88.1\r\n"
+                "Accept: */*\r\n\r\n") == 200);
+  CHECK(verdict("GET / HTTP/1.1\r\nHost: [::1]:8080\r\nConnection: keep-alive\r\n"
+                "sec-ch-ua: \"Chromium\";v=\"120\"\r\nUpgrade-Insecure-Requests: 1\r\n"
+                "Cookie: a=b; c=d\r\n\r\n") == 200);
+}
+
+TEST_CASE(
+    "request: every beginning of a request is incomplete, and what is behind it is not read") {
+  const std::string bytes =
+      "\r\nGET /echo/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CAPTURE(size);
+    CHECK(verdict(bytes.substr(0, size)) == 0);
+  }
+  const Parsed parsed = parse(bytes + "\n\0 nonsense");
+  CHECK(parsed.outcome == Outcome::request);
+  CHECK(parsed.request.size == bytes.size());
+}
+
+TEST_CASE("request: methods") {
+  CHECK(parse(request("HEAD / HTTP/1.1")).request.head_only);
+  for (const char* known : {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"})
+    CHECK(verdict(request(std::string(known) + " / HTTP/1.1")) == 405);
+  INFO("OPTIONS * and CONNECT host:port have other targets; the method is judged first");
+  CHECK(verdict(request("OPTIONS * HTTP/1.1")) == 405);
+  CHECK(verdict(request("CONNECT a:443 HTTP/1.1")) == 405);
+  INFO("a method is what it is in this very case [3.1]; other tokens are not implemented");
+  for (const char* unknown : {"get", "Head", "BREW", "GETT", "M-SEARCH", "!#$%&'*+-.^_`|~0"})
+    CHECK(verdict(request(std::string(unknown) + " / HTTP/1.1")) == 501);
+  INFO("what is not a token is not a method");
+  for (const char* bad : {"", "G@T", "G\tT", "GET,", "G\x01T", "\"GET\"", "G\xc3\xa9T", "GET:"}) {
+    CAPTURE(shown(bad));
+    CHECK(verdict(request(std::string(bad) + " / HTTP/1.1")) == 400);
+  }
+}
+
+TEST_CASE("request: versions") {
+  CHECK(parse(request("GET / HTTP/1.1")).request.keep_alive);
+  INFO("1.2 does not exist, but a 1.x is to be treated as the highest 1.x we know [2.3]");
+  CHECK(verdict(request("GET / HTTP/1.2")) == 200);
+  CHECK_FALSE(parse(request("GET / HTTP/1.9")).request.http_1_0);
+  const Parsed old = parse("GET / HTTP/1.0\r\n\r\n");
+  CHECK(old.outcome == Outcome::request);
+  CHECK(old.request.http_1_0);
+  CHECK_FALSE(old.request.keep_alive);
+  for (const char* other : {"HTTP/2.0", "HTTP/0.9", "HTTP/3.1", "HTTP/9.9"})
+    CHECK(verdict(request(std::string("GET / ") + other)) == 505);
+  for (const char* bad :
+       {"", "HTTP/1", "HTTP/1.", "HTTP/11", "HTTP/1.1 ", "http/1.1", "HTTP/1.10", "HTTP/1,1",
+        "HTTP/a.1", "HTTP/1.a", "HTTPS/1.1", "HTTP/ 1.1", "HTTP/-1.1"}) {
+    CAPTURE(bad);
+    CHECK(verdict(request(std::string("GET / ") + bad)) == 400);
+  }
+}
+
+TEST_CASE("request: the request line has three parts with one space between them") {
+  for (const char* bad : {"GET", "GET ", "GET /", "GET / ", "GET  / HTTP/1.1", "GET /  HTTP/1.1",
+                          " GET / HTTP/1.1", "GET / x HTTP/1.1", "GET\t/\tHTTP/1.1",
+                          "GET / HTTP/1.1\t", "GET /", "GET/ HTTP/1.1", "GET / HTTP/1.1 x"}) {
+    CAPTURE(bad);
+    CHECK(verdict(request(bad)) == 400);
+  }
+}
+
+TEST_CASE("request: targets") {
+  const auto target = [](const std::string& text) {
+    const std::string bytes = request("GET " + text + " HTTP/1.1");
+    const Parsed parsed = parse(bytes);
+    return parsed.outcome == Outcome::request ? std::string(parsed.request.target)
+                                              : std::to_string(parsed.status);
+  };
+  CHECK(target("/") == "/");
+  CHECK(target("//") == "//");
+  CHECK(target("/a%20b?c=d&e=/?") == "/a%20b?c=d&e=/?");
+  CHECK(target("/\"<>\\^`{|}[]") == "/\"<>\\^`{|}[]");
+  INFO("the absolute form [3.2.2]; its scheme does not care about case");
+  CHECK(target("http://example.org/a/b?c") == "/a/b?c");
+  CHECK(target("HTTP://example.org:80/a") == "/a");
+  CHECK(target("http://example.org") == "/");
+  CHECK(target("http:///a") == "400");
+  CHECK(target("http://") == "400");
+  CHECK(target("https://example.org/") == "400");
+  CHECK(target("*") == "400");
+  CHECK(target("a") == "400");
+  CHECK(target("example.org:80") == "400");
+  INFO("a fragment is not sent, and neither are control characters or anything beyond ASCII");
+  for (const char* bad : {"/a#b", "/\x01", "/\x7f", "/\xc3\xa4", "/\t"}) {
+    CAPTURE(shown(bad));
+    CHECK(target(bad) == "400");
+  }
+}
+
+TEST_CASE("request: a target of 4096 bytes passes, of 4097 it is too long") {
+  const std::string longest = "/" + std::string(max_request_target - 1, 'x');
+  CHECK(verdict(request("GET " + longest + " HTTP/1.1")) == 200);
+  CHECK(verdict(request("GET " + longest + "x HTTP/1.1")) == 414);
+  CHECK(verdict(request("GET /" + std::string(9000, 'x') + " HTTP/1.1")) == 414);
+  INFO("said as soon as it is certain, not only when all has come");
+  CHECK(verdict("GET /" + std::string(9000, 'x')) == 414);
+}
+
+TEST_CASE("request: a head of 8192 bytes passes, of 8193 it is too large") {
+  const std::string frame = get("X: \r\n");
+  const std::string filler(max_request_head - frame.size(), 'x');
+  const std::string largest = get("X: " + filler + "\r\n");
+  REQUIRE(largest.size() == max_request_head);
+  CHECK(verdict(largest) == 200);
+  CHECK(verdict(largest + "GET") == 200);
+  CHECK(verdict(get("X: " + filler + "x\r\n")) == 431);
+  INFO("said as soon as it is certain");
+  const std::string endless = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x');
+  CHECK(verdict(endless.substr(0, max_request_head)) == 0);
+  CHECK(verdict(endless.substr(0, max_request_head + 1)) == 431);
+  CHECK(verdict(endless) == 431);
+  INFO("many small fields count as one large one does");
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += "a:b\r\n";
+  CHECK(verdict(get(many)) == 431);
+}
+
+TEST_CASE("request: empty lines before it are skipped, but not for ever") {
+  const Parsed parsed = parse("\r\n\r\n" + get(""));
+  CHECK(parsed.outcome == Outcome::request);
+  CHECK(parsed.request.size == 4 + get("").size());
+  std::string lines;
+  for (std::size_t i = 0; i <= max_request_head / 2; ++i) lines += "\r\n";
+  CHECK(verdict(lines) == 431);
+}
+
+TEST_CASE("request: a line ends in CR LF, and neither stands alone") {
+  for (const char* bad :
+       {"GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\n", "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
+        "GET / HTTP/1.1\rXHost: a\r\n\r\n", "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.0\rX\r\nContent-Length: 5\r\n\r\nhello", "\rGET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\r\n\r\n", "\r\r\nGET / HTTP/1.0\r\n\r\n"}) {
+    CAPTURE(shown(bad));
+    CHECK(verdict(bad) == 400);
+  }
+  INFO("a bare LF is refused at once: the rest need not come");
+  CHECK(verdict("GET / HTTP/1.1\n") == 400);
+}
+
+TEST_CASE("request: control characters are refused wherever they stand") {
+  const std::string good = "GET /abc HTTP/1.1\r\nHost: a\r\nName: value\r\n\r\n";
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    if (good[at] == '\r' || good[at] == '\n') continue;
+    for (const char c : {'\0', '\x01', '\x0b', '\x1b', '\x7f'}) {
+      std::string bad = good;
+      bad[at] = c;
+      CAPTURE(shown(bad));
+      CHECK(verdict(bad) == 400);
+    }
+  }
+}
+
+TEST_CASE("request: a field is a token, a colon at once, and a value") {
+  for (const char* fine : {"X:\r\n", "X: \r\n", "X:a\r\n", "X:\t a \t\r\n", "X: a:b\r\n",
+                           "x!#$%&'*+-.^_`|~9: a\r\n", "X: caf\xc3\xa9\r\n", "X: \"a\\\"b\"\r\n"}) {
+    CAPTURE(shown(fine));
+    CHECK(verdict(get(fine)) == 200);
+  }
+  for (const char* bad : {"X\r\n", "X : a\r\n", "X\t: a\r\n", ": a\r\n", ":\r\n", " X: a\r\n",
+                          "\tX: a\r\n", "X: a\r\n b\r\n", "X: a\r\n\tb\r\n", "X Y: a\r\n",
+                          "X@: a\r\n", "(X): a\r\n", "\xc3\xa9: a\r\n", " \r\n"}) {
+    CAPTURE(shown(bad));
+    CHECK(verdict(get(bad)) == 400);
+  }
+  INFO("a space before the first field is the obsolete folding of the request line [2.2]");
+  CHECK(verdict("GET / HTTP/1.1\r\n Host: a\r\n\r\n") == 400);
+}
+
+TEST_CASE("request: Host is needed once in 1.1 and allowed once in 1.0") {
+  CHECK(verdict("GET / HTTP/1.1\r\n\r\n") == 400);
+  CHECK(verdict("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n") == 400);
+  CHECK(verdict("GET / HTTP/1.1\r\nHost: a\r\nX: b\r\nhost: b\r\n\r\n") == 400);
+  CHECK(verdict("GET http://a/ HTTP/1.1\r\n\r\n") == 400);
+  CHECK(verdict("GET / HTTP/1.0\r\n\r\n") == 200);
+  CHECK(verdict("GET / HTTP/1.0\r\nHost: a\r\n\r\n") == 200);
+  CHECK(verdict("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n") == 400);
+  INFO("the name does not care about case, and the value may be empty [3.2]");
+  CHECK(verdict("GET / HTTP/1.1\r\nhOsT:\r\n\r\n") == 200);
+  for (const char* fine : {"a", "a.b-c_d:80", "127.0.0.1", "[::1]:8080", "a%20b"})
+    CHECK(verdict("GET / HTTP/1.1\r\nHost: " + std::string(fine) + "\r\n\r\n") == 200);
+  for (const char* bad :
+       {"a b", "a/b", "a@b", "a,b", "a?b", "a#b", "\xc3\xa9", "<a>", "\"a\"", "a\tb"}) {
+    CAPTURE(bad);
+    if (std::string(bad) == "a,b") continue;  // RFC 3986 allows a comma in a host name
+    CHECK(verdict("GET / HTTP/1.1\r\nHost: " + std::string(bad) + "\r\n\r\n") == 400);
+  }
+}
+
+TEST_CASE("request: there is no body here, and whoever announces one is refused") {
+  for (const char* none :
+       {"Content-Length: 0\r\n", "content-length:0\r\n", "Content-Length: 000\r\n"})
+    CHECK(verdict(get(none)) == 200);
+  for (const char* bad :
+       {"Content-Length: 1\r\n", "Content-Length: 5\r\n", "Content-Length: 00001\r\n",
+        "Content-Length: 99999999999999999999999\r\n", "Content-Length: \r\n",
+        "Content-Length: -0\r\n", "Content-Length: +0\r\n", "Content-Length: 0x0\r\n",
+        "Content-Length: 0, 0\r\n", "Content-Length: 0 0\r\n", "Content-Length: a\r\n",
+        "Content-Length: 0\r\nContent-Length: 5\r\n", "Content-Length: 5\r\nContent-Length: 0\r\n",
+        "Content-Length: 0.0\r\n", "Content-Length: 0;\r\n"}) {
+    CAPTURE(shown(bad));
+    CHECK(verdict(get(bad)) == 400);
+  }
+  for (const char* coding : {"chunked", "gzip, chunked", "identity", "", "xchunked"})
+    CHECK(verdict(get(std::string("Transfer-Encoding: ") + coding + "\r\n")) == 501);
+  INFO("both at once is the classic of request smuggling [6.1]");
+  CHECK(verdict(get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")) == 501);
+  CHECK(verdict(get("TRANSFER-ENCODING: chunked\r\nContent-Length: 0\r\n")) == 501);
+  CHECK(verdict("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == 501);
+}
+
+TEST_CASE("request: expectations") {
+  CHECK(verdict(get("Expect: 100-continue\r\n")) == 200);
+  CHECK(verdict(get("expect: 100-Continue\r\n")) == 200);
+  for (const char* other : {"100-continues", "200-ok", "", "100-continue, x"})
+    CHECK(verdict(get(std::string("Expect: ") + other + "\r\n")) == 417);
+}
+
+TEST_CASE("request: who wants the connection to go on") {
+  const auto keeps = [](const std::string& version, const std::string& fields) {
+    const Parsed parsed = parse(request("GET / " + version, fields));
+    REQUIRE(parsed.outcome == Outcome::request);
+    return parsed.request.keep_alive;
+  };
+  CHECK(keeps("HTTP/1.1", ""));
+  CHECK(keeps("HTTP/1.1", "Connection: keep-alive\r\n"));
+  CHECK(keeps("HTTP/1.1", "Connection: Upgrade\r\n"));
+  CHECK(keeps("HTTP/1.1", "Connection: closed, not-close\r\n"));
+  CHECK(keeps("HTTP/1.1", "X-Connection: close\r\n"));
+  for (const char* close :
+       {"close", "Close", "CLOSE", "x, close", "close,x", " , close ,", "x,\tclose"}) {
+    CAPTURE(close);
+    CHECK_FALSE(keeps("HTTP/1.1", std::string("Connection: ") + close + "\r\n"));
+  }
+  CHECK_FALSE(keeps("HTTP/1.0", ""));
+  CHECK(keeps("HTTP/1.0", "Connection: keep-alive\r\n"));
+  CHECK(keeps("HTTP/1.0", "Connection: x, Keep-Alive\r\n"));
+  CHECK_FALSE(keeps("HTTP/1.0", "Connection: keep-alive, close\r\n"));
+  CHECK_FALSE(keeps("HTTP/1.0", "Connection: keep-alive\r\nConnection: close\r\n"));
+  CHECK(keeps("HTTP/1.0", "Connection: x\r\nConnection: keep-alive\r\n"));
+}
+
+TEST_CASE("request: a refused HEAD is known as one, so that its answer has no body") {
+  const Parsed parsed = parse("HEAD / HTTP/1.1\r\n\r\n");
+  CHECK(parsed.outcome == Outcome::refused);
+  CHECK(parsed.request.head_only);
+}
+
+// -- however it arrives --
+
+namespace {
+
+bool same(const Parsed& a, const Parsed& b) {
+  return a.outcome == b.outcome && a.status == b.status && a.request.target == b.request.target &&
+         a.request.size == b.request.size && a.request.head_only == b.request.head_only &&
+         a.request.keep_alive == b.request.keep_alive && a.request.http_1_0 == b.request.http_1_0;
+}
+
+// Parses as a server does: with more bytes each time, until there is a verdict.
+template <class NextSize>
+Parsed parse_growing(std::string_view bytes, NextSize next_size) {
+  std::uint32_t line_start = 0;
+  for (std::size_t size = 0;;) {
+    size = std::min(bytes.size(), next_size(size));
+    const Parsed parsed = parse_request(bytes.substr(0, size), line_start);
+    if (parsed.outcome != Outcome::incomplete || size == bytes.size()) return parsed;
+    INFO("line_start stays inside the bytes");
+    REQUIRE(line_start <= size);
+  }
+}
+
+// A request put together from good and bad parts.
+std::string random_request(std::mt19937& random) {
+  const std::vector<std::string> parts = {"GET ",
+                                          "HEAD ",
+                                          "POST ",
+                                          "/",
+                                          "/echo/",
+                                          "/row?",
+                                          " HTTP/1.1",
+                                          " HTTP/1.0",
+                                          " HTTP/2.0",
+                                          "\r\n",
+                                          "\r\n",
+                                          "\r\n",
+                                          "\r\n\r\n",
+                                          "\r",
+                                          "\n",
+                                          "Host: a",
+                                          "Host:",
+                                          "Connection: close",
+                                          "Content-Length: 0",
+                                          "Content-Length: 7",
+                                          "Transfer-Encoding: chunked",
+                                          "Expect: x",
+                                          " ",
+                                          ":",
+                                          std::string(1, '\0'),
+                                          "http://a",
+                                          "X: y",
+                                          "X : y",
+                                          std::string(4090, 'x'),
+                                          std::string(3000, 'y') + ": z",
+                                          "GET / HTTP/1.1\r\nHost: a\r\n\r\n"};
+  std::string bytes;
+  if (random() % 2 == 0) bytes = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (auto count = random() % 14; count > 0; --count) bytes += parts[random() % parts.size()];
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("request: the verdict does not depend on how the bytes were cut (20,000 requests)") {
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string bytes = random_request(random);
+    const Parsed whole = parse(bytes);
+    const std::size_t step = 1 + random() % 7;
+    const Parsed steady = parse_growing(bytes, [step](std::size_t size) { return size + step; });
+    const Parsed cut = parse_growing(bytes, [&](std::size_t size) {
+      return size + 1 + (random() % 4 == 0 ? random() % 3000 : random() % 20);
+    });
+    if (same(whole, steady) && same(whole, cut)) continue;
+    FAIL_CHECK("the verdict depends on the cuts: "
+               << shown(bytes) << " (whole: " << whole.status << ", in steps of " << step << ": "
+               << steady.status << ", random: " << cut.status << ")");
+    return;
+  }
+}
+
+TEST_CASE(
+    "request: a head that arrives byte by byte is searched once, not from its beginning each "
+    "time") {
+  std::string bytes = "GET / HTTP/1.1\r\nHost: a\r\n";
+  std::uint32_t line_start = 0;
+  CHECK(parse_request(bytes, line_start).outcome == Outcome::incomplete);
+  INFO("the next search begins at the line that is not finished yet");
+  CHECK(line_start == bytes.size());
+  bytes += "X: ";
+  CHECK(parse_request(bytes, line_start).outcome == Outcome::incomplete);
+  CHECK(line_start == bytes.size() - 3);
+}

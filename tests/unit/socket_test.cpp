@@ -1,0 +1,464 @@
+#include "common/socket.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+#include <thread>
+
+#include "common/error.hpp"
+#include "tests/unit/child.hpp"
+#include "tests/unit/socket_pair.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+bool is_open(int fd) {
+  return fcntl(fd, F_GETFD) >= 0;
+}
+
+int new_number() {
+  const int fd = open("/dev/null", O_RDONLY);
+  REQUIRE(fd >= 0);
+  return fd;
+}
+
+std::uint16_t port_of(const Descriptor& listener) {
+  const std::string address = local_address(listener.fd());
+  return static_cast<std::uint16_t>(std::atoi(address.substr(address.rfind(':') + 1).c_str()));
+}
+
+// The stream of `bytes` that is certain not to fit.
+std::string plenty() {
+  return std::string(4 << 20, 'x');
+}
+
+}  // namespace
+
+// -- ownership --
+
+TEST_CASE("socket: a Descriptor closes what it owns, once") {
+  const int fd = new_number();
+  {
+    const Descriptor owner(fd);
+    CHECK(is_open(fd));
+    CHECK(owner);
+    CHECK(owner.fd() == fd);
+  }
+  CHECK_FALSE(is_open(fd));
+}
+
+TEST_CASE("socket: an empty Descriptor is false and closes nothing") {
+  const Descriptor nobody;
+  CHECK_FALSE(nobody);
+  CHECK(nobody.fd() < 0);
+  CHECK(Descriptor(0).fd() == 0);  // stdin is a descriptor like any other; here it is closed
+  REQUIRE(open("/dev/null", O_RDONLY) == 0);
+}
+
+TEST_CASE("socket: moving a Descriptor moves the duty to close") {
+  const int fd = new_number();
+  {
+    Descriptor second;
+    {
+      Descriptor first(fd);
+      second = std::move(first);
+    }
+    INFO("the first owner is gone, the descriptor is not");
+    CHECK(is_open(fd));
+    Descriptor third(std::move(second));
+    CHECK_FALSE(second);
+    CHECK(third.fd() == fd);
+  }
+  CHECK_FALSE(is_open(fd));
+}
+
+TEST_CASE("socket: assigning an empty Descriptor closes at once") {
+  const int fd = new_number();
+  Descriptor owner(fd);
+  owner = Descriptor();
+  CHECK_FALSE(is_open(fd));
+  CHECK_FALSE(owner);
+}
+
+TEST_CASE("socket: closing leaves errno to whoever is about to look at it") {
+  errno = 4711;
+  { const Descriptor not_a_descriptor(1'000'000); }  // its close fails with EBADF
+  CHECK(errno == 4711);
+}
+
+// -- listening --
+
+TEST_CASE("socket: port 0 gives a free port, and local_address says which") {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const std::string address = local_address(listener.fd());
+  CHECK(address.starts_with("127.0.0.1:"));
+  CHECK(port_of(listener) != 0);
+}
+
+TEST_CASE("socket: a listener does not block, is closed on exec and sends without delay") {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  CHECK((fcntl(listener.fd(), F_GETFL) & O_NONBLOCK) != 0);
+  CHECK((fcntl(listener.fd(), F_GETFD) & FD_CLOEXEC) != 0);
+  int on = 0;
+  socklen_t size = sizeof on;
+  CHECK(getsockopt(listener.fd(), IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+  CHECK(on != 0);
+}
+
+TEST_CASE("socket: a port that is taken is told as bind: EADDRINUSE") {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  try {
+    const Descriptor second = listen_on("127.0.0.1", port_of(listener));
+    FAIL("two listeners have the same port");
+  } catch (const CallFailed& failed) {
+    CHECK(failed.error == EADDRINUSE);
+    CHECK(std::string(failed.what()).starts_with("bind: EADDRINUSE ("));
+  }
+}
+
+TEST_CASE("socket: an address must be a number") {
+  for (const char* bad : {"localhost", "", "127.0.0.1.5", "300.0.0.1", "example.org", "[::1]"}) {
+    CAPTURE(bad);
+    bool refused = false;
+    try {
+      const Descriptor listener = listen_on(bad, 0);
+      refused = std::string(bad).empty() && local_address(listener.fd()).starts_with("127.");
+    } catch (const std::invalid_argument&) {
+      refused = true;
+    } catch (const CallFailed&) {
+    }
+    CHECK(refused);
+  }
+}
+
+TEST_CASE("socket: IPv6 addresses are written in brackets") {
+  try {
+    const Descriptor listener = listen_on("::1", 0);
+    CHECK(local_address(listener.fd()).starts_with("[::1]:"));
+  } catch (const CallFailed& failed) {
+    MESSAGE("no IPv6 here, not tested: " << failed.what());
+  }
+}
+
+// -- the inherited listener --
+
+namespace {
+
+// Puts `fd` where a parent process would leave the listener.
+void hand_down(int fd) {
+  if (fd == 3) {
+    fcntl(3, F_SETFD, 0);
+  } else {
+    demand(dup2(fd, 3) == 3, "descriptor 3 can be had");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("socket: LISTEN_FDS=1 makes descriptor 3 the listener") {
+  const ChildEnd end = run_in_child([] {
+    Descriptor listener = listen_on("127.0.0.1", 0);
+    const std::string address = local_address(listener.fd());
+    hand_down(listener.fd());
+    setenv("LISTEN_FDS", "1", 1);
+    unsetenv("LISTEN_PID");
+    fcntl(3, F_SETFL, 0);
+    const std::optional<Descriptor> inherited = inherited_listener();
+    demand(inherited && inherited->fd() == 3, "it is descriptor 3");
+    demand(local_address(3) == address, "it is the one that was handed down");
+    demand((fcntl(3, F_GETFL) & O_NONBLOCK) != 0, "it does not block any more");
+    demand((fcntl(3, F_GETFD) & FD_CLOEXEC) != 0, "it is not handed down further");
+    std::fflush(nullptr);
+    _exit(0);
+  });
+  CAPTURE(end.err);
+  CHECK(end.exit_status == 0);
+}
+
+TEST_CASE("socket: LISTEN_PID must be unset or this process's own") {
+  const ChildEnd end = run_in_child([] {
+    Descriptor listener = listen_on("127.0.0.1", 0);
+    hand_down(listener.fd());
+    setenv("LISTEN_FDS", "1", 1);
+    setenv("LISTEN_PID", "1", 1);
+    demand(!inherited_listener(), "another process's listener is left alone");
+    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+    std::optional<Descriptor> inherited = inherited_listener();
+    demand(inherited.has_value(), "our own is taken");
+    std::fflush(nullptr);
+    _exit(0);
+  });
+  CAPTURE(end.err);
+  CHECK(end.exit_status == 0);
+}
+
+TEST_CASE("socket: no or another LISTEN_FDS means no inherited listener") {
+  const ChildEnd end = run_in_child([] {
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    demand(!inherited_listener(), "LISTEN_FDS is not set");
+    for (const char* other : {"0", "2", "", "one", "11"}) {
+      setenv("LISTEN_FDS", other, 1);
+      demand(!inherited_listener(), other);
+    }
+  });
+  CAPTURE(end.err);
+  CHECK(end.exit_status == 0);
+}
+
+TEST_CASE("socket: a descriptor 3 that is no socket is an error, not a listener") {
+  for (const bool is_file : {true, false}) {
+    CAPTURE(is_file);
+    const ChildEnd end = run_in_child([is_file] {
+      close(3);
+      if (is_file) hand_down(open("/dev/null", O_RDONLY));
+      setenv("LISTEN_FDS", "1", 1);
+      unsetenv("LISTEN_PID");
+      try {
+        (void)inherited_listener();
+        demand(false, "inherited_listener throws, as its header says");
+      } catch (const CallFailed& failed) {
+        demand(failed.error == (is_file ? ENOTSOCK : EBADF), "and says why");
+      }
+    });
+    CAPTURE(end.err);
+    CHECK(end.exit_status == 0);
+  }
+}
+
+// -- accepting and connecting --
+
+TEST_CASE("socket: accept_client gives a socket as it was ordered") {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  for (const Blocking blocking : {Blocking::yes, Blocking::no}) {
+    CAPTURE(static_cast<int>(blocking));
+    const Descriptor us = connect_blocking(port_of(listener), 1s);
+    REQUIRE(us);
+    REQUIRE(is_ready(listener.fd(), POLLIN, 1000));
+    const Descriptor client = accept_client(listener.fd(), blocking);
+    REQUIRE(client);
+    INFO("on some systems a client inherits O_NONBLOCK from the listener, on others not");
+    CHECK(((fcntl(client.fd(), F_GETFL) & O_NONBLOCK) != 0) == (blocking == Blocking::no));
+    CHECK((fcntl(client.fd(), F_GETFD) & FD_CLOEXEC) != 0);
+    int on = 0;
+    socklen_t size = sizeof on;
+    CHECK(getsockopt(client.fd(), IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+    INFO("Nagle's delay is off");
+    CHECK(on != 0);
+  }
+}
+
+TEST_CASE("socket: accept_client says EAGAIN when nobody waits") {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const Descriptor nobody = accept_client(listener.fd(), Blocking::no);
+  const int error = errno;
+  CHECK_FALSE(nobody);
+  CHECK(is_not_ready(error));
+}
+
+TEST_CASE("socket: accept_client says EMFILE when the process has no descriptor left") {
+  const ChildEnd end = run_in_child([] {
+    const Descriptor listener = listen_on("127.0.0.1", 0);
+    const Descriptor us = connect_blocking(port_of(listener), 1s);
+    demand(is_ready(listener.fd(), POLLIN, 1000), "a client waits");
+    const rlimit limit{static_cast<rlim_t>(us.fd()) + 1, 4096};
+    demand(setrlimit(RLIMIT_NOFILE, &limit) == 0, "the limit can be set");
+    while (open("/dev/null", O_RDONLY) >= 0) {
+    }
+    const Descriptor client = accept_client(listener.fd(), Blocking::no);
+    demand(!client && errno == EMFILE && is_exhaustion(errno), "EMFILE");
+    demand(!start_connecting(1) && errno == EMFILE, "start_connecting says so, too");
+    demand(!connect_blocking(1, 1s) && errno == EMFILE, "and connect_blocking");
+  });
+  CAPTURE(end.err);
+  CHECK(end.exit_status == 0);
+}
+
+TEST_CASE("socket: start_connecting does not wait, and the socket becomes writable") {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const Descriptor connection = start_connecting(port_of(listener));
+  REQUIRE(connection);
+  CHECK((fcntl(connection.fd(), F_GETFL) & O_NONBLOCK) != 0);
+  CHECK((fcntl(connection.fd(), F_GETFD) & FD_CLOEXEC) != 0);
+  REQUIRE(is_ready(connection.fd(), POLLOUT, 1000));
+  CHECK(send_some(connection.fd(), "hello") == 5);
+}
+
+TEST_CASE("socket: connecting to a port where nobody listens fails by the first send") {
+  std::uint16_t port = 0;
+  { port = port_of(listen_on("127.0.0.1", 0)); }  // free again
+  const Descriptor blocking = connect_blocking(port, 1s);
+  CHECK(errno == ECONNREFUSED);
+  CHECK_FALSE(blocking);
+  const Descriptor connection = start_connecting(port);
+  if (connection) {
+    REQUIRE(is_ready(connection.fd(), POLLOUT, 1000));
+    CHECK(send_some(connection.fd(), "hello") < 0);
+    CHECK(errno == ECONNREFUSED);
+  }
+}
+
+TEST_CASE("socket: patience ends a blocking recv and send with EAGAIN") {
+  const SocketPair pair = make_pair(Blocking::yes, 4096);
+  REQUIRE(set_patience(pair.server.fd(), 20ms));
+  std::array<char, 8> room;
+  CHECK(receive(pair.server.fd(), room) == -1);
+  CHECK(is_not_ready(errno));
+  const std::string bytes = plenty();
+  const ssize_t first = send_some(pair.server.fd(), bytes);
+  INFO("what fits is taken over first");
+  CHECK(first > 0);
+  CHECK(first < static_cast<ssize_t>(bytes.size()));
+  CHECK(send_some(pair.server.fd(), bytes) == -1);
+  CHECK(is_not_ready(errno));
+}
+
+TEST_CASE("socket: set_patience on something that is no socket says so") {
+  const Descriptor file(new_number());
+  CHECK_FALSE(set_patience(file.fd(), 1s));
+  CHECK(errno == ENOTSOCK);
+}
+
+// -- bytes --
+
+TEST_CASE("socket: send_some says how much the kernel took, and the rest is still ours") {
+  const SocketPair pair = make_pair(Blocking::no, 4096);
+  const std::string bytes = plenty();
+  const ssize_t count = send_some(pair.server.fd(), bytes);
+  CHECK(count > 0);
+  CHECK(count < static_cast<ssize_t>(bytes.size()));
+  CHECK(send_some(pair.server.fd(), bytes) == -1);
+  CHECK(is_not_ready(errno));
+  std::string got;
+  CHECK(read_what_is_there(pair.client.fd(), got));
+  CHECK(got.size() == static_cast<std::size_t>(count));
+}
+
+TEST_CASE("socket: receive says 0 at the end of the stream and EAGAIN before it") {
+  SocketPair pair = make_pair(Blocking::no);
+  std::array<char, 8> room;
+  CHECK(receive(pair.server.fd(), room) == -1);
+  CHECK(is_not_ready(errno));
+  CHECK(send_some(pair.client.fd(), "abc") == 3);
+  CHECK(receive(pair.server.fd(), room) == 3);
+  pair.client = Descriptor();
+  CHECK(receive(pair.server.fd(), room) == 0);
+  CHECK(send_some(pair.server.fd(), "x") == -1);
+  CHECK(errno == EPIPE);
+}
+
+namespace {
+
+std::atomic<int> signals_seen = 0;
+
+// Sends SIGUSR2 to a thread until it says it is done.
+class Interrupter {
+ public:
+  explicit Interrupter(pthread_t target) {
+    struct sigaction action {};
+    action.sa_handler = [](int) { ++signals_seen; };  // without SA_RESTART
+    sigaction(SIGUSR2, &action, nullptr);
+    thread_ = std::thread([this, target] {
+      while (!done_) {
+        pthread_kill(target, SIGUSR2);
+        std::this_thread::sleep_for(1ms);
+      }
+    });
+  }
+  ~Interrupter() {
+    done_ = true;
+    thread_.join();
+  }
+  Interrupter(const Interrupter&) = delete;
+  Interrupter& operator=(const Interrupter&) = delete;
+
+ private:
+  std::atomic<bool> done_ = false;
+  std::thread thread_;
+};
+
+// Comes back when `more` further signals have been handled.
+void wait_for_signals(int more) {
+  const int goal = signals_seen + more;
+  while (signals_seen < goal) std::this_thread::sleep_for(1ms);
+}
+
+}  // namespace
+
+TEST_CASE("socket: a signal does not end receive, send_some or accept_client") {
+  const SocketPair pair = make_pair(Blocking::yes, 4096);
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  REQUIRE(fcntl(listener.fd(), F_SETFL, 0) == 0);  // so that accept parks, too
+  const std::string bytes = plenty();
+  const Interrupter interrupter(pthread_self());
+
+  std::thread peer([&] {
+    wait_for_signals(3);
+    (void)send_some(pair.client.fd(), "x");
+  });
+  std::array<char, 8> room;
+  INFO("receive parks until a byte is here, however many signals come");
+  CHECK(receive(pair.server.fd(), room) == 1);
+  peer.join();
+
+  peer = std::thread([&] {
+    wait_for_signals(3);
+    (void)connect_blocking(port_of(listener), 1s);
+  });
+  CHECK(accept_client(listener.fd(), Blocking::no));
+  peer.join();
+
+  std::atomic<bool> all_sent = false;
+  peer = std::thread([&] {
+    std::string got;
+    while (!all_sent || is_ready(pair.client.fd(), POLLIN)) {
+      wait_for_signals(1);
+      read_what_is_there(pair.client.fd(), got);
+    }
+    CHECK(got == bytes);
+  });
+  std::string_view rest = bytes;
+  while (!rest.empty()) {
+    const ssize_t count = send_some(pair.server.fd(), rest);
+    REQUIRE(count > 0);
+    rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  all_sent = true;
+  peer.join();
+}
+
+TEST_CASE("socket: the classes of errors") {
+  for (const int error : {EAGAIN, EWOULDBLOCK}) CHECK(is_not_ready(error));
+  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
+    CHECK(is_exhaustion(error));
+    CHECK_FALSE(is_not_ready(error));
+  }
+  for (const int error : {0, EINTR, EPIPE, ECONNRESET, ECONNREFUSED}) {
+    CHECK_FALSE(is_not_ready(error));
+    CHECK_FALSE(is_exhaustion(error));
+  }
+}
+
+TEST_CASE("socket: set_nonblocking keeps the other flags and throws for a closed descriptor") {
+  const Descriptor file(open("/dev/null", O_WRONLY | O_APPEND));
+  set_nonblocking(file.fd());
+  const int flags = fcntl(file.fd(), F_GETFL);
+  CHECK((flags & O_NONBLOCK) != 0);
+  CHECK((flags & O_APPEND) != 0);
+  CHECK_THROWS_AS(set_nonblocking(1'000'000), CallFailed);
+}
