@@ -62,12 +62,14 @@ Answer answer_spin(std::string_view milliseconds) {
 }  // namespace
 
 bool asks_backend(const Request& request) {
-  return path_of(request) == "/row";
+  return request.target.starts_with("/row") && path_of(request) == "/row";
 }
 
 Answer answer_to(const Request& request) {
+  constexpr Answer greeting{.text = "Hello. This server is waiting for you.\n"};
+  if (request.target == "/") return greeting;
   std::string_view path = path_of(request);
-  if (path == "/" || path.empty()) return {.text = "Hello. This server is waiting for you.\n"};
+  if (path == "/" || path.empty()) return greeting;
   if (take_prefix(path, "/bytes/")) return answer_bytes(path);
   if (take_prefix(path, "/spin/")) return answer_spin(path);
   path = request.target;  // what is to be echoed may contain a question mark

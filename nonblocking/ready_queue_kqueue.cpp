@@ -1,7 +1,8 @@
 // ready_queue_kqueue.cpp — the macOS and BSD back end. Compare it with ready_queue_epoll.cpp.
+#include <sys/types.h>
+// Older systems' sys/event.h cannot stand before sys/types.h.
 #include <sys/event.h>
 #include <sys/time.h>
-#include <sys/types.h>
 
 #include <cerrno>
 
@@ -12,6 +13,11 @@ namespace {
 
 // A filter is a (descriptor, what for) pair with an owner of its own. EV_SET, never an
 // initialiser: the order and number of struct kevent's fields differ between systems.
+//
+// What else an event says is not looked at: whoever is woken tries its recv or send and learns
+// from that what has happened. EV_EOF for reading can come with bytes still unread. EV_EOF for
+// writing means that send will fail; it stays, so do not go on watching after that failure. `data`
+// is old news, and fflags tells the error on some systems only.
 struct kevent change_for(Wait wait, unsigned short action, void* owner) {
   struct kevent change;
   const short filter = wait.until == Until::readable ? EVFILT_READ : EVFILT_WRITE;
@@ -19,17 +25,16 @@ struct kevent change_for(Wait wait, unsigned short action, void* owner) {
   return change;
 }
 
-// With room for no events, kevent(2) applies the changes and reports the first error in errno.
-// It does not wait then. Signals are handled after the changes have been applied.
+// With no room for events, kevent(2) does not wait: it applies the changes up to the first that
+// fails. If a signal interrupts it, all have been applied.
 bool apply(int queue, const struct kevent* changes, int count) {
   return kevent(queue, changes, count, nullptr, 0, nullptr) == 0 || errno == EINTR;
 }
 
 }  // namespace
 
+// There is no flag for close-on-exec, and no need: a child of fork(2) does not inherit a queue.
 ReadyQueue::ReadyQueue() : queue_(kqueue()) {
-  // Not inherited across fork(2), so there is no need for close-on-exec in a program that forks
-  // before it execs; a queue of ours is never exec'd over.
   if (!queue_) throw CallFailed("kqueue", errno);
 }
 

@@ -271,7 +271,7 @@ const Check checks[] = {
            }
            const auto after = segments_received(client.socket());
            if (!before || !after) throw Skipped{"segments cannot be counted here"};
-           context.expect(*after - *before <= 68,
+           context.expect(*after - *before <= 50,
                           std::to_string(*after - *before) + " segments came for 40 answers");
          }},
 

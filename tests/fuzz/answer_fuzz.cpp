@@ -42,11 +42,12 @@ void compare_rows(const Answer& row, const Answer& other, std::string_view input
 
 void fuzz_answer(std::string_view input) {
   if (input.size() > 16 * 1024) return;
+  const std::size_t steps[] = {1 + input.size() / 1000, 13, 1 + input.size() / 3};
   const auto parse = [input](std::size_t step) {
     return *read_growing(input, step, parse_to_a_verdict, std::optional<ParsedAnswer>());
   };
   const ParsedAnswer whole = parse(std::max<std::size_t>(1, input.size()));
-  for (const std::size_t step : {std::size_t{1}, std::size_t{13}, 1 + input.size() / 3})
+  for (const std::size_t step : steps)
     if (!same(whole, parse(step)))
       tell_and_abort("cut otherwise, the answer is another one", input);
   if (whole.outcome == Outcome::complete && whole.body.size() > input.size())
@@ -57,6 +58,5 @@ void fuzz_answer(std::string_view input) {
   };
   const Answer row = relay(std::max<std::size_t>(1, input.size()));
   if (row.text.size() > max_text) tell_and_abort("a row too long for the bench", input);
-  for (const std::size_t step : {std::size_t{1}, std::size_t{13}, 1 + input.size() / 3})
-    compare_rows(row, relay(step), input);
+  for (const std::size_t step : steps) compare_rows(row, relay(step), input);
 }

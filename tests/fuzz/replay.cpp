@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -20,13 +22,23 @@ namespace {
 
 using Path = std::filesystem::path;
 
+std::string replayed;  // the file that is being run
+
+// A target that finds something ends the process: then say with which file.
+void name_the_file(int signal) {
+  constexpr std::string_view words = "replay: found with ";
+  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, words.data(), words.size());
+  written = write(STDERR_FILENO, replayed.data(), replayed.size());
+  written = write(STDERR_FILENO, "\n", 1);
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+}
+
 void replay(const Target& target, const Path& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string input(std::istreambuf_iterator<char>(file), {});
-  // Before, because the target may end the process.
-  std::fprintf(stderr, "%s %s\r", target.name, path.c_str());
+  replayed = path.string();
   target.run(input);
-  std::fprintf(stderr, "\033[K");
 }
 
 std::vector<Path> files_in(const Path& folder) {
@@ -50,6 +62,7 @@ int replay_corpus(const Path& corpus) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  for (const int end : {SIGABRT, SIGSEGV, SIGALRM}) std::signal(end, name_the_file);
   alarm(60);
   if (argc <= 2) return replay_corpus(argc == 2 ? argv[1] : "tests/fuzz/corpus");
   for (const Target& target : targets) {

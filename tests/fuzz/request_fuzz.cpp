@@ -65,8 +65,10 @@ void fuzz_request(std::string_view input) {
   const Parsed whole = parse_request(input, line_start);
   look_into(whole, input);
 
-  const Parsed bytewise = parse_growing(input, [] { return 1; });
-  if (!same(whole, bytewise)) tell_and_abort("byte by byte the verdict is another one", input);
+  // Byte by byte, unless that would take all the time there is for other inputs.
+  const std::size_t step = 1 + input.size() / 2000;
+  const Parsed stepwise = parse_growing(input, [step] { return step; });
+  if (!same(whole, stepwise)) tell_and_abort("byte by byte the verdict is another one", input);
 
   std::uint32_t state = static_cast<std::uint32_t>(input.size()) * 2654435761u + 1;
   const Parsed cut = parse_growing(input, [&state] {

@@ -64,8 +64,8 @@ struct Script {
   std::size_t bench_size = 0;
 };
 
-// Sends the script, ends its stream and reads until the server ends its own.
-std::string talk(const Script& script, const Descriptor& client) {
+// Sends the script, ends its stream, reads until the server ends its own, and closes.
+std::string talk(const Script& script, Descriptor client) {
   std::string got;
   std::string_view rest = script.stream;
   std::size_t piece = 0;
@@ -92,7 +92,7 @@ std::string talk(const Script& script, const Descriptor& client) {
 std::string answers_of(const Shape& shape, const Script& script, const Options& options) {
   SocketPair pair = make_pair(shape.blocking, script.buffer);
   std::thread server([&] { shape.serve(std::move(pair.server), options, script.bench_size); });
-  std::string got = talk(script, pair.client);
+  std::string got = talk(script, std::move(pair.client));
   server.join();
   return got;
 }
