@@ -8,11 +8,14 @@
 // Do not: keep a Client& after remove().
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "common/counters.hpp"
+#include "common/memory.hpp"
 #include "common/wait.hpp"
 
 // `Note` is what the loop must remember of a client: its wait, or its place in a list.
@@ -46,6 +49,7 @@ class Clients {
     auto client = std::make_unique<Client>(Client{std::move(conversation), note});
     Counters::count(counters.accepted);
     append(*client, now);
+    most_ = std::max(most_, ++count_);
     return *client.release();
   }
 
@@ -54,6 +58,10 @@ class Clients {
     unlink(client);
     Counters::count(counters.closed);
     delete &client;
+    if (--count_ < most_ / 2 && most_ > worth_giving_back) {
+      give_back_memory();
+      most_ = count_;
+    }
   }
 
   void renew(Client& client, Time now) {
@@ -96,7 +104,11 @@ class Clients {
     (client.after != nullptr ? client.after->before : last_) = client.before;
   }
 
+  static constexpr std::size_t worth_giving_back = 1000;
+
   Clock::duration time_limit_;
+  std::size_t count_ = 0;
+  std::size_t most_ = 0;  // since memory was last given back
   Client* first_ = nullptr;
   Client* last_ = nullptr;
 };

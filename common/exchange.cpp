@@ -62,7 +62,7 @@ void Exchange::received(std::size_t count) {
 }
 
 const Request* Exchange::next_request() {
-  if (closing_ || has_long_answer() || bench_->input.empty()) return nullptr;
+  if (bench_->input.empty() || has_long_answer()) return nullptr;
   if (has_outgoing() && free_space().size() < max_short_answer) return nullptr;
   const Parsed parsed = parse_request(bench_->input, line_start_);
   if (parsed.outcome == Parsed::Outcome::incomplete) return nullptr;

@@ -71,7 +71,7 @@ std::string_view cut(std::string_view& text, char separator) {
 // Reads a head from left to right. It ends in CR LF, and CR is of no class: every run ends in time.
 class Scanner {
  public:
-  explicit Scanner(std::string_view head) : at_(head.data()) {}
+  explicit Scanner(std::string_view head) : at_(head.data()), end_(at_ + head.size()) {}
 
   // The longest piece of this class, which may be empty.
   std::string_view run(Class which) {
@@ -82,13 +82,12 @@ class Scanner {
     return {begin, static_cast<std::size_t>(end - begin)};
   }
 
-  bool take(char c) {
-    if (*at_ != c) return false;
-    ++at_;
+  bool take(std::string_view words) {
+    if (static_cast<std::size_t>(end_ - at_) < words.size()) return false;
+    if (std::memcmp(at_, words.data(), words.size()) != 0) return false;
+    at_ += words.size();
     return true;
   }
-
-  bool take_line_end() { return take('\r') && take('\n'); }
 
   // Optional white space (RFC 9110 5.6.3).
   void skip_space() {
@@ -99,6 +98,7 @@ class Scanner {
 
  private:
   const char* at_;
+  const char* end_;
 };
 
 // -- the head as a whole --
@@ -137,14 +137,14 @@ bool target_is_too_long(std::string_view bytes) {
 // -- the request line (RFC 9112 3) --
 
 int read_method(std::string_view method, Request& request) {
-  if (method == "GET") return good;
   if (method == "HEAD") {
     request.head_only = true;
     return good;
   }
   if (method.empty()) return 400;
-  for (const std::string_view known :
-       {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"})
+  static constexpr std::string_view known_methods[] = {"POST",  "PUT",   "DELETE", "OPTIONS",
+                                                       "TRACE", "PATCH", "CONNECT"};
+  for (const std::string_view known : known_methods)
     if (method == known) return 405;
   return 501;
 }
@@ -176,16 +176,22 @@ int read_target(std::string_view text, Request& request) {
 }
 
 int read_request_line(Scanner& scanner, Request& request) {
-  const std::string_view method = scanner.run(token);
-  if (!scanner.take(' ')) return 400;
+  int method_status = good;
+  if (!scanner.take("GET ")) {
+    method_status = read_method(scanner.run(token), request);
+    if (!scanner.take(" ")) return 400;
+  }
   const std::string_view requested = scanner.run(target);
-  if (!scanner.take(' ')) return 400;
-  const std::string_view version = scanner.run(target);
-  if (!scanner.take_line_end()) return 400;
-  // The version first: what the rest means depends on it.
-  if (const int status = read_version(version, request); status != good) return status;
-  if (const int status = read_method(method, request); status != good) return status;
-  return read_target(requested, request);
+  if (!scanner.take(" ")) return 400;
+  if (scanner.take("HTTP/1.1\r\n")) {
+    request.keep_alive = true;
+  } else {
+    const std::string_view version = scanner.run(target);
+    if (!scanner.take("\r\n")) return 400;
+    // Before the method: what the rest means depends on it.
+    if (const int status = read_version(version, request); status != good) return status;
+  }
+  return method_status != good ? method_status : read_target(requested, request);
 }
 
 // -- the fields (RFC 9112 5) --
@@ -220,10 +226,10 @@ bool read_field(std::string_view name, Scanner& scanner, Fields& fields) {
     ++fields.hosts;
     scanner.run(host);
     scanner.skip_space();
-    return scanner.take_line_end();
+    return scanner.take("\r\n");
   }
   const std::string_view content = trimmed(scanner.run(value));
-  if (!scanner.take_line_end()) return false;
+  if (!scanner.take("\r\n")) return false;
   if (same_name(name, "connection")) read_connection(content, fields);
   if (same_name(name, "content-length")) return read_length(content, fields);
   if (same_name(name, "transfer-encoding")) fields.has_transfer_encoding = true;
@@ -253,9 +259,9 @@ int read_head(std::string_view head, Request& request) {
   Scanner scanner(head);
   if (const int status = read_request_line(scanner, request); status != good) return status;
   Fields fields;
-  while (!scanner.take_line_end()) {
+  while (!scanner.take("\r\n")) {
     const std::string_view name = scanner.run(token);
-    if (name.empty() || !scanner.take(':') || !read_field(name, scanner, fields)) return 400;
+    if (name.empty() || !scanner.take(":") || !read_field(name, scanner, fields)) return 400;
   }
   request.size = static_cast<std::size_t>(scanner.at() - head.data());
   return judge(fields, request);
@@ -321,32 +327,41 @@ void put_number(char* at, int digits, unsigned number) {
   for (int i = digits - 1; i >= 0; --i, number /= 10) at[i] = static_cast<char>('0' + number % 10);
 }
 
-// "Date: Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7, 6.6.1), made once a second.
-std::string_view date_line() {
-  constexpr std::string_view form = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-  thread_local std::time_t second = -1;
-  thread_local std::array<char, form.size()> line;
-  const std::time_t now = std::time(nullptr);
-  if (now == second) return {line.data(), line.size()};
-
+// Writes the changing parts of "Sun, 06 Nov 1994 08:49:37 GMT".
+void write_date(std::time_t moment, char* at) {
   using namespace std::chrono;
-  const auto moment = sys_seconds(seconds(now));
-  const auto day = floor<days>(moment);
+  const sys_seconds since_1970{seconds(moment)};
+  const auto day = floor<days>(since_1970);
   const year_month_day date(day);
-  const hh_mm_ss time(moment - day);
-  form.copy(line.data(), form.size());
-  char* at = line.data();
+  const hh_mm_ss time(since_1970 - day);
   constexpr std::string_view weekdays = "SunMonTueWedThuFriSat";
   constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  weekdays.copy(at + 6, 3, weekday(day).c_encoding() * 3);
-  put_number(at + 11, 2, static_cast<unsigned>(date.day()));
-  months.copy(at + 14, 3, (static_cast<unsigned>(date.month()) - 1) * 3);
-  put_number(at + 18, 4, static_cast<unsigned>(static_cast<int>(date.year())));
-  put_number(at + 23, 2, static_cast<unsigned>(time.hours().count()));
-  put_number(at + 26, 2, static_cast<unsigned>(time.minutes().count()));
-  put_number(at + 29, 2, static_cast<unsigned>(time.seconds().count()));
+  weekdays.copy(at, 3, weekday(day).c_encoding() * 3);
+  put_number(at + 5, 2, static_cast<unsigned>(date.day()));
+  months.copy(at + 8, 3, (static_cast<unsigned>(date.month()) - 1) * 3);
+  put_number(at + 12, 4, static_cast<unsigned>(static_cast<int>(date.year())));
+  put_number(at + 17, 2, static_cast<unsigned>(time.hours().count()));
+  put_number(at + 20, 2, static_cast<unsigned>(time.minutes().count()));
+  put_number(at + 23, 2, static_cast<unsigned>(time.seconds().count()));
+}
+
+// The beginning of nearly every answer, with the date (RFC 9110 5.6.7, 6.6.1), made once a second.
+std::string_view usual_beginning() {
+  constexpr std::string_view form =
+      "HTTP/1.1 200 OK\r\n"
+      "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+      "Content-Type: text/plain; charset=utf-8\r\n"
+      "Content-Length: ";
+  constexpr std::size_t date = form.find("Sun");
+  thread_local std::time_t second = -1;
+  thread_local std::array<char, form.size()> text;
+  const std::time_t now = std::time(nullptr);
+  if (now == second) return {text.data(), text.size()};
+
+  form.copy(text.data(), form.size());
+  write_date(now, text.data() + date);
   second = now;
-  return {line.data(), line.size()};
+  return {text.data(), text.size()};
 }
 
 }  // namespace
@@ -386,17 +401,15 @@ std::string_view reason_phrase(int status) {
 
 std::size_t write_answer_head(const AnswerHead& head, std::span<char> room) {
   Writer writer(room);
-  if (head.status == 200) {
-    writer.add("HTTP/1.1 200 OK\r\n");
-  } else {
+  std::string_view beginning = usual_beginning();
+  if (head.status != 200) {
     writer.add("HTTP/1.1 ");
     writer.add(static_cast<std::size_t>(head.status));
     writer.add(" ");
     writer.add(reason_phrase(head.status));
-    writer.add("\r\n");
+    beginning.remove_prefix(beginning.find('\r'));
   }
-  writer.add(date_line());
-  writer.add("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
+  writer.add(beginning);
   writer.add(head.body_size);
   if (head.status == 405) writer.add("\r\nAllow: GET, HEAD");
   if (head.closes)

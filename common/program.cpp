@@ -1,9 +1,5 @@
 #include "common/program.hpp"
 
-#if __has_include(<malloc.h>)
-#include <malloc.h>
-#endif
-
 #include <cerrno>
 #include <cstdio>
 #include <stdexcept>
@@ -25,21 +21,8 @@ void announce(int listener) {
   if (std::fflush(stdout) != 0) throw CallFailed("write", errno, 1);
 }
 
-namespace {
-
-// glibc keeps freed chunks as small as a client's in lists of their own and never gives them back
-// to the system. Without those lists they are merged with their neighbours, and given back.
-void give_small_chunks_back() {
-#ifdef M_MXFAST
-  mallopt(M_MXFAST, 0);
-#endif
-}
-
-}  // namespace
-
 int run_program(int argc, char** argv, void (*body)(int argc, char** argv)) {
   try {
-    give_small_chunks_back();
     body(argc, argv);
     return 0;
   } catch (const std::invalid_argument& problem) {

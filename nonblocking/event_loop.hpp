@@ -107,7 +107,7 @@ class EventLoop {
   void after_turn(Client& client, std::optional<Wait> wait) {
     const bool goes_on = wait && watch(client, *wait);
     if (!goes_on) {
-      forget(client);
+      if (client.note.fd >= 0) queue_.forget_before_close(client.note);
       clients_.remove(client);
     } else if (client.conversation.has_progressed()) {
       clients_.renew(client, now_);

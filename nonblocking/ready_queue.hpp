@@ -32,6 +32,9 @@ class ReadyQueue {
   // Ends a watch. The descriptor must still be open.
   void forget(Wait wait);
 
+  // The same for a descriptor that is about to be closed, which may need no call.
+  void forget_before_close(Wait wait);
+
   // Parks the thread until something is ready, or `milliseconds` have passed (-1: without limit),
   // or a signal comes. Returns the owners of what is ready: some of them, if they are many. The
   // span is valid until the next call. Throws CallFailed.

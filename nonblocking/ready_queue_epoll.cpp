@@ -39,6 +39,10 @@ void ReadyQueue::forget(Wait wait) {
   (void)epoll_ctl(queue_.fd(), EPOLL_CTL_DEL, wait.fd, nullptr);
 }
 
+// The kernel forgets a descriptor whose open file is closed for good, and ours are not duplicated
+// (epoll(7), "Questions and answers").
+void ReadyQueue::forget_before_close(Wait) {}
+
 std::span<void* const> ReadyQueue::wait(int milliseconds) {
   epoll_event events[most_at_once];
   const int count = epoll_wait(queue_.fd(), events, most_at_once, milliseconds);

@@ -202,17 +202,11 @@ class Player {
         pair_.client = Descriptor();
         return;
       case 'b':
-        undisturbed_ = false;
-        if (has_asker()) (void)send_what_fits(asker_.fd(), unescaped(line));
-        return settle();
       case 'e':
-        undisturbed_ = false;
-        if (has_asker()) (void)shutdown(asker_.fd(), SHUT_WR);
-        return settle();
       case 'r':
         undisturbed_ = false;
-        if (has_asker()) reset(asker_);
-        return settle();
+        if (has_asker()) act_as_backend(step, unescaped(line));
+        return;
       default:
         return;
     }
@@ -284,16 +278,19 @@ class Player {
   // Accepts whoever has asked since.
   bool has_asker() {
     const bool asks = wait_ && conversation_.is_for_backend(*wait_);
-    if (asks && is_ready(ports().backend().fd(), POLLIN, asker_ ? 0 : 1000)) {
+    if (asks && is_ready(ports().backend().fd(), POLLIN, asker_ ? 0 : 10)) {
       reset(asker_);
       asker_ = accept_client(ports().backend().fd(), Blocking::no);
     }
     return static_cast<bool>(asker_);
   }
 
-  // What the backend has sent arrives before the next step.
-  void settle() const {
-    if (wait_ && conversation_.is_for_backend(*wait_)) (void)is_ready(wait_->fd, POLLIN, 50);
+  void act_as_backend(char step, const std::string& text) {
+    if (step == 'b' && send_what_fits(asker_.fd(), text) == 0) return;
+    if (step == 'e' && shutdown(asker_.fd(), SHUT_WR) < 0) return;
+    if (step == 'r') reset(asker_);
+    // What the backend has done arrives before the next step.
+    if (wait_ && conversation_.is_for_backend(*wait_)) (void)is_ready(wait_->fd, POLLIN, 20);
   }
 
   // -- the end --

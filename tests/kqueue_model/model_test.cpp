@@ -118,6 +118,31 @@ struct Model {
   std::vector<struct kevent> ready_soon() const { return ready({5, 0}); }
 };
 
+// A signal each ten milliseconds: the first may come before the wait has begun.
+class Alarms {
+ public:
+  Alarms() {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    REQUIRE(sigaction(SIGALRM, &action, &before_) == 0);
+    set_interval(10'000);
+  }
+  Alarms(const Alarms&) = delete;
+  Alarms& operator=(const Alarms&) = delete;
+  ~Alarms() {
+    set_interval(0);
+    CHECK(sigaction(SIGALRM, &before_, nullptr) == 0);
+  }
+
+ private:
+  static void set_interval(suseconds_t microseconds) {
+    const itimerval interval{{0, microseconds}, {0, microseconds}};
+    CHECK(setitimer(ITIMER_REAL, &interval, nullptr) == 0);
+  }
+
+  struct sigaction before_ {};
+};
+
 }  // namespace
 
 TEST_CASE("a queue is a descriptor") {
@@ -410,22 +435,15 @@ TEST_CASE("a limit that runs out is no event, and not early") {
 }
 
 TEST_CASE("a signal ends the wait with EINTR, after the changes") {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  struct sigaction old_action {};
-  REQUIRE(sigaction(SIGALRM, &action, &old_action) == 0);
   const Pair pair = socket_pair();
   const Model model;
   const struct kevent change = change_for(pair.ours.fd(), EVFILT_READ, EV_ADD);
   struct kevent event;
-  // A signal each ten milliseconds: the first may come before the wait has begun.
-  const itimerval every{{0, 10'000}, {0, 10'000}};
-  REQUIRE(setitimer(ITIMER_REAL, &every, nullptr) == 0);
-  CHECK(kevent(model.queue.fd(), &change, 1, &event, 1, nullptr) == -1);
-  CHECK(errno == EINTR);
-  const itimerval never{};
-  REQUIRE(setitimer(ITIMER_REAL, &never, nullptr) == 0);
-  REQUIRE(sigaction(SIGALRM, &old_action, nullptr) == 0);
+  {
+    const Alarms alarms;
+    CHECK(kevent(model.queue.fd(), &change, 1, &event, 1, nullptr) == -1);
+    CHECK(errno == EINTR);
+  }
   put(pair.theirs.fd(), "x");
   CHECK(model.ready().size() == 1);
 }
@@ -658,4 +676,10 @@ TEST_CASE("ReadyQueue: a limit below a second, and one above") {
   int owner = 0;
   REQUIRE(queue.watch({pair.ours.fd(), Until::writable}, &owner));
   CHECK(queue.wait(3'600'000).size() == 1);
+}
+
+TEST_CASE("ReadyQueue: a signal ends the wait, and nothing is ready") {
+  ReadyQueue queue;
+  const Alarms alarms;
+  CHECK(queue.wait(-1).empty());
 }

@@ -191,7 +191,8 @@ TEST_CASE("request: a line ends in CR LF, and neither stands alone") {
         "GET / HTTP/1.1\rXHost: a\r\n\r\n", "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.0\rX\r\nContent-Length: 5\r\n\r\nhello", "\rGET / HTTP/1.0\r\n\r\n",
-        "GET / HTTP/1.0\r\n\r\r\n\r\n", "\r\r\nGET / HTTP/1.0\r\n\r\n"}) {
+        "GET / HTTP/1.0\r\n\r\r\n\r\n", "GET / HTTP/1.0\r\n\rX: y\r\n\r\n",
+        "\r\r\nGET / HTTP/1.0\r\n\r\n"}) {
     CAPTURE(shown(bad));
     CHECK(verdict(bad) == 400);
   }
