@@ -52,9 +52,12 @@ MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
 FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \
               $(basename $(notdir $(wildcard tests/measure/floors/*.cpp)))) floor_$(QUEUE))
 INSTRUMENTS = $(addprefix $(BUILD)/,demo load compare)
-TESTS     = $(addprefix $(BUILD)/tests/,unit behaviour instruments)
+TESTS     = $(addprefix $(BUILD)/tests/,unit replay behaviour instruments)
+REPLAY    = $(call objects,$(filter-out tests/fuzz/fuzz.cpp,$(wildcard tests/fuzz/*.cpp)) \
+              tests/unit/socket_pair.cpp tests/unit/reference.cpp)
 
 $(BUILD)/tests/unit:        $(UNIT) $(AWAIT) $(READY_QUEUE) $(STRAIGHT_LINE)
+$(BUILD)/tests/replay:      $(REPLAY) $(AWAIT)
 $(BUILD)/tests/behaviour:   $(BEHAVIOUR)
 $(BUILD)/tests/instruments: $(MEASURE_TESTS) $(MEASURE)
 $(BUILD)/attack:            $(ATTACK)
@@ -96,13 +99,16 @@ attack: all $(BUILD)/attack  ## the bad clients, at one server or at all, with a
 ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the least program possible
 	$(BUILD)/compare -d $(BUILD) $(EXPERIMENT)
 
+# Each folder of tests may bring rules of its own.
+-include $(wildcard tests/*/rules.mk)
+
 # -- looking after the code ------------------------------------------------------------------------
 
 SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp tests/*/*/*.hpp)
 SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh) .ci/run
 
 .PHONY: sanitize lint format clean help
-sanitize:  ## the tests with AddressSanitizer and UBSan, and the threads with ThreadSanitizer
+sanitize: $(BUILD)/tests/behaviour  ## the tests with AddressSanitizer and UBSan, and the threads with ThreadSanitizer
 	@tests/sanitize.sh '$(CXX)' '$(BUILD)' '$(SERVERS)' '$(CASE)'
 
 lint:  ## clang-format, clang-tidy and shellcheck
@@ -115,4 +121,4 @@ clean:  ## forgets everything that was built
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*##  */\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##  */\1	/p' Makefile $(wildcard tests/*/rules.mk) | expand -t 16

@@ -8,33 +8,30 @@
 #include "common/error.hpp"
 #include "common/exchange.hpp"
 
+namespace {
+
+// This client's connection has failed before we came to it; the next may be well (accept(2)).
+bool is_lost_client(int error) {
+  return error == ECONNABORTED || error == EPROTO || error == ENETDOWN || error == ENETUNREACH ||
+         error == EHOSTUNREACH || error == EPERM;
+}
+
+// Not a listener at all. Trying again will not help.
+bool is_broken_listener(int error) {
+  return error == EBADF || error == ENOTSOCK || error == EINVAL || error == EOPNOTSUPP;
+}
+
+}  // namespace
+
 Descriptor Acceptor::next_client(Time now) {
   resumes_at_.reset();
   Descriptor client = accept_client(listener_.fd(), blocking_);
   if (client) return client;
-  switch (const int error = errno) {
-    case EAGAIN:
-#if EWOULDBLOCK != EAGAIN
-    case EWOULDBLOCK:
-#endif
-    // This client's connection has failed before we came to it; the next may be well (accept(2)).
-    case ECONNABORTED:
-    case EPROTO:
-    case EPERM:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-    case ETIMEDOUT:
-      return client;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-      pause(now);
-      return client;
-    default:
-      throw CallFailed("accept", error, listener_.fd());
-  }
+  const int error = errno;
+  if (is_not_ready(error) || is_lost_client(error)) return client;
+  if (is_broken_listener(error)) throw CallFailed("accept", error, listener_.fd());
+  pause(now);  // EMFILE and its kin, or something new: either way not at once again
+  return client;
 }
 
 void turn_away(Descriptor client, int status) {

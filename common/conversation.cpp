@@ -137,7 +137,7 @@ std::optional<Wait> Conversation::read_row() {
 std::optional<Wait> Conversation::linger() {
   const ssize_t count = receive(client_.fd(), exchange_.room());
   const bool is_there = count > 0 || (count < 0 && is_not_ready(errno));
-  if (!is_there || stop_requested() || ++turns_lingered_ > most_turns_lingered) return over;
+  if (!is_there || stop_requested() || ++turns_lingered_ >= most_turns_lingered) return over;
   return wait(client_.fd(), Until::readable, Piece::linger);
 }
 

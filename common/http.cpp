@@ -464,6 +464,7 @@ ParsedAnswer parse_answer(std::string_view bytes, bool ended) {
   while (!head.empty()) {
     std::string_view content = cut(head, '\n');
     const std::string_view name = cut(content, ':');
+    if (name.empty() || !all(name, token)) return broken;
     if (!content.empty() && content.back() == '\r') content.remove_suffix(1);
     if (same_name(name, "transfer-encoding")) return broken;  // not allowed towards HTTP/1.0
     if (!same_name(name, "content-length")) continue;

@@ -96,7 +96,7 @@ Task<bool> AwaitConversation::read_request() {
       const bool is_there = co_await write_answers();
       if (!is_there) co_return false;
     } else {
-      if (exchange_.is_closing() || stop_requested()) co_return false;
+      if (exchange_.is_closing() || (stop_requested() && !is_ready_)) co_return false;
       const bool in_time = co_await readable(client_);
       if (!read_more(in_time)) co_return false;
     }

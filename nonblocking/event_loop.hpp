@@ -55,9 +55,8 @@ class EventLoop {
   // -- clients come --
 
   void start_accepting() {
-    if (!queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_))
-      throw CallFailed("watch", errno, acceptor_.fd());
-    is_accepting_ = true;
+    is_accepting_ = queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
+    if (!is_accepting_) acceptor_.pause(now_);
   }
 
   void stop_accepting() {

@@ -2,13 +2,15 @@
 # run.sh — runs the tests: the unit cases first, then every behaviour case against every server,
 # two servers at a time.
 #
-# Usage: tests/run.sh BUILD 'SERVERS' [CASE]
+# Usage: tests/run.sh BUILD 'SERVERS' [CASE] [TESTS]
+#   TESTS is where the test programs are, if not in BUILD/tests.
 #   CASE is a pattern such as '*half-close*'; with it, or for one server, only behaviour runs.
 # Ends with one line, "N passed, N failed", and with status 0 if none failed.
 set -u
 build=$1
 servers=$2
 case_pattern=${3:-}
+tests=${4:-$build/tests}
 here=$(mktemp -d "${TMPDIR:-/tmp}/two-ways-tests.XXXXXX") || exit 1
 trap 'rm -rf "$here"' EXIT
 trap 'exit 130' INT TERM
@@ -29,24 +31,24 @@ report() {
     cat "$here/$1.log"
     failed_programs="$failed_programs $1"
   fi
-  printf '%-24s %s\n' "$1" "$(grep 'test cases:' "$here/$1.log" || echo 'did not finish')"
+  printf '%-24s %s\n' "$1" "$(grep 'test cases:' "$here/$1.log" || tail -n 1 "$here/$1.log")"
 }
 
 run_behaviour() {
   if [ -n "$case_pattern" ]; then
-    run_quietly "$1" "$build/tests/behaviour" "--build=$build" "--server=$1" "-tc=$case_pattern"
+    run_quietly "$1" "$tests/behaviour" "--build=$build" "--server=$1" "-tc=$case_pattern"
   else
-    run_quietly "$1" "$build/tests/behaviour" "--build=$build" "--server=$1"
+    run_quietly "$1" "$tests/behaviour" "--build=$build" "--server=$1"
   fi
 }
 
 failed_programs=
 names=
 
-if [ -z "$case_pattern" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
+if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
   for program in unit replay instruments kqueue_model; do
-    [ -x "$build/tests/$program" ] || continue
-    run_quietly "$program" "$build/tests/$program"
+    [ -x "$tests/$program" ] || continue
+    run_quietly "$program" "$tests/$program"
     report "$program"
     names="$names $program"
   done
