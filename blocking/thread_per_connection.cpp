@@ -81,7 +81,7 @@ class ThreadServer {
     pthread_t thread;
     const int error = pthread_create(&thread, &attributes_, run_worker, worker.get());
     if (error == 0) {
-      worker.release();  // the thread's own now
+      (void)worker.release();  // the thread's own now
       ++thread_count_;
       Counters::count(counters.accepted);
     } else {  // EAGAIN: no memory for a stack, or a limit on threads (pthread_create(3))

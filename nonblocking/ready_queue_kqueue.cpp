@@ -57,9 +57,11 @@ void ReadyQueue::forget(Wait wait) {
   (void)apply(queue_.fd(), &change, 1);
 }
 
-// The kernel forgets a closed descriptor, too. But to delete the filter first costs little and keeps
-// an event that was under way from being told afterwards.
-void ReadyQueue::forget_before_close(Wait wait) { forget(wait); }
+// The kernel forgets a closed descriptor, too. But to delete the filter first costs little and
+// keeps an event that was under way from being told afterwards.
+void ReadyQueue::forget_before_close(Wait wait) {
+  forget(wait);
+}
 
 std::span<void* const> ReadyQueue::wait(int milliseconds) {
   struct kevent events[most_at_once];

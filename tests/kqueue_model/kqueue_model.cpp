@@ -409,7 +409,7 @@ bool is_valid(const timespec& limit) {
 
 std::optional<Time> deadline_after(const timespec* limit) {
   if (limit == nullptr) return std::nullopt;
-  constexpr time_t most = 24 * 60 * 60;  // as the manual page admits under BUGS
+  constexpr time_t most = 86'400;  // a day, as the manual page admits under BUGS
   if (limit->tv_sec >= most) return Clock::now() + std::chrono::seconds(most);
   return Clock::now() + std::chrono::seconds(limit->tv_sec) +
          std::chrono::nanoseconds(limit->tv_nsec);

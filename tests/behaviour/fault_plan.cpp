@@ -1,0 +1,99 @@
+#include "tests/behaviour/fault_plan.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "common/error.hpp"
+#include "common/socket.hpp"
+
+std::span<const FaultKind> all_fault_kinds() {
+  static constexpr FaultKind all[] = {
+      {Fault::short_read, "short_read", 30, "recv brings less than there is, down to one byte"},
+      {Fault::short_write, "short_write", 30, "send takes less than it could, down to one byte"},
+      {Fault::interrupted, "eintr", 15, "EINTR from any call that may wait, and from close"},
+      {Fault::spurious, "spurious", 20, "ready, and then EAGAIN (non-blocking sockets)"},
+      {Fault::no_descriptor, "emfile", 10, "EMFILE from accept and socket"},
+      {Fault::no_file, "enfile", 10, "ENFILE from accept and socket"},
+      {Fault::no_buffer, "enobufs", 10, "ENOBUFS from accept and socket"},
+      {Fault::no_kernel_memory, "enomem", 10, "ENOMEM from accept, socket and epoll_ctl"},
+      {Fault::aborted, "econnaborted", 10, "ECONNABORTED from accept; that client is gone"},
+      {Fault::broken_pipe, "epipe", 2, "EPIPE from send; that connection is dead"},
+      {Fault::reset, "econnreset", 2, "ECONNRESET from recv or send; that connection is dead"},
+      {Fault::no_thread, "no_thread", 15, "EAGAIN from pthread_create"},
+      {Fault::no_memory, "bad_alloc", 2, "std::bad_alloc from operator new"},
+      {Fault::delay, "delay", 10, "a call completes up to two milliseconds late"},
+  };
+  static_assert(std::size(all) == fault_kinds);
+  return all;
+}
+
+namespace {
+
+std::string absolute(const std::string& path) {
+  char* const resolved = realpath(path.c_str(), nullptr);
+  if (resolved == nullptr)
+    throw std::runtime_error("there is no library " + path +
+                             " (it is built on Linux only: LD_PRELOAD and epoll)");
+  const std::string text = resolved;
+  std::free(resolved);
+  return text;
+}
+
+}  // namespace
+
+FaultPlan::FaultPlan(const std::string& library, Faults faults, std::uint64_t seed, double share)
+    : library_(absolute(library)), faults_(faults), seed_(seed), share_(share) {
+  char name[] = "/tmp/faults.XXXXXX";
+  const Descriptor file(mkstemp(name));
+  if (!file) throw CallFailed("mkstemp", errno);
+  board_path_ = name;
+  if (ftruncate(file.fd(), sizeof(FaultBoard)) < 0) throw CallFailed("ftruncate", errno);
+  void* const memory =
+      mmap(nullptr, sizeof(FaultBoard), PROT_READ | PROT_WRITE, MAP_SHARED, file.fd(), 0);
+  if (memory == MAP_FAILED) throw CallFailed("mmap", errno);
+  board_ = static_cast<FaultBoard*>(memory);
+}
+
+FaultPlan::~FaultPlan() {
+  munmap(board_, sizeof(FaultBoard));
+  unlink(board_path_.c_str());
+}
+
+std::string FaultPlan::command_words() const {
+  std::string words = "FAULTS=seed=" + std::to_string(seed_);
+  for (const FaultKind& kind : all_fault_kinds()) {
+    if ((faults_ & only(kind.fault)) == 0) continue;
+    char text[64];
+    std::snprintf(text, sizeof text, ",%s=%g", kind.name, kind.percent * share_);
+    words += text;
+  }
+  return words;
+}
+
+std::vector<std::string> FaultPlan::environment() const {
+  // AddressSanitizer wants to be the first library of all, and can do without.
+  const char* const options = std::getenv("ASAN_OPTIONS");
+  const std::string before = options == nullptr ? "" : std::string(options) + ":";
+  return {"LD_PRELOAD=" + library_, command_words(), "FAULTS_BOARD=" + board_path_,
+          "ASAN_OPTIONS=" + before + "verify_asan_link_order=0"};
+}
+
+FaultCounts FaultPlan::counts() const {
+  FaultCounts counts{};
+  for (std::size_t i = 0; i < fault_kinds; ++i) counts[i] = board_->injected[i];
+  return counts;
+}
+
+std::uint64_t FaultPlan::happened(Faults kinds) const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < fault_kinds; ++i)
+    if ((kinds & (1u << i)) != 0) sum += board_->injected[i];
+  return sum;
+}

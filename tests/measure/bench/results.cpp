@@ -1,0 +1,172 @@
+#include "tests/measure/bench/results.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <set>
+
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+std::string x_text(double x) {
+  return with_commas(static_cast<std::uint64_t>(std::llround(x)));
+}
+
+std::string csv_number(double number) {
+  char room[64];
+  std::snprintf(room, sizeof room, "%.6g", number);
+  return room;
+}
+
+// A reason may hold commas and quotes (RFC 4180).
+std::string csv_text(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c == '\n' ? ' ' : c;
+  }
+  return quoted + "\"";
+}
+
+}  // namespace
+
+void Results::remember(const std::string& model) {
+  if (std::find(models_.begin(), models_.end(), model) == models_.end()) models_.push_back(model);
+}
+
+void Results::add(const std::string& model, double x, const std::string& metric, double value) {
+  remember(model);
+  const Key key{model, x, metric};
+  if (samples_.find(key) == samples_.end()) order_.push_back(key);
+  samples_[key].push_back(value);
+}
+
+void Results::fail(const std::string& model, double x, const std::string& reason) {
+  remember(model);
+  failures_.try_emplace({model, x}, reason);
+}
+
+bool Results::failed(const std::string& model, double x) const {
+  return failures_.find({model, x}) != failures_.end();
+}
+
+std::optional<Spread> Results::spread(const std::string& model, double x,
+                                      const std::string& metric) const {
+  const auto found = samples_.find({model, x, metric});
+  if (found == samples_.end() || failed(model, x)) return std::nullopt;
+  const std::vector<double>& values = found->second;
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  return Spread{median(values), *least, *most, values.size()};
+}
+
+std::optional<double> Results::find(const std::string& model, double x,
+                                    const std::string& metric) const {
+  const auto found = spread(model, x, metric);
+  if (!found) return std::nullopt;
+  return found->median;
+}
+
+std::vector<std::string> Results::failures() const {
+  std::vector<std::string> lines;
+  for (const auto& [where, reason] : failures_)
+    lines.push_back(where.first + " at " + x_text(where.second) + ": " + reason);
+  return lines;
+}
+
+std::vector<double> Results::points(const std::string& metric) const {
+  std::set<double> points;
+  for (const Key& key : order_)
+    if (std::get<2>(key) == metric) points.insert(std::get<1>(key));
+  for (const auto& failure : failures_) points.insert(failure.first.second);
+  return {points.begin(), points.end()};
+}
+
+std::string Results::csv() const {
+  std::string text = "model," + x_name_ + ",metric,median,min,max,repeats,failure\n";
+  for (const Key& key : order_) {
+    const auto& [model, x, metric] = key;
+    const auto found = spread(model, x, metric);
+    if (!found) continue;
+    text += model + "," + csv_number(x) + "," + metric + "," + csv_number(found->median) + "," +
+            csv_number(found->least) + "," + csv_number(found->most) + "," +
+            std::to_string(found->repeats) + ",\n";
+  }
+  for (const auto& [where, reason] : failures_)
+    text += where.first + "," + csv_number(where.second) + ",,,,,," + csv_text(reason) + "\n";
+  return text;
+}
+
+std::string Results::cell(const std::string& model, double x, const std::string& metric,
+                          const NumberFormat& format) const {
+  if (failed(model, x)) return "FAILED";
+  const auto found = find(model, x, metric);
+  return found ? format(*found) : "-";
+}
+
+std::string Results::table(const std::string& metric, const NumberFormat& format) const {
+  std::vector<std::string> titles{x_name_};
+  const std::vector<double> xs = points(metric);
+  for (const double x : xs) titles.push_back(x_text(x));
+  TextTable table(titles);
+  for (const std::string& model : models_) {
+    std::vector<std::string> cells{model};
+    for (const double x : xs) cells.push_back(cell(model, x, metric, format));
+    table.add(cells);
+  }
+  return table.text();
+}
+
+std::string Results::table_by_x(const std::string& metric, const NumberFormat& format,
+                                const std::vector<std::string>& models) const {
+  std::vector<std::string> titles{x_name_};
+  titles.insert(titles.end(), models.begin(), models.end());
+  TextTable table(titles);
+  for (const double x : points(metric)) {
+    std::vector<std::string> cells{x_text(x)};
+    for (const std::string& model : models) cells.push_back(cell(model, x, metric, format));
+    table.add(cells);
+  }
+  return table.text();
+}
+
+std::string Results::table_at(double x, const std::vector<Column>& columns) const {
+  std::vector<std::string> titles{""};
+  for (const Column& column : columns) titles.push_back(column.title);
+  TextTable table(titles);
+  for (const std::string& model : models_) {
+    std::vector<std::string> cells{model};
+    bool any = false;
+    for (const Column& column : columns) {
+      cells.push_back(cell(model, x, column.metric, column.format));
+      any = any || cells.back() != "-";
+    }
+    if (any) table.add(cells);
+  }
+  return table.text();
+}
+
+std::string draw_bars(const std::vector<Bar>& bars, bool logarithmic) {
+  constexpr double width = 46;
+  std::size_t label_width = 0;
+  double most = 0;
+  double least = 1e300;
+  for (const Bar& bar : bars) {
+    label_width = std::max(label_width, bar.label.size());
+    most = std::max(most, bar.value);
+    if (bar.value > 0) least = std::min(least, bar.value);
+  }
+  std::string text;
+  for (const Bar& bar : bars) {
+    double share = most > 0 ? bar.value / most : 0;
+    // The least has a length too: a tenth of one factor of ten.
+    if (logarithmic && bar.value > 0 && most > least)
+      share = (std::log10(bar.value / least) + 0.1) / (std::log10(most / least) + 0.1);
+    const auto length = static_cast<std::size_t>(std::max(0.0, share * width) + 0.5);
+    text += "  " + bar.label + std::string(label_width - bar.label.size(), ' ') + " |" +
+            std::string(length, '#') + (length > 0 ? " " : "") + bar.text + "\n";
+  }
+  return text;
+}

@@ -1,0 +1,80 @@
+// results.hpp — what an experiment has found, number by number.
+//
+// Gives: samples by model, by x (clients, milliseconds...) and by metric; their median, least and
+//        most; a tidy CSV file; tables and bars for a terminal.
+// Do:    add one sample per repeat. fail() a model at an x where it did not do its work: from then
+//        on it has no numbers there, whatever other repeats have found.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+struct Spread {
+  double median = 0;
+  double least = 0;
+  double most = 0;
+  std::size_t repeats = 0;
+};
+
+// How a number is written in a table.
+using NumberFormat = std::function<std::string(double)>;
+
+class Results {
+ public:
+  // `x_name` is the CSV's name for what is varied: "idle_clients".
+  explicit Results(std::string x_name) : x_name_(std::move(x_name)) {}
+
+  void add(const std::string& model, double x, const std::string& metric, double value);
+  void fail(const std::string& model, double x, const std::string& reason);
+
+  std::optional<Spread> spread(const std::string& model, double x, const std::string& metric) const;
+  // The median; nothing if there are no samples, or the model has failed there.
+  std::optional<double> find(const std::string& model, double x, const std::string& metric) const;
+  bool failed(const std::string& model, double x) const;
+  std::vector<std::string> failures() const;  // "poll_loop at 1,000: ..."
+
+  std::vector<std::string> models() const { return models_; }
+  // The values of x at which a metric has samples or a model has failed, in order.
+  std::vector<double> points(const std::string& metric) const;
+
+  // Lines "model,x,metric,median,min,max,repeats,failure".
+  std::string csv() const;
+  // A row for each model, a column for each x. A model without numbers has "-", a failed one
+  // "FAILED".
+  std::string table(const std::string& metric, const NumberFormat& format) const;
+  // The same the other way round, for many x and few models.
+  std::string table_by_x(const std::string& metric, const NumberFormat& format,
+                         const std::vector<std::string>& models) const;
+  // One row for each model at one x, and a column for each metric: its title, name and format.
+  struct Column {
+    std::string title;
+    std::string metric;
+    NumberFormat format;
+  };
+  std::string table_at(double x, const std::vector<Column>& columns) const;
+
+ private:
+  using Key = std::tuple<std::string, double, std::string>;
+  std::string cell(const std::string& model, double x, const std::string& metric,
+                   const NumberFormat& format) const;
+  void remember(const std::string& model);
+
+  std::string x_name_;
+  std::vector<std::string> models_;  // in order of appearance
+  std::vector<Key> order_;
+  std::map<Key, std::vector<double>> samples_;
+  std::map<std::pair<std::string, double>, std::string> failures_;
+};
+
+// Bars in text, one line each. `logarithmic`: each column is a fixed factor.
+struct Bar {
+  std::string label;
+  double value = 0;
+  std::string text;  // behind the bar
+};
+std::string draw_bars(const std::vector<Bar>& bars, bool logarithmic = false);
