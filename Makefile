@@ -28,6 +28,10 @@ objects       = $(patsubst %.cpp,$(BUILD)/objects/%.o,$(1))
 COMMON        = $(call objects,$(filter-out common/slow_backend.cpp,$(wildcard common/*.cpp)))
 STRAIGHT_LINE = $(call objects,blocking/straight_line.cpp)
 READY_QUEUE   = $(call objects,nonblocking/ready_queue_$(QUEUE).cpp)
+ifeq ($(QUEUE),kqueue_model)
+  INCLUDES    += -Itests/kqueue_model
+  READY_QUEUE = $(call objects,nonblocking/ready_queue_kqueue.cpp tests/kqueue_model/kqueue_model.cpp)
+endif
 AWAIT         = $(call objects,nonblocking/await_conversation.cpp)
 
 .PHONY: all
@@ -65,6 +69,11 @@ $(INSTRUMENTS): $(BUILD)/%: $(BUILD)/objects/tests/measure/%_main.o $(MEASURE)
 $(FLOORS):      $(BUILD)/%: $(BUILD)/objects/tests/measure/floors/%.o
 
 $(PROGRAMS) $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack: $(COMMON)
+	@mkdir -p $(@D)
+	$(LINK) $^ -o $@
+
+# Goes with QUEUE=kqueue_model only.
+$(BUILD)/tests/kqueue_model: $(call objects,tests/kqueue_model/model_test.cpp) $(READY_QUEUE) $(COMMON)
 	@mkdir -p $(@D)
 	$(LINK) $^ -o $@
 

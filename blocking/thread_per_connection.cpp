@@ -69,7 +69,9 @@ class ThreadServer {
 
   void set_stack_size() {
     if (options_.stack_kib == 0) return;
-    const int error = pthread_attr_setstacksize(&attributes_, options_.stack_kib * 1024);
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t pages = (options_.stack_kib * 1024 + page - 1) / page;  // macOS insists
+    const int error = pthread_attr_setstacksize(&attributes_, pages * page);
     if (error != 0) throw CallFailed("pthread_attr_setstacksize", error);
   }
 

@@ -33,6 +33,8 @@ std::string missing_need(const Check& check, const Context& context) {
     return "this system does not answer questions about single sockets (NETLINK_SOCK_DIAG)";
   if ((check.needs & need_plain_build) != 0 && context.sanitizers().any())
     return "the server is built with a sanitizer, which brings costs of its own";
+  if ((check.needs & need_peace) != 0 && context.tested().faults != nullptr)
+    return "it would measure the faults";
   return "";
 }
 
@@ -46,13 +48,20 @@ std::string full_story(const Check& check, const std::string& story, const Conte
 }
 
 Result run_once(const Check& check, const Tested& tested, const std::string& again) {
-  Context context(tested);
+  Context context(tested, check.disturbed_by);
   try {
     if (const std::string missing = missing_need(check, context); !missing.empty())
       throw Skipped{missing};
-    check.run(context);
+    std::string disturbance;
+    try {
+      check.run(context);
+    } catch (const Disturbed& disturbed) {
+      disturbance = disturbed.how;
+    }
     context.expect_healthy();
-    return {};
+    if (tested.faults == nullptr) return {};
+    context.expect_recovery();
+    return {disturbance.empty() ? Outcome::passed : Outcome::disturbed, disturbance};
   } catch (const Failed& failed) {
     return {Outcome::failed, full_story(check, failed.story, context, again)};
   } catch (const Skipped& skipped) {
@@ -91,7 +100,8 @@ std::vector<Check> all_checks() {
   return all;
 }
 
-Context::Context(const Tested& tested) : tested_(tested), sanitizers_(sanitizers_in(tested.path)) {}
+Context::Context(const Tested& tested, Faults disturbed_by)
+    : tested_(tested), sanitizers_(sanitizers_in(tested.path)), disturbed_by_(disturbed_by) {}
 
 Patience Context::patience() const {
   if (own_patience_) return *own_patience_;
@@ -112,10 +122,18 @@ ServerProcess& Context::start(const Launch& launch) {
   std::string words = "started " + tested_.name;
   for (const std::string& argument : complete.arguments) words += " " + argument;
   note(words);
+  if (tested_.faults != nullptr)
+    for (std::string& setting : tested_.faults->environment())
+      complete.environment.push_back(std::move(setting));
   try {
     server_ = std::make_unique<ServerProcess>(tested_.path, complete);
   } catch (const StartFailed& trouble) {
     fail(trouble.what());
+  }
+  if (tested_.faults != nullptr && complete.expect_ready) {
+    if (!tested_.faults->is_loaded()) throw std::runtime_error("the faults have not been loaded");
+    first_descriptors_ = descriptors_of(server_->pid()).value_or(0);
+    first_threads_ = threads_of(server_->pid()).size();
   }
   return *server_;
 }
@@ -137,6 +155,12 @@ void Context::scene(std::string done, std::string expected) {
 }
 
 void Context::fail(const std::string& seen) const {
+  const FaultPlan* const faults = tested_.faults;
+  if (faults != nullptr && faults->happened(disturbed_by_) > 0) throw Disturbed{seen};
+  fail_for_certain(seen);
+}
+
+void Context::fail_for_certain(const std::string& seen) const {
   std::string story = done_ + "\nExpected: " + expected_ + "\nInstead: " + seen;
   if (server_) {
     if (const auto status = server_->status_if_ended())
@@ -271,6 +295,24 @@ void Context::expect_healthy() {
     fail("everything went well, but on SIGTERM afterwards, with all clients gone or idle, the " +
          ("server does not end; " + describe_server()));
   expect_healthy();
+}
+
+void Context::expect_recovery() {
+  tested_.faults->off();
+  disturbed_by_ = 0;
+  if (!server_ || server_->status_if_ended()) return;  // that has been looked at already
+  scene(done_ + " Then, with all those clients gone, the faults were turned off.",
+        "the server serves the next client, and nothing is left of the others.");
+  (void)limit_descriptors_of(server_->pid(), descriptor_limit());
+  settle();
+  if (first_descriptors_ == 0 || first_threads_ == 0) return;
+  eventually(
+      [&] { return descriptors() <= first_descriptors_ && threads() <= first_threads_; },
+      [&] {
+        return "it had " + std::to_string(first_descriptors_) + " descriptors and " +
+               std::to_string(first_threads_) + " threads when it was ready, and now has " +
+               std::to_string(descriptors()) + " and " + std::to_string(threads());
+      });
 }
 
 std::string Context::describe_server() const {

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/behaviour/fault_plan.hpp"
 #include "tests/behaviour/observe.hpp"
 #include "tests/behaviour/server_process.hpp"
 
@@ -49,6 +50,7 @@ using Needs = unsigned;
 inline constexpr Needs need_proc = 1;         // /proc/PID
 inline constexpr Needs need_sockets = 2;      // exact questions about one socket
 inline constexpr Needs need_plain_build = 4;  // a server without sanitizers
+inline constexpr Needs need_peace = 8;        // no faults on purpose: it measures, or leaves work
 
 class Context;
 
@@ -57,6 +59,9 @@ struct Check {
   const char* title = "";
   Models models = every;
   Needs needs = 0;
+  // Under these faults a client may be closed instead of served, or the check's own count be off:
+  // then it ends early, and what must hold is: right or closed, alive, others served, nothing left.
+  Faults disturbed_by = breaking_faults;
   const char* hint = "";    // a question
   const char* lesson = "";  // where the text explains it
   void (*run)(Context&) = nullptr;
@@ -74,16 +79,23 @@ struct Inconclusive {  // the tester itself was held up too long to judge
   std::string why;
 };
 
+// A fault on purpose has ended the check early, by right.
+struct Disturbed {
+  std::string how;
+};
+
 // The program that a check is run against.
 struct Tested {
   std::string name;
   std::string path;
   Models model = 0;
+  FaultPlan* faults = nullptr;  // what its system calls suffer; somebody else's
 };
 
 class Context {
  public:
-  explicit Context(const Tested& tested);
+  // `disturbed_by`: see Check.
+  explicit Context(const Tested& tested, Faults disturbed_by = 0);
 
   const Tested& tested() const { return tested_; }
   bool is(Models models) const { return (tested_.model & models) != 0; }
@@ -99,7 +111,10 @@ class Context {
 
   // What is being done and what should come of it: the first lines of every failure.
   void scene(std::string done, std::string expected);
+  // Throws Failed; or Disturbed, if a fault on purpose may be the cause.
   [[noreturn]] void fail(const std::string& seen) const;
+  // Throws Failed: no fault excuses an answer that is wrong, or an end that is not clean.
+  [[noreturn]] void fail_for_certain(const std::string& seen) const;
   void expect(bool holds, const std::string& seen) const;
 
   // One line of the transcript that a failure ends with.
@@ -132,6 +147,9 @@ class Context {
   void forget_server() { server_.reset(); }
   // Is it alive, and has no sanitizer complained?
   void expect_healthy();
+  // Without faults from now on, and with all clients of the check gone: does it serve the next one,
+  // and is nothing left of the others?
+  void expect_recovery();
 
   // What can be said of the server's state at the moment.
   std::string describe_server() const;
@@ -146,9 +164,12 @@ class Context {
   std::vector<std::string> steps_;
   int clients_ = 0;
   std::optional<Patience> own_patience_;
+  Faults disturbed_by_ = 0;
+  std::size_t first_descriptors_ = 0;  // of the server that runs, when it was ready
+  std::size_t first_threads_ = 0;
 };
 
-enum class Outcome { passed, failed, skipped, inconclusive, broken };
+enum class Outcome { passed, disturbed, failed, skipped, inconclusive, broken };
 
 struct Result {
   Outcome outcome = Outcome::passed;

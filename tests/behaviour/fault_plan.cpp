@@ -13,27 +13,6 @@
 #include "common/error.hpp"
 #include "common/socket.hpp"
 
-std::span<const FaultKind> all_fault_kinds() {
-  static constexpr FaultKind all[] = {
-      {Fault::short_read, "short_read", 30, "recv brings less than there is, down to one byte"},
-      {Fault::short_write, "short_write", 30, "send takes less than it could, down to one byte"},
-      {Fault::interrupted, "eintr", 15, "EINTR from any call that may wait, and from close"},
-      {Fault::spurious, "spurious", 20, "ready, and then EAGAIN (non-blocking sockets)"},
-      {Fault::no_descriptor, "emfile", 10, "EMFILE from accept and socket"},
-      {Fault::no_file, "enfile", 10, "ENFILE from accept and socket"},
-      {Fault::no_buffer, "enobufs", 10, "ENOBUFS from accept and socket"},
-      {Fault::no_kernel_memory, "enomem", 10, "ENOMEM from accept, socket and epoll_ctl"},
-      {Fault::aborted, "econnaborted", 10, "ECONNABORTED from accept; that client is gone"},
-      {Fault::broken_pipe, "epipe", 2, "EPIPE from send; that connection is dead"},
-      {Fault::reset, "econnreset", 2, "ECONNRESET from recv or send; that connection is dead"},
-      {Fault::no_thread, "no_thread", 15, "EAGAIN from pthread_create"},
-      {Fault::no_memory, "bad_alloc", 2, "std::bad_alloc from operator new"},
-      {Fault::delay, "delay", 10, "a call completes up to two milliseconds late"},
-  };
-  static_assert(std::size(all) == fault_kinds);
-  return all;
-}
-
 namespace {
 
 std::string absolute(const std::string& path) {
@@ -68,7 +47,7 @@ FaultPlan::~FaultPlan() {
 
 std::string FaultPlan::command_words() const {
   std::string words = "FAULTS=seed=" + std::to_string(seed_);
-  for (const FaultKind& kind : all_fault_kinds()) {
+  for (const FaultKind& kind : all_fault_kinds) {
     if ((faults_ & only(kind.fault)) == 0) continue;
     char text[64];
     std::snprintf(text, sizeof text, ",%s=%g", kind.name, kind.percent * share_);

@@ -271,7 +271,7 @@ void read_settings() {
       seed = std::strtoull(value + 1, nullptr, 10);
       known = true;
     }
-    for (const FaultKind& kind : all_fault_kinds()) {
+    for (const FaultKind& kind : all_fault_kinds) {
       if (value == nullptr || std::strlen(kind.name) != name ||
           std::strncmp(item, kind.name, name) != 0)
         continue;

@@ -1,0 +1,5 @@
+.PHONY: everything check-macos
+everything: all $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack
+
+check-macos:  ## compiles and links everything for macOS, on Linux
+	@tests/macos/check.sh $(BUILD)

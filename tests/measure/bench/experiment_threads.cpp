@@ -1,0 +1,217 @@
+// threads — what a silent client costs: threads, address space, memory of the process, and three
+// kinds of memory in the kernel.
+//
+// Reserved is address space: a promise, which costs next to nothing until it is used. Resident is
+// memory. A thread's kernel stack, its page tables and its other kernel records are memory too, and
+// belong to no process's resident set. The kernel's numbers for stacks and slabs are the whole
+// machine's: what else starts or ends meanwhile is in them, and so is the client's end of each
+// connection, which lives on the same machine here.
+
+#include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/kernel_memory.hpp"
+#include "tests/measure/limits.hpp"
+#include "tests/measure/process_reading.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+constexpr std::size_t steps[] = {1, 100, 1'000, 5'000, 10'000};
+
+std::vector<BenchModel> models() {
+  std::vector<BenchModel> all = many_client_models();
+  all.insert(all.begin() + 1,
+             BenchModel{"threads, -s 64", "thread_per_connection", {"-s", "64"}, 0});
+  return all;
+}
+
+void add_growth(Bench& bench, const std::string& model, std::size_t count, const char* metric,
+                std::optional<std::uint64_t> before, std::optional<std::uint64_t> after) {
+  if (!before || !after) return;
+  bench.results.add(model, static_cast<double>(count), metric,
+                    static_cast<double>(*after) - static_cast<double>(*before));
+}
+
+struct Weight {
+  ProcessReading process;
+  KernelMemory kernel;
+};
+
+Weight weigh(pid_t process) {
+  return {read_process(process), read_kernel_memory()};
+}
+
+void hold(Bench& bench, const BenchModel& model, std::size_t most) {
+  std::size_t count = 0;
+  bench.attempt(model, 1, [&] {
+    Contender server = bench.start(model);
+    LoadLoop loop;
+    ClientGroup group(loop, server.port);
+    const Weight before = weigh(server.process.pid());
+    try {
+      for (const std::size_t step : steps) {
+        if (step > most || (model.most_clients > 0 && step > model.most_clients)) break;
+        group.connect(step - count);
+        count = step;
+        Bench::check(group, "holding them", server);
+        const Weight now = weigh(server.process.pid());
+        if (now.process.threads)
+          bench.results.add(model.name, static_cast<double>(count), "threads",
+                            static_cast<double>(*now.process.threads));
+        const auto add = [&](const char* metric, auto field_before, auto field_now) {
+          add_growth(bench, model.name, count, metric, field_before, field_now);
+        };
+        add("reserved_bytes", before.process.reserved_bytes, now.process.reserved_bytes);
+        add("resident_bytes", before.process.resident_bytes, now.process.resident_bytes);
+        add("page_table_bytes", before.process.page_table_bytes, now.process.page_table_bytes);
+        add("kernel_stack_bytes", before.kernel.stacks, now.kernel.stacks);
+        add("kernel_records_bytes", before.kernel.slab, now.kernel.slab);
+        add("socket_buffer_bytes", before.kernel.socket_buffers, now.kernel.socket_buffers);
+      }
+    } catch (const WorkFailed& failure) {
+      return bench.results.fail(model.name, static_cast<double>(count), failure.reason);
+    }
+    group.leave();
+    Bench::stop(server);
+  });
+}
+
+// As many as one process may have, up to 50,000, on one thread.
+void hold_crowd(Bench& bench, const BenchModel& model) {
+  const Allowance allowance = allowed_clients(50'000, 100);
+  bench.note("one thread was given " + with_commas(allowance.clients) + " idle clients" +
+             (allowance.limit.empty() ? "; 50,000 were wished for, and no limit was met"
+                                      : " instead of 50,000, because of " + allowance.limit));
+  const auto x = static_cast<double>(allowance.clients);
+  bench.attempt(model, x, [&] {
+    Contender server = bench.start(model);
+    LoadLoop loop;
+    ClientGroup group(loop, server.port);
+    const ProcessReading before = read_process(server.process.pid());
+    const auto start = LoadClock::now();
+    group.connect(allowance.clients);
+    Bench::check(group, "holding a crowd", server);
+    bench.results.add(model.name, x, "connect_s",
+                      std::chrono::duration<double>(LoadClock::now() - start).count());
+    const ProcessReading now = read_process(server.process.pid());
+    if (now.threads) bench.results.add(model.name, x, "threads", static_cast<double>(*now.threads));
+    add_growth(bench, model.name, allowance.clients, "resident_bytes", before.resident_bytes,
+               now.resident_bytes);
+    // They are not only held: everybody is answered once more.
+    group.closed_loop_requests(allowance.clients);
+    Bench::check(group, "a second request from each", server);
+    if (group.served() != allowance.clients) throw WorkFailed{"not all were answered again"};
+    group.leave();
+    Bench::stop(server);
+  });
+}
+
+void run(Bench& bench) {
+  // A thread each, and room for the generator's own.
+  const Allowance allowance = allowed_clients(10'000, 400);
+  if (!allowance.limit.empty())
+    bench.note("at most " + with_commas(allowance.clients) + " idle clients, because of " +
+               allowance.limit);
+  const auto all = models();
+  bench.interleave(all, [&](std::size_t, const BenchModel& model) {
+    hold(bench, model, allowance.clients);
+  });
+  bench.interleave(std::size_t{1}, [&](std::size_t repeat, std::size_t) {
+    if (!bench.quick() || repeat == 0) hold_crowd(bench, many_client_models()[3]);
+  });
+}
+
+std::optional<double> each(const Results& results, const std::string& model, double count,
+                           const std::string& metric) {
+  const auto all = results.find(model, count, metric);
+  if (!all) return std::nullopt;
+  return *all / count;
+}
+
+std::string bytes_cell(const std::optional<double>& value) {
+  return value ? in_bytes(*value) : "-";
+}
+
+// The largest number of clients that a model held, of the steps.
+double most_held(const Results& results, const std::string& model) {
+  double most = 0;
+  for (const std::size_t step : steps)
+    if (results.find(model, static_cast<double>(step), "threads")) most = static_cast<double>(step);
+  return most;
+}
+
+void print_per_client(Bench& bench) {
+  TextTable table({"each of", "clients\nheld", "\nthreads", "address space\nreserved",
+                   "memory\nresident", "kernel\nstacks", "page\ntables", "sockets and\nrecords (*)"});
+  const Results& results = bench.results;
+  for (const BenchModel& model : models()) {
+    const double held = most_held(results, model.name);
+    if (held == 0) {
+      table.add_across(model.name, "FAILED: see below");
+      continue;
+    }
+    const auto cell = [&](const char* metric) {
+      return bytes_cell(each(results, model.name, held, metric));
+    };
+    const auto slab = each(results, model.name, held, "kernel_records_bytes");
+    table.add({model.name, plain_number(held),
+               plain_number(results.find(model.name, held, "threads").value_or(0)),
+               cell("reserved_bytes"), cell("resident_bytes"), cell("kernel_stack_bytes"),
+               cell("page_table_bytes"), bytes_cell(slab)});
+  }
+  bench.print("Per silent client, at the most that each held:\n" + table.text());
+  bench.print(wrapped("(*) the kernel's slabs: sockets, both ends of each connection, descriptors, "
+                      "and, for a thread, its task record; of the whole machine.",
+                      100, "  "));
+}
+
+// What other systems' default stacks would make of it. Address space only.
+void print_stack_sizes(Bench& bench) {
+  const std::pair<const char*, double> sizes[] = {
+      {"glibc (8 MiB, from ulimit -s)", 8192}, {"FreeBSD (2 MiB)", 2048}, {"Windows (1 MiB)", 1024},
+      {"macOS (512 KiB)", 512},                {"musl (128 KiB)", 128},   {"-s 64 (64 KiB)", 64}};
+  std::vector<Bar> bars;
+  for (const auto& [name, kib] : sizes)
+    bars.push_back({name, kib, in_bytes(kib * 1024 * 10'000)});
+  bench.print("Address space that 10,000 threads reserve, by the default stack (computed):\n" +
+              draw_bars(bars));
+}
+
+void report(Bench& bench) {
+  const Results& results = bench.results;
+  bench.print("Threads:\n" + results.table("threads", plain_number));
+  bench.print("Memory resident, grown since the start:\n" +
+              results.table("resident_bytes", in_bytes));
+  print_per_client(bench);
+  print_stack_sizes(bench);
+
+  const std::string name = "thread_per_connection";
+  const double held = most_held(results, name);
+  const double loop_held = most_held(results, "event_loop");
+  const auto reserved = each(results, name, held, "reserved_bytes");
+  const auto resident = each(results, name, held, "resident_bytes");
+  const auto loop = each(results, "event_loop", loop_held, "resident_bytes");
+  if (!reserved || !resident || !loop || held < 1000)
+    return bench.verdict_impossible("this system does not tell a process's memory, or a server failed.");
+  const double stacks = each(results, name, held, "kernel_stack_bytes").value_or(0);
+  const double tables = each(results, name, held, "page_table_bytes").value_or(0);
+  const double used = *resident + stacks + tables;
+  constexpr double ten_gigabytes = 1e10;
+  const bool reserves = *reserved * 10'000 > ten_gigabytes;
+  const bool uses = used * 10'000 > ten_gigabytes;
+  bench.verdict(uses, uses ? "10,000 threads use more than 10 GB."
+                : reserves
+                    ? "10,000 threads reserve more than 10 GB of address space; they use less than "
+                      "a tenth of 10 GB of memory. It is the promise that is large, not the use."
+                    : "10,000 threads neither reserve nor use 10 GB here.");
+  bench.numbers("For 10,000 silent clients: " + in_bytes(*reserved * 10'000) + " reserved, " +
+                in_bytes(*resident * 10'000) + " resident, " + in_bytes(stacks * 10'000) +
+                " of kernel stacks, " + in_bytes(tables * 10'000) + " of page tables. event_loop: " +
+                in_bytes(*loop * 10'000) + " resident, one thread. A thread costs " +
+                times(used / *loop) + " what an entry in a loop costs.");
+}
+
+}  // namespace
+
+const BenchExperiment threads_experiment = {
+    "threads", "10,000 connections with a thread each take 10 GB of memory.", "idle_clients", run,
+    report};

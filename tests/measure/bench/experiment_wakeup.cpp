@@ -1,0 +1,116 @@
+// wakeup — one call that waits, with one or with many descriptors ready among n watched.
+#include <algorithm>
+
+#include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/wakeup_cost.hpp"
+#include "tests/measure/limits.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+// The x of "k ready among n" must differ from that of "1 ready among n": they are told apart by the
+// name of the metric.
+constexpr const char* one_ready = "ns_one_ready";
+constexpr const char* many_ready = "ns_k_ready_of_n";
+
+std::vector<std::size_t> watched_counts(std::size_t most) {
+  std::vector<std::size_t> counts;
+  for (const std::size_t n : {1, 5, 10, 50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000})
+    if (n < most) counts.push_back(n);
+  counts.push_back(most);
+  return counts;
+}
+
+// A ready descriptor is one end of a pair and costs two.
+std::size_t most_for_ready(std::size_t descriptors) {
+  return std::min<std::size_t>(10'000, descriptors / 2 / 100 * 100);
+}
+
+void measure(Bench& bench, WaitingCall call, std::size_t watched, std::size_t ready,
+             const char* metric, double x) {
+  const auto time = bench.choose(std::chrono::milliseconds(4), std::chrono::milliseconds(15));
+  if (const auto cost = wakeup_cost(call, watched, ready, time))
+    bench.results.add(name_of(call), x, metric, *cost);
+}
+
+void run(Bench& bench) {
+  const std::size_t descriptors = raise_descriptor_limit() - 100;
+  const std::vector<std::size_t> counts = watched_counts(descriptors / 100 * 100);
+  const std::size_t most = most_for_ready(descriptors);
+  const auto calls = waiting_calls();
+  for (const std::size_t n : counts) {
+    bench.progress(with_commas(n) + " watched");
+    bench.interleave(calls.size(), [&](std::size_t, std::size_t i) {
+      measure(bench, calls[i], n, 1, one_ready, static_cast<double>(n));
+    });
+  }
+  for (const std::size_t k : {std::size_t{1}, most / 1000, most / 100, most / 10, most / 2}) {
+    if (k == 0) continue;
+    bench.progress(with_commas(k) + " ready among " + with_commas(most));
+    bench.interleave(calls.size(), [&](std::size_t, std::size_t i) {
+      measure(bench, calls[i], most, k, many_ready, static_cast<double>(k));
+    });
+  }
+  bench.note("limit: " + with_commas(descriptors + 100) +
+             " descriptors for this process; select(2) cannot name a descriptor of 1,024 or more, "
+             "so it stops before that");
+}
+
+void draw(Bench& bench) {
+  std::vector<Bar> bars;
+  for (const std::string& model : bench.results.models()) {
+    for (const double n : bench.results.points(one_ready)) {
+      const auto cost = bench.results.find(model, n, one_ready);
+      if (cost && (n == 1 || n == 10 || n == 100 || n >= 900))
+        bars.push_back({model + " " + plain_number(n), *cost, microseconds_text(*cost) + " us"});
+    }
+  }
+  bench.print("One ready among n, each column of the bars a fixed factor:\n" +
+              draw_bars(bars, true));
+}
+
+void report(Bench& bench) {
+  const Results& results = bench.results;
+  bench.print("One ready among n watched: microseconds for one wake-up\n" +
+              results.table_by_x(one_ready, microseconds_text, results.models()));
+  const std::size_t most = most_for_ready(raise_descriptor_limit() - 100);
+  bench.print("k ready among " + with_commas(most) +
+              " watched: microseconds for one wake-up (rows: k)\n" +
+              results.table_by_x(many_ready, microseconds_text, results.models()));
+  draw(bench);
+
+  const std::string told = name_of(being_told());
+  const auto ask_few = results.find("poll", 5, one_ready);
+  const auto ask_many = results.find("poll", 5'000, one_ready);
+  const auto told_few = results.find(told, 5, one_ready);
+  const auto told_many = results.find(told, 5'000, one_ready);
+  if (!ask_few || !ask_many || !told_few || !told_many)
+    return bench.verdict_impossible("fewer than 5,000 descriptors are allowed.");
+  const double ask = *ask_many / *ask_few;
+  const double tell = *told_many / *told_few;
+  const bool holds = ask > 20 && tell < 3;
+  bench.verdict(holds, "From 5 to 5,000 watched, one wake-up of poll takes " +
+                           std::string(ask > 20 ? "more than 20 times as long" : "less than 20 times as long") +
+                           ", one of " + told +
+                           (tell < 3 ? " less than 3 times." : " more than 3 times."));
+  bench.numbers("poll: " + microseconds_text(*ask_few) + " to " + microseconds_text(*ask_many) +
+                " microseconds, " + times(ask) + ". " + told + ": " + microseconds_text(*told_few) +
+                " to " + microseconds_text(*told_many) + ", " + times(tell) + ".");
+  const double half = static_cast<double>(most / 2);
+  const auto told_half = results.find(told, half, many_ready);
+  const auto ask_half = results.find("poll", half, many_ready);
+  const auto told_one = results.find(told, 1, many_ready);
+  if (told_half && ask_half && told_one)
+    bench.numbers("\"O(1)\" means O(ready): with " + plain_number(half) + " ready, one wake-up of " +
+                  told + " takes " + times(*told_half / *told_one) +
+                  " as long as with one ready, and " + times(*told_half / *ask_half) +
+                  " as long as poll's, which looks at all of them anyway. Where everybody is "
+                  "busy, poll loses nothing.");
+}
+
+}  // namespace
+
+const BenchExperiment wakeup_experiment = {
+    "wakeup",
+    "To ask about all costs more with every client that is watched; to be told does not.",
+    "watched_or_ready", run, report};

@@ -1,0 +1,199 @@
+#include "tests/measure/bench/wakeup_cost.hpp"
+
+#include <poll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+
+#include "common/error.hpp"
+#include "common/socket.hpp"
+
+#ifdef __linux__
+#include <sys/epoll.h>
+#else
+#include <sys/event.h>
+#include <sys/time.h>
+#endif
+
+namespace {
+
+// Descriptors of which the last `ready` are readable and the others never will be.
+struct Watched {
+  Watched(std::size_t count, std::size_t ready);
+  std::vector<Descriptor> owned;
+  std::vector<int> fds;
+  int highest = 0;
+};
+
+Descriptor silent_socket() {
+  Descriptor made(socket(AF_INET, SOCK_DGRAM, 0));
+  if (!made) throw CallFailed("socket", errno);
+  return made;
+}
+
+Watched::Watched(std::size_t count, std::size_t ready) {
+  owned.reserve(count + ready);
+  for (std::size_t i = 0; i < count - ready; ++i) {
+    owned.push_back(silent_socket());
+    fds.push_back(owned.back().fd());
+  }
+  for (std::size_t i = 0; i < ready; ++i) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) throw CallFailed("socketpair", errno);
+    owned.emplace_back(ends[0]);
+    owned.emplace_back(ends[1]);
+    fds.push_back(ends[0]);
+    if (write(ends[1], "x", 1) != 1) throw CallFailed("write", errno, ends[1]);
+  }
+  highest = *std::max_element(fds.begin(), fds.end());
+}
+
+// Each of these makes one call, looks through the result as a server has to, and says how many it
+// found ready.
+
+std::size_t select_once(const Watched& watched, const fd_set& wanted) {
+  fd_set readable = wanted;  // select writes its answer over the question
+  int left = select(watched.highest + 1, &readable, nullptr, nullptr, nullptr);
+  if (left < 0) throw CallFailed("select", errno);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < watched.fds.size() && left > 0; ++i) {
+    if (!FD_ISSET(watched.fds[i], &readable)) continue;
+    --left;
+    ++found;
+  }
+  return found;
+}
+
+std::size_t poll_once(std::vector<pollfd>& entries) {
+  int left = poll(entries.data(), static_cast<nfds_t>(entries.size()), -1);
+  if (left < 0) throw CallFailed("poll", errno);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < entries.size() && left > 0; ++i) {
+    if (entries[i].revents == 0) continue;
+    --left;
+    ++found;
+  }
+  return found;
+}
+
+#ifdef __linux__
+
+using Event = epoll_event;
+
+Descriptor queue_for(const Watched& watched) {
+  Descriptor queue(epoll_create1(EPOLL_CLOEXEC));
+  if (!queue) throw CallFailed("epoll_create1", errno);
+  for (const int fd : watched.fds) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    if (epoll_ctl(queue.fd(), EPOLL_CTL_ADD, fd, &event) < 0)
+      throw CallFailed("epoll_ctl", errno, fd);
+  }
+  return queue;
+}
+
+std::size_t queue_once(int queue, std::vector<Event>& events) {
+  const int count = epoll_wait(queue, events.data(), static_cast<int>(events.size()), -1);
+  if (count < 0) throw CallFailed("epoll_wait", errno, queue);
+  std::size_t found = 0;
+  for (int i = 0; i < count; ++i)
+    if (events[static_cast<std::size_t>(i)].data.fd >= 0) ++found;
+  return found;
+}
+
+#else
+
+using Event = struct kevent;
+
+Descriptor queue_for(const Watched& watched) {
+  Descriptor queue(kqueue());
+  if (!queue) throw CallFailed("kqueue", errno);
+  for (const int fd : watched.fds) {
+    Event event;
+    EV_SET(&event, static_cast<uintptr_t>(fd), EVFILT_READ, EV_ADD, 0, 0, nullptr);
+    if (kevent(queue.fd(), &event, 1, nullptr, 0, nullptr) < 0)
+      throw CallFailed("kevent", errno, fd);
+  }
+  return queue;
+}
+
+std::size_t queue_once(int queue, std::vector<Event>& events) {
+  const int count = kevent(queue, nullptr, 0, events.data(), static_cast<int>(events.size()), nullptr);
+  if (count < 0) throw CallFailed("kevent", errno, queue);
+  return static_cast<std::size_t>(count);
+}
+
+#endif
+
+// Nanoseconds for one call. A call that does not find what is ready has measured something else.
+std::optional<double> mean_time(std::size_t ready, std::chrono::nanoseconds time,
+                                const std::function<std::size_t()>& once) {
+  using Clock = std::chrono::steady_clock;
+  for (int i = 0; i < 3; ++i)
+    if (once() != ready) return std::nullopt;
+  std::size_t calls = 0;
+  const auto start = Clock::now();
+  auto now = start;
+  while (now - start < time) {
+    for (int i = 0; i < 8; ++i) (void)once();
+    calls += 8;
+    now = Clock::now();
+  }
+  return std::chrono::duration<double, std::nano>(now - start).count() / static_cast<double>(calls);
+}
+
+}  // namespace
+
+std::string name_of(WaitingCall call) {
+  switch (call) {
+    case WaitingCall::select:
+      return "select";
+    case WaitingCall::poll:
+      return "poll";
+    case WaitingCall::epoll:
+      return "epoll";
+    case WaitingCall::kqueue:
+      return "kqueue";
+  }
+  return "";
+}
+
+WaitingCall being_told() {
+#ifdef __linux__
+  return WaitingCall::epoll;
+#else
+  return WaitingCall::kqueue;
+#endif
+}
+
+std::vector<WaitingCall> waiting_calls() {
+  return {WaitingCall::select, WaitingCall::poll, being_told()};
+}
+
+std::optional<double> wakeup_cost(WaitingCall call, std::size_t watched, std::size_t ready,
+                                  std::chrono::nanoseconds time) {
+  if (ready > watched) return std::nullopt;
+  if (call == WaitingCall::select && watched + ready + 20 > FD_SETSIZE) return std::nullopt;
+  const Watched set(watched, ready);
+  if (call == WaitingCall::select) {
+    if (set.highest >= FD_SETSIZE) return std::nullopt;
+    fd_set wanted;
+    FD_ZERO(&wanted);
+    for (const int fd : set.fds) FD_SET(fd, &wanted);
+    return mean_time(ready, time, [&] { return select_once(set, wanted); });
+  }
+  if (call == WaitingCall::poll) {
+    std::vector<pollfd> entries;
+    for (const int fd : set.fds) entries.push_back({fd, POLLIN, 0});
+    return mean_time(ready, time, [&] { return poll_once(entries); });
+  }
+  if (call != being_told()) return std::nullopt;
+  const Descriptor queue = queue_for(set);
+  std::vector<Event> events(watched);
+  return mean_time(ready, time, [&] { return queue_once(queue.fd(), events); });
+}
