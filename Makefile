@@ -10,6 +10,8 @@ CXXFLAGS ?= -O2 -g
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 COMPILE   = $(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) $(INCLUDES) -I. -MMD -MP -pthread
 LINK      = $(CXX) $(CXXFLAGS) $(LDFLAGS) -pthread
+# A short line for each step; V=1 shows the whole command instead.
+say       = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 # The kernel's list of what is ready: epoll on Linux, kqueue on macOS and the BSDs.
 SYSTEM := $(shell uname -s)
@@ -70,16 +72,16 @@ $(FLOORS):      $(BUILD)/%: $(BUILD)/objects/tests/measure/floors/%.o
 
 $(PROGRAMS) $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack: $(COMMON)
 	@mkdir -p $(@D)
-	$(LINK) $^ -o $@
+	$(call say,link,$@)$(LINK) $^ -o $@
 
 # Goes with QUEUE=kqueue_model only.
 $(BUILD)/tests/kqueue_model: $(call objects,tests/kqueue_model/model_test.cpp) $(READY_QUEUE) $(COMMON)
 	@mkdir -p $(@D)
-	$(LINK) $^ -o $@
+	$(call say,link,$@)$(LINK) $^ -o $@
 
 $(BUILD)/objects/%.o: %.cpp
 	@mkdir -p $(@D)
-	$(COMPILE) -c $< -o $@
+	$(call say,compile,$<)$(COMPILE) -c $< -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

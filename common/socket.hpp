@@ -59,7 +59,8 @@ Descriptor accept_client(int listener, Blocking blocking);
 // Empty on failure, with errno (EMFILE, ECONNREFUSED, EADDRNOTAVAIL...).
 Descriptor start_connecting(std::uint16_t port);
 
-// A blocking socket connected to 127.0.0.1:port. Parks in connect(2), for `patience` at most.
+// A blocking socket connected to 127.0.0.1:port. Parks in connect(2), on Linux for `patience` at
+// most; other systems let only recv and send be limited, and connecting on loopback takes no time.
 // Empty on failure, with errno (EINPROGRESS: patience has run out).
 Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> patience);
 
