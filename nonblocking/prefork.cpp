@@ -45,6 +45,7 @@ constexpr const char* usage =
     "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n";
 
 constexpr int inherited = 3;  // where a server looks for its listener (sd_listen_fds(3))
+constexpr int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGCHLD};
 
 int signal_pipe[2];
 
@@ -65,9 +66,25 @@ int open_signal_pipe() {
   struct sigaction action {};
   action.sa_handler = note_signal;
   sigfillset(&action.sa_mask);
-  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD})
+  for (const int number : handled)
     if (sigaction(number, &action, nullptr) < 0) throw CallFailed("sigaction", errno);
   return signal_pipe[0];
+}
+
+// A new process has our handlers, and our pipe behind them, until exec. A signal of its own in
+// between would look like one of ours; so it comes only when the handlers are gone.
+pid_t fork_without_handlers() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  const pid_t process = fork();
+  const int error = errno;
+  if (process == 0)
+    for (const int number : handled) std::signal(number, SIG_DFL);
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (process < 0) throw CallFailed("fork", error);
+  return process;
 }
 
 // One of the N places. It stays when its process is replaced.
@@ -147,6 +164,7 @@ class Supervisor {
 
   void become_ready(Copy& copy) {
     copy.ready = true;
+    if (stopping_) return;
     const auto is_ready = [](const Copy& one) { return one.ready; };
     if (announced_ || !std::all_of(copies_.begin(), copies_.end(), is_ready)) return;
     announced_ = true;
@@ -165,9 +183,11 @@ class Supervisor {
     const pid_t process = copy.process;
     copy.process = -1;
     copy.output = Descriptor();
-    copy.ready = announced_;  // the ready line waits for the first ones only
+    copy.ready = false;
     if (stopping_) {
-      if (status != 0) status_ = status_ == 0 ? 1 : status_;
+      // One that we stopped before it had handlers has not failed.
+      const bool as_told = !was_ready && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+      if (status != 0 && !as_told && status_ == 0) status_ = 1;
       return;
     }
     if (!was_ready && !announced_) return give_up(process, status);
@@ -205,8 +225,7 @@ class Supervisor {
       if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
     copy.started = Clock::now();
     if (copy.pause == Clock::duration{}) copy.pause = first_pause / 2;
-    copy.process = fork();
-    if (copy.process < 0) throw CallFailed("fork", errno);
+    copy.process = fork_without_handlers();
     if (copy.process == 0) become_program(write_end.fd());
   }
 
@@ -214,6 +233,9 @@ class Supervisor {
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGTERM);  // elsewhere the copies outlive us if we are killed
 #endif
+    // Ctrl-C in a terminal goes to a whole process group. The copies are to hear of it from us
+    // only: the second SIGINT means something else to them than the first.
+    setpgid(0, 0);
     unsetenv("LISTEN_PID");  // it named us
     const bool moved = listener_.fd() == inherited ? fcntl(inherited, F_SETFD, 0) == 0
                                                    : dup2(listener_.fd(), inherited) == inherited;
@@ -263,8 +285,13 @@ void supervise(int argc, char** argv) {
   Options options;
   std::size_t copies = 2;
   opterr = 0;
-  // '+': stop at PROGRAM, whose options are not ours.
-  for (int letter; (letter = getopt(argc, argv, "+:w:a:p:h")) != -1;) {
+  // Stop at PROGRAM, whose options are not ours: POSIX does, glibc wants to be asked.
+#ifdef __GLIBC__
+  const char* letters = "+:w:a:p:h";
+#else
+  const char* letters = ":w:a:p:h";
+#endif
+  for (int letter; (letter = getopt(argc, argv, letters)) != -1;) {
     if (letter == 'w') {
       copies = static_cast<std::size_t>(number(optarg, 1, 256));
     } else if (letter == 'a') {

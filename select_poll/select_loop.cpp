@@ -25,6 +25,8 @@ class SelectLoop {
         surroundings_(options.backend_port),
         clients_(options.idle_limit) {
     surroundings_.descriptor_limit = FD_SETSIZE;
+    for (const int fd : {stop_wait_.fd, acceptor_.fd()})
+      if (fd >= FD_SETSIZE) throw CallFailed("select", EINVAL, fd);
     announce(acceptor_.fd());
   }
 
