@@ -74,6 +74,11 @@ $(PROGRAMS) $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack: $(COMMON)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(LINK) $^ -o $@
 
+# The cases need not be fast, and there are many of them to compile.
+$(BUILD)/objects/tests/unit/%.o:      CXXFLAGS += -O0
+$(BUILD)/objects/tests/behaviour/%.o: CXXFLAGS += -O0
+$(BUILD)/objects/tests/fuzz/%.o:      CXXFLAGS += -O0
+
 # Goes with QUEUE=kqueue_model only.
 $(BUILD)/tests/kqueue_model: $(call objects,tests/kqueue_model/model_test.cpp) $(READY_QUEUE) $(COMMON)
 	@mkdir -p $(@D)
