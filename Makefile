@@ -2,7 +2,6 @@
 # Written for GNU make 3.81 (macOS) and later; on the BSDs it is called gmake.
 
 BUILD    ?= build
-CXX      ?= c++
 ifeq ($(origin CXX),default)
   CXX = c++
 endif

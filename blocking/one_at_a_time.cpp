@@ -23,6 +23,7 @@ void wait_for_client(const Acceptor& acceptor, int stop) {
                       {acceptor.is_accepting(now) ? acceptor.fd() : -1, POLLIN, 0}};
   if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(now), now)) < 0 && errno != EINTR)
     throw CallFailed("poll", errno);
+  Counters::count(counters.wakeups);
 }
 
 void run_server(int argc, char** argv) {

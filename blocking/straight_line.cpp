@@ -5,8 +5,10 @@
 #include <array>
 #include <cerrno>
 #include <new>
-#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "common/counters.hpp"
 #include "common/exchange.hpp"
@@ -138,8 +140,8 @@ void linger(Client& client) {
   if (shutdown(client.socket, SHUT_WR) < 0) return;  // ENOTCONN: it is gone
   constexpr int most_turns = 64;
   client.time_started = Clock::now();
-  for (int i = 0; i < most_turns && !stop_requested() && !is_late(client); ++i)
-    if (receive(client.socket, client.exchange.room()) <= 0) return;
+  for (int i = 0; i < most_turns && !is_late(client); ++i)
+    if (receive(client.socket, client.exchange.room()) <= 0 || stop_requested()) return;
 }
 
 void converse(Client& client) {

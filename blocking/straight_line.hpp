@@ -3,10 +3,8 @@
 // Read, ask the backend, write: the thread is parked in recv(2), connect(2) or send(2) until the
 // kernel has something for it. Both servers in this folder serve their clients with it.
 // Compare with common/conversation.cpp, the same conversation cut at every wait, and with
-// nonblocking/await_loop.cpp, where the compiler does the cutting.
+// nonblocking/await_conversation.cpp, where the compiler does the cutting.
 #pragma once
-
-#include <cstdint>
 
 #include "common/options.hpp"
 

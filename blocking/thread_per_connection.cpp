@@ -1,6 +1,5 @@
 // thread_per_connection — one thread accepts; each client gets a thread of its own, which parks in
 // every wait of its conversation. The kernel's scheduler is the event loop.
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <new>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "blocking/straight_line.hpp"
@@ -53,7 +53,7 @@ class ThreadServer {
       }
       Counters::count(counters.wakeups);
       if (watched[1].revents != 0) join_finished();
-      if (watched[2].revents != 0) accept_client();
+      if (watched[2].revents != 0) welcome_client();
       if (stop_requested() && !acceptor_.is_closed()) stop();
     }
   }
@@ -75,7 +75,7 @@ class ThreadServer {
     if (error != 0) throw CallFailed("pthread_attr_setstacksize", error);
   }
 
-  void accept_client() try {
+  void welcome_client() try {
     Descriptor socket = acceptor_.next_client(Clock::now());
     if (!socket) return;
     auto worker = std::make_unique<Worker>(Worker{*this, std::move(socket)});
@@ -119,8 +119,9 @@ class ThreadServer {
   // with pthread_kill may come a moment before recv is entered, and is slept through; closing the
   // socket frees its number, which the next accept or connect may have got when the thread comes
   // to use it; cancelling ends a thread in the middle of an answer. A stream that has ended stays
-  // so: recv says 0 now or whenever it is called, after what has been received already, and an
-  // answer under way still leaves. Under the lock no socket of the set can be closed.
+  // so: recv says 0 now or whenever it is called (on Linux after what has been received already;
+  // macOS and BSD throw that away), and an answer under way still leaves. Under the lock no socket
+  // of the set can be closed.
   void stop() {
     acceptor_.close();
     const std::lock_guard lock(mutex_);

@@ -43,6 +43,6 @@ void turn_away(Descriptor client, int status) {
   // A fresh socket takes these few bytes. What it does not take is lost, as is the client.
   (void)send(client.fd(), words.data(), words.size(), MSG_DONTWAIT);
   // Closing with unread bytes would reset the connection and might lose the words (RFC 9112 9.6).
-  shutdown(client.fd(), SHUT_WR);
+  (void)shutdown(client.fd(), SHUT_WR);
   (void)recv(client.fd(), space.data(), space.size(), MSG_DONTWAIT);
 }

@@ -80,7 +80,8 @@ class Clients {
     return first_->time_started + time_limit_;
   }
 
-  // Calls `visit` for each client; it may remove the one it is given.
+  // Calls `visit` for each client. It may remove the one it is given, or renew it: then that one is
+  // visited again, last.
   template <class Visit>
   void for_each(Visit visit) {
     for (Client* client = first_; client != nullptr;) {
@@ -95,13 +96,22 @@ class Clients {
     client.time_started = now;
     client.before = last_;
     client.after = nullptr;
-    (last_ != nullptr ? last_->after : first_) = &client;
+    if (last_ != nullptr)
+      last_->after = &client;
+    else
+      first_ = &client;
     last_ = &client;
   }
 
   void unlink(Client& client) {
-    (client.before != nullptr ? client.before->after : first_) = client.after;
-    (client.after != nullptr ? client.after->before : last_) = client.before;
+    if (client.before != nullptr)
+      client.before->after = client.after;
+    else
+      first_ = client.after;
+    if (client.after != nullptr)
+      client.after->before = client.before;
+    else
+      last_ = client.before;
   }
 
   static constexpr std::size_t worth_giving_back = 1000;

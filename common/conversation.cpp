@@ -64,7 +64,10 @@ std::optional<Wait> Conversation::run_next_piece() {
 std::optional<Wait> Conversation::read_request() {
   const bool was_silent = !exchange_.is_inside_request();
   const ssize_t count = receive(client_.fd(), exchange_.room());
-  if (count < 0 && is_not_ready(errno)) return wait_for_request();
+  if (count < 0 && is_not_ready(errno)) {
+    if (stop_requested()) return over;
+    return wait_for_request();
+  }
   if (count <= 0) return over;  // the client has ended its stream, or it is gone
   progressed_ = was_silent;
   exchange_.received(static_cast<std::size_t>(count));
@@ -152,13 +155,15 @@ std::optional<Wait> Conversation::finish_row(const Answer& answer) {
 }
 
 std::optional<Wait> Conversation::wait_for_request() {
-  if (stop_requested()) return over;
-  return wait(client_.fd(), Until::readable, Piece::read_request);
+  // After a stop, a last look at what has come: to close over it would reset the connection.
+  const Until until = stop_requested() ? Until::writable : Until::readable;
+  return wait(client_.fd(), until, Piece::read_request);
 }
 
 std::optional<Wait> Conversation::end() {
-  if (!exchange_.should_linger() || stop_requested()) return over;
+  if (!exchange_.should_linger()) return over;
   if (shutdown(client_.fd(), SHUT_WR) < 0) return over;  // ENOTCONN: it is gone
+  if (stop_requested()) return linger();
   return wait(client_.fd(), Until::readable, Piece::linger);
 }
 

@@ -38,7 +38,7 @@ class Conversation {
   std::optional<Wait> expire();
 
   // What it waits for at first, and whenever it waits for a request.
-  Wait wait_for_client() const { return {client_.fd(), Until::readable}; }
+  Wait request_wait() const { return {client_.fd(), Until::readable}; }
 
   // Has the last call brought something that a client cannot fake by trickling bytes: the first
   // byte of a request, a whole request, or bytes of an answer that have left? Then its time

@@ -113,6 +113,8 @@ void Exchange::answer(const Answer& answer) {
   const Request& request = bench_->request;
   Counters::count(counters.requests);
   bench_->input.remove_prefix(request.size);
+  // An empty line too many (RFC 9112 2.2) is no beginning of another request.
+  while (bench_->input.starts_with("\r\n")) bench_->input.remove_prefix(2);
   // After a stop this is the last answer, unless more requests have been received already.
   const bool is_last = stop_requested() && bench_->input.empty();
   closing_ = answer.closes || !request.keep_alive || is_last;
@@ -125,16 +127,27 @@ void Exchange::answer(const Answer& answer) {
   pattern_at_ = 0;
   pattern_end_ = request.head_only ? 0 : answer.pattern;
   if (closing_) {
-    lingers_ = filled_room_ || !bench_->input.empty();
+    lingers_ = is_last || filled_room_ || !bench_->input.empty() || has_long_answer();
     bench_->input = {};
   }
 }
+
+namespace {
+
+// For a request that could not be read to the end of its method, or not at all.
+bool asks_for_head(std::string_view input) {
+  const std::size_t begin = std::min(input.find_first_not_of("\r\n"), input.size());
+  return input.substr(begin).starts_with("HEAD ");
+}
+
+}  // namespace
 
 void Exchange::refuse(int status) {
   refuse(status, false);
 }
 
 void Exchange::refuse(int status, bool head_only) {
+  head_only = head_only || asks_for_head(bench_->input);
   bench_->request = {.size = bench_->input.size(), .head_only = head_only};
   answer(refusal(status));
   lingers_ = true;

@@ -46,7 +46,7 @@ bool all(std::string_view text, Class which) {
 }
 
 // Names of fields, schemes and connection options do not care about case. `b` is in lower case, of
-// letters and hyphens; a letter's case is one bit.
+// letters, digits and hyphens; a letter's case is one bit.
 bool same_name(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i)

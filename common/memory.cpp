@@ -1,6 +1,8 @@
 #include "common/memory.hpp"
 
-#if __has_include(<malloc.h>)
+#include <cstdlib>  // any header of the C library: it defines __GLIBC__ if that is the library
+
+#ifdef __GLIBC__
 #include <malloc.h>
 #endif
 

@@ -53,7 +53,7 @@ class SlowBackend {
       if (ready > 0) serve_watched();
       while (!delayed_.empty() && delayed_.front().due <= now_) answer(delayed_.begin());
       while (!watched_askers_.empty() && watched_askers_.front().due <= now_)
-        end(watched_askers_, watched_askers_.begin());
+        end(watched_askers_.begin());
       if (stop_requested()) stop();
     }
   }
@@ -109,7 +109,7 @@ class SlowBackend {
     asker->exchange.take_up();
     const ssize_t count = receive(asker->socket.fd(), asker->exchange.room());
     if (count < 0 && is_not_ready(errno)) return asker->exchange.stow();
-    if (count <= 0) return end(watched_askers_, asker);
+    if (count <= 0) return end(asker);
     const bool was_silent = !asker->exchange.is_inside_request();
     asker->exchange.received(static_cast<std::size_t>(count));
     if (was_silent) renew(asker);
@@ -155,11 +155,11 @@ class SlowBackend {
 
   void send_answer(Place asker) {
     const ssize_t count = send_some(asker->socket.fd(), asker->exchange.outgoing());
-    if (count < 0 && !is_not_ready(errno)) return end(watched_askers_, asker);
+    if (count < 0 && !is_not_ready(errno)) return end(asker);
     if (count > 0) asker->exchange.sent(static_cast<std::size_t>(count));
     if (count > 0) renew(asker);
     if (asker->exchange.has_outgoing()) return watch(asker, Until::writable);
-    if (asker->exchange.is_closing()) return end(watched_askers_, asker);
+    if (asker->exchange.is_closing()) return end(asker);
     go_on(asker);
   }
 
@@ -168,8 +168,8 @@ class SlowBackend {
     asker->until = until;
   }
 
-  void end(Askers& list, Place asker) {
-    list.erase(asker);
+  void end(Place asker) {
+    watched_askers_.erase(asker);
     Counters::count(counters.closed);
   }
 
@@ -178,7 +178,7 @@ class SlowBackend {
     acceptor_.close();
     for (Place next = watched_askers_.begin(); next != watched_askers_.end();) {
       const Place asker = next++;
-      if (asker->until == Until::readable) end(watched_askers_, asker);
+      if (asker->until == Until::readable) end(asker);
     }
   }
 

@@ -31,7 +31,7 @@ bool AwaitConversation::read_more(bool in_time) {
     return !was_silent;
   }
   const ssize_t count = receive(client_.fd(), exchange_.room());
-  if (count < 0 && is_not_ready(errno)) return true;
+  if (count < 0 && is_not_ready(errno)) return !stop_requested();
   if (count <= 0) return false;  // the client has ended its stream, or it is gone
   progressed_ = was_silent;
   exchange_.received(static_cast<std::size_t>(count));
@@ -96,8 +96,10 @@ Task<bool> AwaitConversation::read_request() {
       const bool is_there = co_await write_answers();
       if (!is_there) co_return false;
     } else {
-      if (exchange_.is_closing() || (stop_requested() && !is_ready_)) co_return false;
-      const bool in_time = co_await readable(client_);
+      if (exchange_.is_closing()) co_return false;
+      // After a stop, a last look at what has come: to close over it would reset the connection.
+      const Park park = stop_requested() ? writable(client_) : readable(client_);
+      const bool in_time = co_await park;
       if (!read_more(in_time)) co_return false;
     }
   }
@@ -118,11 +120,14 @@ Task<bool> AwaitConversation::answer_with_row() {
 Task<AwaitConversation::Over> AwaitConversation::linger() {
   if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over{};  // ENOTCONN: it is gone
   constexpr int most_turns = 64;
-  for (int i = 0; i < most_turns && !stop_requested(); ++i) {
-    const bool in_time = co_await readable(client_);
-    if (!in_time) break;
+  for (int i = 0; i < most_turns; ++i) {
+    const bool stops = stop_requested();
+    if (!stops) {
+      const bool in_time = co_await readable(client_);
+      if (!in_time) break;
+    }
     const ssize_t count = receive(client_.fd(), exchange_.room());
-    if (count == 0 || (count < 0 && !is_not_ready(errno))) break;
+    if (stops || count == 0 || (count < 0 && !is_not_ready(errno))) break;
   }
   co_return Over{};
 }

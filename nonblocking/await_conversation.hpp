@@ -27,7 +27,7 @@ class AwaitConversation {
   // As in Conversation.
   std::optional<Wait> resume() noexcept;
   std::optional<Wait> expire() noexcept;
-  Wait wait_for_client() const { return {client_.fd(), Until::readable}; }
+  Wait request_wait() const { return {client_.fd(), Until::readable}; }
   bool has_progressed() const { return progressed_; }
   bool is_for_backend(Wait wait) const { return wait.fd != client_.fd(); }
 

@@ -5,7 +5,8 @@
 namespace {
 
 constexpr const char* purpose =
-    "One thread serves all clients; epoll_wait(2) or kevent(2) says who is ready.";
+    "One thread serves all clients, each in a coroutine; epoll_wait(2) or kevent(2) says who is "
+    "ready.";
 
 void run_server(int argc, char** argv) {
   EventLoop<AwaitConversation> loop(read_options(argc, argv, "apbth", purpose));

@@ -7,9 +7,12 @@
 
 #include <cerrno>
 #include <new>
+#include <optional>
+#include <utility>
 
 #include "common/acceptor.hpp"
 #include "common/clients.hpp"
+#include "common/counters.hpp"
 #include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
@@ -24,7 +27,7 @@ class EventLoop {
       : acceptor_(open_listener(options), Blocking::no),
         surroundings_(options.backend_port),
         clients_(options.idle_limit) {
-    if (!queue_.watch(stop_wait_, &stop_wait_)) throw CallFailed("watch", errno, stop_wait_.fd);
+    if (!queue_.watch(stop_wait_, nullptr)) throw CallFailed("watch", errno, stop_wait_.fd);
     start_accepting();
     announce(acceptor_.fd());
   }
@@ -39,7 +42,7 @@ class EventLoop {
       for (void* owner : ready) {
         if (owner == &acceptor_)
           accept_clients();
-        else if (owner != &stop_wait_)
+        else if (owner != nullptr)
           resume(*static_cast<Client*>(owner));
       }
       // Only now: these may end any client, and the events above may be about any client.
@@ -66,7 +69,7 @@ class EventLoop {
 
   // Not all there are: those who are here already want their turn too.
   void accept_clients() {
-    for (int i = 0; i < most_accepted_at_once; ++i) {
+    for (int i = 0; i < most_accepted_at_once && acceptor_.is_accepting(now_); ++i) {
       Descriptor socket = acceptor_.next_client(now_);
       if (!socket) break;
       welcome(std::move(socket));
@@ -74,11 +77,14 @@ class EventLoop {
     if (!acceptor_.is_accepting(now_)) stop_accepting();
   }
 
+  // The `try` covers the whole function.
   void welcome(Descriptor socket) try {
     Conversation conversation(std::move(socket), surroundings_);
-    const Wait wait = conversation.wait_for_client();
+    const Wait wait = conversation.request_wait();
     Client& client = clients_.add(std::move(conversation), wait, now_);
-    if (!queue_.watch(wait, &client)) clients_.remove(client);
+    if (queue_.watch(wait, &client)) return;
+    clients_.remove(client);
+    acceptor_.pause(now_);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
   }
@@ -92,8 +98,8 @@ class EventLoop {
 
   void expire_clients() {
     while (Client* client = clients_.first_due(now_)) {
-      before_turn(*client);
       clients_.renew(*client, now_);
+      before_turn(*client);
       after_turn(*client, client->conversation.expire());
     }
   }
@@ -139,13 +145,13 @@ class EventLoop {
     acceptor_.close();
     queue_.forget(stop_wait_);  // it stays readable for ever
     clients_.for_each([this](Client& client) {
-      if (client.note == client.conversation.wait_for_client()) resume(client);
+      if (client.note == client.conversation.request_wait()) resume(client);
     });
   }
 
   static constexpr int most_accepted_at_once = 64;
 
-  Wait stop_wait_{install_signal_handlers(), Until::readable};
+  const Wait stop_wait_{install_signal_handlers(), Until::readable};
   ReadyQueue queue_;
   Acceptor acceptor_;
   bool is_accepting_ = false;

@@ -33,7 +33,7 @@ bool apply(int queue, const struct kevent* changes, int count) {
 
 }  // namespace
 
-// There is no flag for close-on-exec, and no need: a child of fork(2) does not inherit a queue.
+// kqueue() takes no flag for close-on-exec and needs none: a child of fork(2) does not inherit it.
 ReadyQueue::ReadyQueue() : queue_(kqueue()) {
   if (!queue_) throw CallFailed("kqueue", errno);
 }

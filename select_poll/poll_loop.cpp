@@ -4,14 +4,18 @@
 
 #include <cerrno>
 #include <new>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/acceptor.hpp"
 #include "common/clients.hpp"
 #include "common/conversation.hpp"
+#include "common/counters.hpp"
 #include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+#include "common/surroundings.hpp"
 
 namespace {
 
@@ -25,7 +29,7 @@ class PollLoop {
         surroundings_(options.backend_port),
         clients_(options.idle_limit) {
     make_room();
-    add_entry({install_signal_handlers(), Until::readable}, nullptr);
+    add_entry(stop_wait_, nullptr);
     add_entry({nobody, Until::readable}, nullptr);  // the listener's
     start_accepting();
     announce(acceptor_.fd());
@@ -74,7 +78,7 @@ class PollLoop {
 
   // Not all there are: those who are here already want their turn too.
   void accept_clients() {
-    for (int i = 0; i < most_accepted_at_once; ++i) {
+    for (int i = 0; i < most_accepted_at_once && acceptor_.is_accepting(now_); ++i) {
       Descriptor socket = acceptor_.next_client(now_);
       if (!socket) break;
       welcome(std::move(socket));
@@ -82,9 +86,10 @@ class PollLoop {
     if (!acceptor_.is_accepting(now_)) stop_accepting();
   }
 
+  // The `try` covers the whole function.
   void welcome(Descriptor socket) try {
     Conversation conversation(std::move(socket), surroundings_);
-    const Wait wait = conversation.wait_for_client();
+    const Wait wait = conversation.request_wait();
     make_room();
     const Entry entry = static_cast<Entry>(watched_.size());
     add_entry(wait, &clients_.add(std::move(conversation), entry, now_));
@@ -107,10 +112,10 @@ class PollLoop {
     if (!wait) {
       forget(client);
       clients_.remove(client);
-      return;
+    } else {
+      watch(client, *wait);
+      if (client.conversation.has_progressed()) clients_.renew(client, now_);
     }
-    watch(client, *wait);
-    if (client.conversation.has_progressed()) clients_.renew(client, now_);
   }
 
   // -- what the kernel will be asked about --
@@ -118,6 +123,11 @@ class PollLoop {
   static pollfd entry_for(Wait wait) {
     const short events = wait.until == Until::readable ? POLLIN : POLLOUT;
     return {wait.fd, events, 0};
+  }
+
+  Wait wait_of(const Client& client) const {
+    const pollfd& entry = watched_[client.note];
+    return {entry.fd, entry.events == POLLIN ? Until::readable : Until::writable};
   }
 
   void watch(Client& client, Wait wait) { watched_[client.note] = entry_for(wait); }
@@ -156,9 +166,7 @@ class PollLoop {
     acceptor_.close();
     watched_[stop_entry].fd = nobody;  // it stays readable for ever
     clients_.for_each([this](Client& client) {
-      const pollfd& entry = watched_[client.note];
-      const bool waits_for_client = entry.fd == client.conversation.wait_for_client().fd;
-      if (waits_for_client && entry.events == POLLIN) resume(client);
+      if (wait_of(client) == client.conversation.request_wait()) resume(client);
     });
   }
 
@@ -167,6 +175,7 @@ class PollLoop {
   static constexpr Entry listener_entry = 1;
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
+  const Wait stop_wait_{install_signal_handlers(), Until::readable};
   std::vector<pollfd> watched_;
   std::vector<Client*> owners_;  // of the entries, in the same order
   Acceptor acceptor_;

@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <optional>
+#include <utility>
 
 #include "common/acceptor.hpp"
 #include "common/clients.hpp"
 #include "common/conversation.hpp"
+#include "common/counters.hpp"
 #include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+#include "common/surroundings.hpp"
 
 namespace {
 
@@ -27,6 +31,7 @@ class SelectLoop {
     surroundings_.descriptor_limit = FD_SETSIZE;
     for (const int fd : {stop_wait_.fd, acceptor_.fd()})
       if (fd >= FD_SETSIZE) throw CallFailed("select", EINVAL, fd);
+    start_accepting();
     announce(acceptor_.fd());
   }
 
@@ -44,6 +49,7 @@ class SelectLoop {
       // All of them are looked at to find the few that are ready: this, filling the sets and the
       // kernel's own walk are the O(n).
       const bool somebody_comes = ready > 0 && is_accepting_ && take_ready(listener_wait());
+      if (somebody_comes) --ready;
       Client* next = clients_.first();
       while (ready > 0 && next != nullptr) {
         Client& client = *next;
@@ -70,7 +76,7 @@ class SelectLoop {
 
   // Not all there are: those who are here already want their turn too.
   void accept_clients() {
-    for (int i = 0; i < most_accepted_at_once; ++i) {
+    for (int i = 0; i < most_accepted_at_once && acceptor_.is_accepting(now_); ++i) {
       Descriptor socket = acceptor_.next_client(now_);
       if (!socket) break;
       welcome(std::move(socket));
@@ -80,10 +86,11 @@ class SelectLoop {
 
   // A set has FD_SETSIZE bits, and FD_SET does not look: a descriptor beyond them would be written
   // into the memory behind the set (select(2)).
+  // The `try` covers the whole function.
   void welcome(Descriptor socket) try {
     if (socket.fd() >= FD_SETSIZE) return turn_away(std::move(socket), 503);
     Conversation conversation(std::move(socket), surroundings_);
-    const Wait wait = conversation.wait_for_client();
+    const Wait wait = conversation.request_wait();
     clients_.add(std::move(conversation), wait, now_);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
@@ -103,10 +110,10 @@ class SelectLoop {
   void after_turn(Client& client, std::optional<Wait> wait) {
     if (!wait) {
       clients_.remove(client);
-      return;
+    } else {
+      watch(client, *wait);
+      if (client.conversation.has_progressed()) clients_.renew(client, now_);
     }
-    watch(client, *wait);
-    if (client.conversation.has_progressed()) clients_.renew(client, now_);
   }
 
   // -- what the kernel will be asked about --
@@ -148,7 +155,7 @@ class SelectLoop {
     stop_accepting();
     acceptor_.close();
     clients_.for_each([this](Client& client) {
-      if (client.note == client.conversation.wait_for_client()) resume(client);
+      if (client.note == client.conversation.request_wait()) resume(client);
     });
   }
 
@@ -158,7 +165,7 @@ class SelectLoop {
   fd_set readable_;
   fd_set writable_;
   Acceptor acceptor_;
-  bool is_accepting_ = true;
+  bool is_accepting_ = false;
   Surroundings surroundings_;
   Clients<Conversation, Wait> clients_;
   Time now_ = Clock::now();

@@ -142,7 +142,7 @@ class Player {
       : surroundings_(ports().of(surface)),
         pair_(make_pair(Blocking::no, surface.small_buffers ? 1 : 0)),
         conversation_(std::move(pair_.server), narrowed(surroundings_, surface)),
-        wait_(conversation_.wait_for_client()) {}
+        wait_(conversation_.request_wait()) {}
 
   ~Player() {
     reset(asker_);

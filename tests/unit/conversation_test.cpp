@@ -28,7 +28,7 @@ struct Table {
       : surroundings(backend_port),
         pair(make_pair(Blocking::no, buffer)),
         conversation(std::move(pair.server), surroundings),
-        wait(conversation.wait_for_client()) {}
+        wait(conversation.request_wait()) {}
 
   void say(std::string_view bytes) const {
     REQUIRE(send_what_fits(pair.client.fd(), bytes) == bytes.size());
@@ -46,7 +46,7 @@ struct Table {
     return got;
   }
 
-  bool waits_for_request() const { return wait == conversation.wait_for_client(); }
+  bool waits_for_request() const { return wait == conversation.request_wait(); }
   bool waits_for_room() const {
     return wait && wait->until == Until::writable && !conversation.is_for_backend(*wait);
   }

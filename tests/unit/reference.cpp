@@ -1,5 +1,6 @@
 #include "tests/unit/reference.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "common/http.hpp"
@@ -23,6 +24,8 @@ std::string reference_answers(std::string_view stream, const RowSource& row) {
     if (parsed.outcome == Parsed::Outcome::incomplete) break;
     const Request& request = parsed.request;
     const bool refused = parsed.outcome == Parsed::Outcome::refused;
+    const std::size_t begin = std::min(stream.find_first_not_of("\r\n"), stream.size());
+    const bool head_only = request.head_only || stream.substr(begin).starts_with("HEAD ");
 
     std::string row_text;
     Answer answer;
@@ -47,7 +50,7 @@ std::string reference_answers(std::string_view stream, const RowSource& row) {
                                                 .keeps_http_1_0 = request.http_1_0},
                                                head);
     answers.append(head.data(), size);
-    if (!request.head_only) answers += body;
+    if (!head_only) answers += body;
     stream.remove_prefix(request.size);
   }
   return answers;

@@ -30,7 +30,7 @@ void serve_by_turns(Descriptor socket, const Options& options, std::size_t bench
   Surroundings surroundings(options.backend_port);
   surroundings.bench.space = std::span(surroundings.space).first(bench_size);
   Shape conversation(std::move(socket), surroundings);
-  std::optional<Wait> wait = conversation.wait_for_client();
+  std::optional<Wait> wait = conversation.request_wait();
   while (wait) {
     pollfd watched{wait->fd, static_cast<short>(wait->until == Until::readable ? POLLIN : POLLOUT),
                    0};

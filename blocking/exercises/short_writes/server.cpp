@@ -31,17 +31,19 @@ constexpr const char* purpose = "An exercise: a thread for each client, over hel
 bool send_answer(int socket, const Request& request, const Answer& answer, bool closes) {
   const std::size_t size = answer.pattern != 0 ? answer.pattern : answer.text.size();
   std::array<char, max_answer_head> head;
-  const std::size_t head_size = write_answer_head(
-      {.status = answer.status, .body_size = size, .closes = closes,
-       .keeps_http_1_0 = request.http_1_0}, head);
+  const std::size_t head_size = write_answer_head({.status = answer.status,
+                                                   .body_size = size,
+                                                   .closes = closes,
+                                                   .keeps_http_1_0 = request.http_1_0},
+                                                  head);
   const std::string_view head_text(head.data(), head_size);
   if (request.head_only) return send_all(socket, std::array{head_text});
   if (answer.pattern == 0) return send_all(socket, std::array{head_text, answer.text});
 
   std::array<char, 32 * 1024> room;
   for (std::uint32_t at = 0; at < answer.pattern;) {
-    const std::span<char> piece = std::span(room).first(std::min<std::size_t>(
-        room.size(), answer.pattern - at));
+    const std::span<char> piece =
+        std::span(room).first(std::min<std::size_t>(room.size(), answer.pattern - at));
     write_pattern(at, piece);
     const std::string_view body(piece.data(), piece.size());
     const std::array both{at == 0 ? head_text : std::string_view(), body};
