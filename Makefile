@@ -106,7 +106,7 @@ trace: all  ## one server, and the calls it makes: make trace SERVER=poll_loop
 	@tests/trace.sh $(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
 
 test: all $(TESTS)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
-	@tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS))' '$(CASE)'
+	@tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
 
 attack: all $(BUILD)/attack  ## the bad clients, at one server or at all, with a scoreboard
 	$(BUILD)/attack $(addprefix $(BUILD)/,$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS)))

@@ -50,7 +50,7 @@ using Needs = unsigned;
 inline constexpr Needs need_proc = 1;         // /proc/PID
 inline constexpr Needs need_sockets = 2;      // exact questions about one socket
 inline constexpr Needs need_plain_build = 4;  // a server without sanitizers
-inline constexpr Needs need_peace = 8;        // no faults on purpose: it measures, or leaves work
+inline constexpr Needs need_peace = 8;        // not with faults on purpose: it measures, for example
 
 class Context;
 
@@ -90,6 +90,7 @@ struct Tested {
   std::string path;
   Models model = 0;
   FaultPlan* faults = nullptr;  // what its system calls suffer; somebody else's
+  Patience patience = default_patience;  // with a plain build
 };
 
 class Context {
@@ -127,8 +128,9 @@ class Context {
   // The barrier. A fresh client has been served and all threads have gone to sleep: what was
   // there before has been seen by the server.
   void settle();
-  // Only the second half: all threads sleep, and have not woken for 40 ms.
-  void wait_until_quiet();
+  // Only the second half: all threads sleep, and have not woken for 40 ms. False when the patience
+  // runs out first; the checks that ask for sleep look themselves.
+  bool wait_until_quiet();
 
   // The body that /echo/TOKEN brings from this program.
   std::string echo(std::string_view token) const;

@@ -143,7 +143,7 @@ const Check checks[] = {
 
     {.id = "D05",
      .title = "memory returns after ten thousand clients",
-     .needs = need_proc | need_plain_build,
+     .needs = need_proc | need_plain_build | need_peace,
      .hint = "what of a client is still there when it has gone?",
      .lesson = lesson::leaving,
      .run =

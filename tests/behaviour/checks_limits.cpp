@@ -158,6 +158,7 @@ const Check checks[] = {
      .title = "no memory for a thread: 503, and life goes on",
      .models = thread_per_connection,
      .needs = need_proc | need_plain_build,
+     .disturbed_by = every_fault,
      .hint = "what does pthread_create() return when there is no room for a stack?",
      .lesson = lesson::threads,
      .run =
@@ -228,6 +229,7 @@ const Check checks[] = {
     {.id = "L07",
      .title = "a descriptor that select() cannot watch is turned away with 503",
      .models = select_loop,
+     .disturbed_by = every_fault,
      .hint = "what does FD_SET do with a number of 1024?",
      .lesson = lesson::asking,
      .run =
@@ -268,6 +270,7 @@ const Check checks[] = {
     {.id = "L08",
      .title = "a backend connection that select() cannot watch is 503",
      .models = select_loop,
+     .disturbed_by = every_fault,
      .hint = "which descriptors does a conversation have besides the client's?",
      .lesson = lesson::asking,
      .run =
@@ -293,6 +296,51 @@ const Check checks[] = {
            served.front().expect_answer(503);
            served.front().get("/echo/still");
            served.front().expect_answer(200, "still");
+         }},
+
+    {.id = "L09",
+     .title = "a flood at the limit of descriptors: it sleeps, and goes on when one comes free",
+     .models = every_concurrent,
+     .needs = need_proc | need_peace,
+     .hint = "how long after a descriptor has come free does anybody try accept() again?",
+     .lesson = lesson::descriptors,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With no descriptor left and 300 clients asking in the backlog, I closed one of "
+               "the clients that are served; again and again, fifteen times at most.",
+               "the server sleeps meanwhile, and each time one of the 300 is answered, three of "
+               "them within 100 ms and a little.");
+           constexpr std::size_t tries = 15;
+           Launch launch;
+           launch.descriptor_limit = 1000;
+           context.start(launch);
+           std::vector<Client> served;
+           for (std::size_t i = 0; i < tries; ++i) {
+             served.emplace_back(context);
+             served.back().get("/echo/known");
+             served.back().expect_answer(200, context.echo("known"));
+           }
+           context.wait_until_quiet();
+           limit_descriptors(context, context.descriptors());
+           std::vector<Client> flood;
+           for (int i = 0; i < 300; ++i) {
+             flood.emplace_back(context);
+             flood.back().get("/echo/flood");
+           }
+           std::size_t answered = 0;
+           int quick = 0;
+           for (; quick < 3 && answered < tries; ++answered) {
+             context.expect_asleep("With no descriptor left and clients waiting");
+             const auto begin = Clock::now();
+             served[answered].close();
+             flood[answered].expect_answer(200, context.echo("flood"));
+             quick += Clock::now() - begin <= milliseconds(120) ? 1 : 0;
+           }
+           context.expect(quick == 3, "most of them had to wait for longer");
+           limit_descriptors(context, 1000);
+           for (; answered < flood.size(); ++answered)
+             flood[answered].expect_answer(200, context.echo("flood"));
          }},
 
     {.id = "T01",

@@ -129,7 +129,7 @@ const Check checks[] = {
 
     {.id = "A12",
      .title = "it listens on 127.0.0.1 only, unless told otherwise",
-     .needs = need_proc,  // elsewhere 127.0.0.2 is not an address of the machine
+     .needs = need_proc | need_peace,  // elsewhere 127.0.0.2 is not an address of the machine
      .hint = "which address does bind() get?",
      .lesson = lesson::first_server,
      .run =

@@ -71,6 +71,51 @@ const Check checks[] = {
            expect_exit_status_0(context);
          }},
 
+    {.id = "S11",
+     .title = "SIGTERM while another request waits behind the answer on its way: it arrives whole",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "what does the kernel do with unsent bytes when you close over unread ones?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "A client asked for 20,000,000 bytes; when that answer had begun "
+               "it "
+               "asked for a word, and I sent SIGTERM; then the client read.",
+               "the long answer whole: closing the socket over the unread request would reset the "
+               "connection and throw away what has not left yet; exit status 0.");
+           Client client(context);
+           client.get("/bytes/20000000");
+           client.wait_until_server_is_stuck();
+           client.send(get_request("/echo/behind"));
+           context.server().signal(SIGTERM);
+           client.read_head();
+           client.read_pattern(0, 20'000'000);
+           expect_exit_status_0(context);
+         }},
+
+    {.id = "S12",
+     .title = "a byte too many while the last answer is on its way: it arrives whole",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "may you close at once when the last byte has been handed to the kernel?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "A client asked for 20,000,000 bytes and for the end of the "
+               "connection; when the answer had begun it sent an empty line; then it read.",
+               "the answer whole, and the end. Some old clients do send that line (RFC 9112 2.2).");
+           Client client(context);
+           client.send("GET /bytes/20000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+           client.wait_until_server_is_stuck();
+           client.send("\r\n");
+           client.read_head();
+           client.read_pattern(0, 20'000'000);
+           client.expect_end();
+         }},
+
     {.id = "S03",
      .title = "after SIGTERM nobody new is accepted, and the port is free",
      .models = concurrent,

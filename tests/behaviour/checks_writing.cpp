@@ -257,6 +257,7 @@ const Check checks[] = {
     {.id = "C15",
      .title = "a small answer travels in one piece",
      .needs = need_sockets,
+     .disturbed_by = breaking_faults | only(Fault::short_write),
      .hint = "how many send() calls make one answer? What does Nagle's rule do to the second?",
      .lesson = lesson::writing,
      .run =

@@ -255,9 +255,9 @@ bool Client::try_to_send(std::string_view bytes) {
     if (!is_not_ready(errno)) return false;
     const bool ready = wait_for(socket_.fd(), POLLIN | POLLOUT, context_->patience());
     if (!ready)
-      context_->fail("client " + std::to_string(number_) + " cannot send its last " +
-                     std::to_string(bytes.size()) + " bytes: the server does not read. " +
-                     describe());
+      context_->fail_for_certain("client " + std::to_string(number_) + " cannot send its last " +
+                                 std::to_string(bytes.size()) +
+                                 " bytes: the server does not read. " + describe());
     if (wait_for(socket_.fd(), POLLIN, Patience(0)) && take_in(Patience(0)) == Got::reset)
       return false;
   }
@@ -308,7 +308,9 @@ void Client::wait_until_server_is_stuck() {
   int steady = 0;  // the same amount unsent for 30 looks
   while (steady < 30) {
     const auto look = server_side_of(socket_.fd());
-    const std::size_t now = look ? look->unsent : 0;
+    if (!look || look->closed)
+      context_->fail("the server has closed the connection to client " + std::to_string(number_));
+    const std::size_t now = look->unsent;
     steady = now > 0 && now == last ? steady + 1 : 0;
     last = now;
     if (Clock::now() > deadline)
@@ -351,6 +353,7 @@ void Client::fail_reading(Got got, const std::string& wanted) {
   else
     seen += got == Got::end ? "the server ended the connection." : "was reset by the server.";
   if (!unread().empty()) seen += " It has so far: '" + readable(unread(), 200) + "'";
+  if (got == Got::silence) context_->fail_for_certain(seen);
   context_->fail(seen);
 }
 
@@ -358,15 +361,17 @@ ReceivedAnswer Client::read_head() {
   std::size_t end;
   while ((end = unread().find("\r\n\r\n")) == std::string_view::npos) {
     if (unread().size() > 65'536)
-      context_->fail("the head of the answer does not end: '" + readable(unread()) + "'");
+      context_->fail_for_certain("the head of the answer does not end: '" + readable(unread()) +
+                                 "'");
     const Got got = take_in(context_->patience());
     if (got != Got::bytes) fail_reading(got, "an answer");
   }
   std::string problem;
   auto answer = parse_answer_head(unread().substr(0, end), problem);
   if (!answer)
-    context_->fail("client " + std::to_string(number_) + " got an answer that is not HTTP: " +
-                   problem + ". The answer: '" + readable(unread(), 200) + "'");
+    context_->fail_for_certain("client " + std::to_string(number_) +
+                               " got an answer that is not HTTP: " + problem + ". The answer: '" +
+                               readable(unread(), 200) + "'");
   use(end + 4);
   note("reads the head of an answer " + std::to_string(answer->status));
   return *answer;
@@ -388,18 +393,20 @@ ReceivedAnswer Client::read_answer(Method method) {
 
 ReceivedAnswer Client::expect_answer(int status, Method method) {
   ReceivedAnswer answer = read_answer(method);
-  if (answer.status != status)
-    context_->fail("client " + std::to_string(number_) + " was answered with status " +
-                   std::to_string(answer.status) + ", not " + std::to_string(status) + ": '" +
-                   readable(answer.body, 200) + "'");
-  return answer;
+  if (answer.status == status) return answer;
+  const std::string seen = "client " + std::to_string(number_) + " was answered with status " +
+                           std::to_string(answer.status) + ", not " + std::to_string(status) +
+                           ": '" + readable(answer.body, 200) + "'";
+  // Only these say that the server lacks something.
+  if (answer.status != 502 && answer.status != 503) context_->fail_for_certain(seen);
+  context_->fail(seen);
 }
 
 void Client::expect_answer(int status, std::string_view body) {
   const ReceivedAnswer answer = expect_answer(status);
   if (answer.body != body)
-    context_->fail("client " + std::to_string(number_) + " got the body '" +
-                   readable(answer.body, 200) + "', not '" + readable(body, 200) + "'");
+    context_->fail_for_certain("client " + std::to_string(number_) + " got the body '" +
+                               readable(answer.body, 200) + "', not '" + readable(body, 200) + "'");
 }
 
 void Client::read_pattern(std::size_t from, std::size_t count) {
@@ -413,9 +420,10 @@ void Client::read_pattern(std::size_t from, std::size_t count) {
     const std::string_view bytes = unread().substr(0, end - from);
     for (std::size_t i = 0; i < bytes.size(); ++i)
       if (bytes[i] != pattern_at(from + i))
-        context_->fail("byte " + std::to_string(from + i) + " of the body is '" +
-                       readable(bytes.substr(i, 16)) + "', and should be '" + pattern_at(from + i) +
-                       "'. Has something been left out or sent twice?");
+        context_->fail_for_certain("byte " + std::to_string(from + i) + " of the body is '" +
+                                   readable(bytes.substr(i, 16)) + "', and should be '" +
+                                   pattern_at(from + i) +
+                                   "'. Has something been left out or sent twice?");
     from += bytes.size();
     use(bytes.size());
   }
@@ -449,9 +457,9 @@ void Client::expect_end() {
     if (got == Got::end || got == Got::reset) return;
     if (got == Got::silence) fail_reading(got, "the end of the connection");
   }
-  context_->fail("client " + std::to_string(number_) +
-                 " should see the end of the connection here, and got more bytes: '" +
-                 readable(unread(), 120) + "'");
+  context_->fail_for_certain("client " + std::to_string(number_) +
+                             " should see the end of the connection here, and got more bytes: '" +
+                             readable(unread(), 120) + "'");
 }
 
 std::size_t Client::answers_so_far() {
@@ -591,7 +599,9 @@ Backend::Backend() : listener_(listen_on("127.0.0.1", 0)) {
 }
 
 BackendCall Backend::take(Context& context) {
-  if (!wait_for(listener_.fd(), POLLIN, context.patience()))
+  // A fault on purpose may keep the server from asking; no need to wait for that long.
+  const Patience patience = context.tested().faults == nullptr ? context.patience() : Patience(2);
+  if (!wait_for(listener_.fd(), POLLIN, patience))
     context.fail("the server never connected to the backend; " + context.describe_server());
   BackendCall call(accept_client(listener_.fd(), Blocking::yes));
   if (!call.read_request(context.patience()))

@@ -216,7 +216,8 @@ void ServerProcess::await_ready_line(Patience patience) {
   port_ = announced;
 }
 
-void ServerProcess::signal(int number) const {
+void ServerProcess::signal(int number) {
+  asked_to_stop_ = asked_to_stop_ || number == SIGTERM || number == SIGINT;
   if (!status_) kill(pid_, number);
 }
 

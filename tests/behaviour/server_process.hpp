@@ -56,7 +56,8 @@ class ServerProcess {
   void stop_running();
   void run_on();
 
-  void signal(int number) const;
+  void signal(int number);
+  bool was_asked_to_stop() const { return asked_to_stop_; }
 
   // The status of waitpid(2) if it has ended, now or within the patience.
   std::optional<int> status_if_ended();
@@ -72,6 +73,7 @@ class ServerProcess {
   pid_t pid_ = -1;
   std::uint16_t port_ = 0;
   std::optional<int> status_;
+  bool asked_to_stop_ = false;
   Descriptor output_;
   Descriptor error_output_;
 };
