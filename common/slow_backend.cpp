@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <list>
+#include <new>
 #include <vector>
 
 #include "common/acceptor.hpp"
@@ -39,6 +40,7 @@ class SlowBackend {
         delay_(options.delay),
         patience_(options.idle_limit) {
     bench_.space = space_;
+    make_room();
     announce(acceptor_.fd());
   }
 
@@ -51,7 +53,11 @@ class SlowBackend {
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       if (ready > 0) serve_watched();
-      while (!delayed_.empty() && delayed_.front().due <= now_) answer(delayed_.begin());
+      while (!delayed_.empty() && delayed_.front().due <= now_) {
+        const Place asker = delayed_.begin();
+        watched_askers_.splice(watched_askers_.end(), delayed_, asker);
+        take_turn(asker, &SlowBackend::answer);
+      }
       while (!watched_askers_.empty() && watched_askers_.front().due <= now_)
         end(watched_askers_.begin());
       if (stop_requested()) stop();
@@ -87,23 +93,36 @@ class SlowBackend {
     for (std::size_t i = first_asker_entry; i < watched_.size(); ++i) {
       const Place asker = next++;
       if (watched_[i].revents == 0) continue;
-      if (asker->until == Until::readable)
-        read(asker);
-      else
-        write(asker);
+      take_turn(asker, asker->until == Until::readable ? &SlowBackend::read : &SlowBackend::write);
     }
     if (watched_[listener_entry].revents != 0) accept_askers();
   }
 
-  void accept_askers() {
+  void accept_askers() try {
     while (Descriptor socket = acceptor_.next_client(now_)) {
-      Counters::count(counters.accepted);
+      make_room();
       watched_askers_.push_back(
           {std::move(socket), Exchange(bench_), Until::readable, now_ + duration(patience_)});
+      Counters::count(counters.accepted);
     }
+  } catch (const std::bad_alloc&) {
+    acceptor_.pause(now_);
   }
 
-  // -- one asker; `asker` is in watched_askers_, except in answer() --
+  // So that list_watched() does not fail.
+  void make_room() {
+    const std::size_t needed = first_asker_entry + watched_askers_.size() + delayed_.size() + 1;
+    if (watched_.capacity() < needed) watched_.reserve(2 * needed);
+  }
+
+  // -- one asker; `asker` is in watched_askers_ --
+
+  // Without memory, its conversation is over.
+  void take_turn(Place asker, void (SlowBackend::*turn)(Place)) try {
+    (this->*turn)(asker);
+  } catch (const std::bad_alloc&) {
+    end(asker);
+  }
 
   void read(Place asker) {
     asker->exchange.take_up();
@@ -144,7 +163,6 @@ class SlowBackend {
         std::snprintf(text, sizeof text, "row for %.*s after %g ms\n",
                       static_cast<int>(target.size()), target.data(), delay_.count() * 1000);
     asker->exchange.answer({.text = {text, static_cast<std::size_t>(size)}});
-    watched_askers_.splice(watched_askers_.end(), delayed_, asker);
     send_answer(asker);
   }
 

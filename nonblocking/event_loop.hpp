@@ -29,6 +29,7 @@ class EventLoop {
         clients_(options.idle_limit) {
     if (!queue_.watch(stop_wait_, nullptr)) throw CallFailed("watch", errno, stop_wait_.fd);
     start_accepting();
+    if (!is_accepting_) throw CallFailed("watch", errno, acceptor_.fd());
     announce(acceptor_.fd());
   }
 
@@ -57,6 +58,7 @@ class EventLoop {
 
   // -- clients come --
 
+  // There may be no room in the queue, either: later.
   void start_accepting() {
     is_accepting_ = queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
     if (!is_accepting_) acceptor_.pause(now_);

@@ -102,6 +102,11 @@ class Supervisor {
   Supervisor(const Options& options, std::size_t count, char** command)
       : listener_(open_listener(options)), command_(command), copies_(count) {}
 
+  // Leaves no copy behind, whatever has gone wrong here.
+  ~Supervisor() { tell_all(SIGTERM); }
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
   // The exit status.
   int run() {
     for (Copy& copy : copies_) start(copy);
@@ -140,9 +145,13 @@ class Supervisor {
       const int number = numbers[static_cast<std::size_t>(i)];
       if (number == SIGCHLD) continue;  // reap() asks for all of them anyway
       if (number != SIGUSR1) stop();
-      for (const Copy& copy : copies_)
-        if (copy.process > 0) kill(copy.process, number);
+      tell_all(number);
     }
+  }
+
+  void tell_all(int number) const {
+    for (const Copy& copy : copies_)
+      if (copy.process > 0) kill(copy.process, number);
   }
 
   // Without our own listener: the backlog lasts as long as somebody can still accept from it.
@@ -205,13 +214,19 @@ class Supervisor {
                  how_it_ended(status).c_str());
     status_ = WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
     stop();
-    for (const Copy& copy : copies_)
-      if (copy.process > 0) kill(copy.process, SIGTERM);
+    tell_all(SIGTERM);
   }
 
   void replace() {
-    for (Copy& copy : copies_)
-      if (copy.process < 0 && copy.next_start <= Clock::now()) start(copy);
+    for (Copy& copy : copies_) {
+      if (copy.process >= 0 || copy.next_start > Clock::now()) continue;
+      try {
+        start(copy);
+      } catch (const CallFailed& failure) {  // no process or descriptor now; perhaps later
+        std::fprintf(stderr, "prefork: %s\n", failure.what());
+        copy.next_start = Clock::now() + longest_pause;
+      }
+    }
   }
 
   void start(Copy& copy) {

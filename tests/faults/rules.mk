@@ -1,3 +1,48 @@
-# Faults on purpose: system calls that fail or fall short, from a seed. Linux only.
+# Faults on purpose: system calls that fail or fall short, from a seed. Linux only, because the
+# library is put in front of the C library by LD_PRELOAD, and knows epoll.
 
-FAULT_LIBRARY = $(BUILD)/libfaults.so
+MINUTES ?= 10
+SEED    ?= 1
+
+ifeq ($(SYSTEM),Linux)
+FAULTS = $(BUILD)/libfaults.so $(BUILD)/tests/faults
+
+$(BUILD)/libfaults.so: tests/faults/faults.cpp
+	@mkdir -p $(BUILD)/objects/tests/faults
+	$(call say,link,$@)$(CXX) -std=c++20 -O2 -g -U_FORTIFY_SOURCE $(WARNINGS) -I. -pthread -fPIC -shared \
+	  -MMD -MP -MF $(BUILD)/objects/tests/faults/library.d $< -o $@ -ldl
+
+$(BUILD)/tests/faults: $(call objects,tests/faults/faults_main.cpp) \
+                       $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(LINK) $^ -o $@
+
+$(BUILD)/soak: $(call objects,tests/faults/soak_main.cpp tests/faults/soak_client.cpp) \
+               $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(LINK) $^ -o $@
+
+$(BUILD)/slow_world: $(call objects,tests/faults/slow_world_main.cpp) \
+                     $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(LINK) $^ -o $@
+
+.PHONY: faults soak slow-world
+faults: all $(FAULTS)  ## the behaviour checks while system calls fail: five seeds, a minute
+	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED)
+
+# Five seeds are a part of `make test`.
+test: $(FAULTS)
+
+slow-world: all $(BUILD)/slow_world  ## good clients among ten thousand that send or take a byte a second
+	$(BUILD)/slow_world --build=$(BUILD)
+
+soak: all $(FAULTS) $(BUILD)/soak $(BUILD)/slow_world  ## faults, floods, stops under load: make soak MINUTES=10 SEED=1
+	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED) --seeds=200 --seconds=$$(($(MINUTES) * 30))
+	$(BUILD)/soak --build=$(BUILD) --seed=$(SEED) --seconds=$$(($(MINUTES) * 30))
+	$(BUILD)/slow_world --build=$(BUILD)
+else
+.PHONY: faults soak slow-world
+faults soak slow-world:  ## the behaviour checks while system calls fail (Linux only)
+	@echo 'faults: left out, because this system has no LD_PRELOAD with epoll'
+endif

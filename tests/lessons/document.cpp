@@ -103,16 +103,17 @@ void add_heading(Document& document, std::size_t i) {
   if (!document.lessons.empty() && document.lessons.back().end == 0)
     document.lessons.back().end = i;
   const std::size_t dot = text.find(". ");
-  const bool is_lesson = level == 2 && dot != text.npos && dot > 0 &&
-                         text.find_first_not_of("0123456789") == dot;
-  if (is_lesson)
-    document.lessons.push_back({std::atoi(text.c_str()), text.substr(dot + 2), i, 0});
+  const bool is_lesson =
+      level == 2 && dot != text.npos && dot > 0 && text.find_first_not_of("0123456789") == dot;
+  if (is_lesson) document.lessons.push_back({std::atoi(text.c_str()), text.substr(dot + 2), i, 0});
 }
 
 }  // namespace
 
 Document read_document(const std::string& path) {
-  Document document{.path = path, .lines = read_lines(path)};
+  Document document;
+  document.path = path;
+  document.lines = read_lines(path);
   const Lines& lines = document.lines;
   document.is_code.assign(lines.size(), false);
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -141,6 +142,7 @@ const Lesson* Document::lesson_of(std::size_t line) const {
 void Report::add(std::size_t line, const std::string& what) {
   ++count_;
   const Lesson* lesson = document_.lesson_of(line);
-  const std::string where = lesson == nullptr ? "" : "lesson " + std::to_string(lesson->number) + ": ";
+  const std::string where =
+      lesson == nullptr ? "" : "lesson " + std::to_string(lesson->number) + ": ";
   std::printf("%s:%zu: %s%s\n", document_.path.c_str(), line + 1, where.c_str(), what.c_str());
 }

@@ -12,7 +12,7 @@
 
 using Lines = std::vector<std::string>;
 
-Lines read_lines(const std::string& path);  // throws CallFailed
+Lines read_lines(const std::string& path);                      // throws CallFailed
 void write_lines(const std::string& path, const Lines& lines);  // all or nothing; throws CallFailed
 
 std::string trimmed(std::string_view text);

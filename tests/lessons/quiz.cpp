@@ -75,7 +75,8 @@ class Reader {
     while (at_ < document_.lines.size() && document_.lines[at_].starts_with("- ")) {
       Choice choice;
       const std::string item = join_lines(document_, at_);
-      if (!take_item(item, '.', choice, choice.text)) return complain("has a choice without a name");
+      if (!take_item(item, '.', choice, choice.text))
+        return complain("has a choice without a name");
       question_.choices.push_back(choice);
     }
   }

@@ -166,3 +166,9 @@ std::string ChildProcess::last_words() const {
   const std::size_t line = text.rfind('\n');
   return line == std::string::npos ? text : text.substr(line + 1);
 }
+
+std::string ChildProcess::errors() const {
+  std::array<char, 8192> room;
+  const ssize_t count = pread(errors_.fd(), room.data(), room.size(), 0);
+  return count <= 0 ? "" : std::string(room.data(), static_cast<std::size_t>(count));
+}

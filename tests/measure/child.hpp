@@ -50,6 +50,8 @@ class ChildProcess {
   const rusage& used() const { return used_; }
   // The last line that it wrote on stderr; empty if there is none.
   std::string last_words() const;
+  // All that it wrote there, up to a few thousand bytes.
+  std::string errors() const;
 
  private:
   bool wait_for_end(std::chrono::milliseconds patience);

@@ -23,13 +23,6 @@ files::path temporary_directory() {
   return name;
 }
 
-// nginx cannot be told to choose a port. This one was free a moment ago.
-std::uint16_t free_port() {
-  const Descriptor listener = listen_on("127.0.0.1", 0);
-  const std::string address = local_address(listener.fd());
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-}
-
 std::string nginx_configuration(const std::string& directory, std::uint16_t port) {
   std::ostringstream text;
   text << "daemon off; master_process off; worker_processes 1;\n"
@@ -41,13 +34,6 @@ std::string nginx_configuration(const std::string& directory, std::uint16_t port
   text << "  server {\n    listen 127.0.0.1:" << port << " backlog=4096;\n"
        << "    location / { return 200 \"Hello. This server is waiting for you.\\n\"; }\n  }\n}\n";
   return text.str();
-}
-
-bool answers(std::uint16_t port) {
-  LoadLoop loop;
-  ClientGroup client(loop, port);
-  client.patience(std::chrono::seconds(1));
-  return client.connect(1) == 1;
 }
 
 }  // namespace
@@ -78,6 +64,19 @@ Contender start_floor(const std::string& directory, const std::string& name, std
                                std::to_string(client.request_bytes())};
   if (new_connection_each) more.push_back("-c");
   return start_contender(directory, name, more);
+}
+
+std::uint16_t free_port() {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const std::string address = local_address(listener.fd());
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+bool answers(std::uint16_t port) {
+  LoadLoop loop;
+  ClientGroup client(loop, port);
+  client.patience(std::chrono::seconds(1));
+  return client.connect(1) == 1;
 }
 
 bool is_installed(const std::string& program) {

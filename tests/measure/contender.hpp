@@ -28,6 +28,12 @@ Contender start_server(const std::string& directory, const std::string& name);
 Contender start_floor(const std::string& directory, const std::string& name, std::uint16_t like,
                       bool new_connection_each = false);
 
+// A port that was free a moment ago, for programs that cannot be told to choose one.
+std::uint16_t free_port();
+
+// Does whoever listens there give a whole answer to /?
+bool answers(std::uint16_t port);
+
 // Is there such a program on the PATH?
 bool is_installed(const std::string& program);
 

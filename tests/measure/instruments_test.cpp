@@ -1,6 +1,5 @@
 // The instruments, tried on what is known beforehand: exact quantiles, known amounts of memory, a
 // known number of sleeps, a server with a planted stall, servers that fail.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -88,7 +87,7 @@ using Answering = std::function<std::string(std::size_t number)>;
 void serve_with(int listener, const Answering& answer) {
   std::vector<pollfd> watched{{listener, POLLIN, 0}};
   for (std::size_t number = 1;;) {
-    if (poll(watched.data(), watched.size(), -1) < 0) _exit(1);
+    if (poll(watched.data(), static_cast<nfds_t>(watched.size()), -1) < 0) _exit(1);
     for (std::size_t i = watched.size(); i-- > 1;) {
       if (watched[i].revents == 0) continue;
       std::array<char, 4096> room;

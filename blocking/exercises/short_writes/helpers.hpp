@@ -20,7 +20,7 @@ class RequestReader {
   explicit RequestReader(int socket) : socket_(socket) {}
 
   // Parks until a whole head is here, and returns it with the empty line that ends it. What came
-  // behind it is kept for the next call. If max_request_head bytes (common/http.hpp) or more have
+  // behind it is kept for the next call. If more than max_request_head bytes (common/http.hpp) have
   // come and there is no end in sight, returns what there is, and the parser will refuse it.
   // Nothing if the client has ended its stream, is gone, or is silent for too long.
   std::optional<std::string> next_head();

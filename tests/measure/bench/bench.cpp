@@ -36,9 +36,9 @@ const BenchModel& one_at_a_time_model() {
 
 const std::vector<const BenchExperiment*>& bench_experiments() {
   static const std::vector<const BenchExperiment*> all = {
-      &waiting_experiment,  &threads_experiment,  &wakeup_experiment,
-      &idle_experiment,     &switches_experiment, &upstream_experiment,
-      &cpu_experiment,      &churn_experiment,    &cores_experiment};
+      &waiting_experiment, &threads_experiment,  &wakeup_experiment,
+      &idle_experiment,    &switches_experiment, &upstream_experiment,
+      &cpu_experiment,     &churn_experiment,    &cores_experiment};
   return all;
 }
 
@@ -54,6 +54,7 @@ void Bench::interleave(std::size_t count,
 
 void Bench::interleave(const std::vector<BenchModel>& models,
                        const std::function<void(std::size_t, const BenchModel&)>& work) {
+  for (const BenchModel& model : models) results.mention(model.name);
   interleave(models.size(), [&](std::size_t repeat, std::size_t i) {
     progress("repeat " + std::to_string(repeat + 1) + " of " + std::to_string(repeats()) + ": " +
              models[i].name);

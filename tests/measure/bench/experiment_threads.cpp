@@ -112,9 +112,8 @@ void run(Bench& bench) {
     bench.note("at most " + with_commas(allowance.clients) + " idle clients, because of " +
                allowance.limit);
   const auto all = models();
-  bench.interleave(all, [&](std::size_t, const BenchModel& model) {
-    hold(bench, model, allowance.clients);
-  });
+  bench.interleave(
+      all, [&](std::size_t, const BenchModel& model) { hold(bench, model, allowance.clients); });
   bench.interleave(std::size_t{1}, [&](std::size_t repeat, std::size_t) {
     if (!bench.quick() || repeat == 0) hold_crowd(bench, many_client_models()[3]);
   });
@@ -141,7 +140,8 @@ double most_held(const Results& results, const std::string& model) {
 
 void print_per_client(Bench& bench) {
   TextTable table({"each of", "clients\nheld", "\nthreads", "address space\nreserved",
-                   "memory\nresident", "kernel\nstacks", "page\ntables", "sockets and\nrecords (*)"});
+                   "memory\nresident", "kernel\nstacks", "page\ntables",
+                   "sockets and\nrecords (*)"});
   const Results& results = bench.results;
   for (const BenchModel& model : models()) {
     const double held = most_held(results, model.name);
@@ -152,26 +152,32 @@ void print_per_client(Bench& bench) {
     const auto cell = [&](const char* metric) {
       return bytes_cell(each(results, model.name, held, metric));
     };
-    const auto slab = each(results, model.name, held, "kernel_records_bytes");
+    // The machine's own numbers say nothing about a few hundred clients.
+    const auto machine_cell = [&](const char* metric) {
+      return held >= 1000 ? cell(metric) : std::string("-");
+    };
     table.add({model.name, plain_number(held),
                plain_number(results.find(model.name, held, "threads").value_or(0)),
-               cell("reserved_bytes"), cell("resident_bytes"), cell("kernel_stack_bytes"),
-               cell("page_table_bytes"), bytes_cell(slab)});
+               cell("reserved_bytes"), cell("resident_bytes"), machine_cell("kernel_stack_bytes"),
+               cell("page_table_bytes"), machine_cell("kernel_records_bytes")});
   }
   bench.print("Per silent client, at the most that each held:\n" + table.text());
-  bench.print(wrapped("(*) the kernel's slabs: sockets, both ends of each connection, descriptors, "
-                      "and, for a thread, its task record; of the whole machine.",
-                      100, "  "));
+  bench.print(
+      wrapped("(*) the kernel's slabs: sockets, both ends of each connection, descriptors, "
+              "and, for a thread, its task record; of the whole machine.",
+              100, "  "));
 }
 
 // What other systems' default stacks would make of it. Address space only.
 void print_stack_sizes(Bench& bench) {
-  const std::pair<const char*, double> sizes[] = {
-      {"glibc (8 MiB, from ulimit -s)", 8192}, {"FreeBSD (2 MiB)", 2048}, {"Windows (1 MiB)", 1024},
-      {"macOS (512 KiB)", 512},                {"musl (128 KiB)", 128},   {"-s 64 (64 KiB)", 64}};
+  const std::pair<const char*, double> sizes[] = {{"glibc (8 MiB, from ulimit -s)", 8192},
+                                                  {"FreeBSD (2 MiB)", 2048},
+                                                  {"Windows (1 MiB)", 1024},
+                                                  {"macOS (512 KiB)", 512},
+                                                  {"musl (128 KiB)", 128},
+                                                  {"-s 64 (64 KiB)", 64}};
   std::vector<Bar> bars;
-  for (const auto& [name, kib] : sizes)
-    bars.push_back({name, kib, in_bytes(kib * 1024 * 10'000)});
+  for (const auto& [name, kib] : sizes) bars.push_back({name, kib, in_bytes(kib * 1024 * 10'000)});
   bench.print("Address space that 10,000 threads reserve, by the default stack (computed):\n" +
               draw_bars(bars));
 }
@@ -191,23 +197,32 @@ void report(Bench& bench) {
   const auto resident = each(results, name, held, "resident_bytes");
   const auto loop = each(results, "event_loop", loop_held, "resident_bytes");
   if (!reserved || !resident || !loop || held < 1000)
-    return bench.verdict_impossible("this system does not tell a process's memory, or a server failed.");
+    return bench.verdict_impossible(
+        "this system does not tell a process's memory, or a server failed.");
   const double stacks = each(results, name, held, "kernel_stack_bytes").value_or(0);
   const double tables = each(results, name, held, "page_table_bytes").value_or(0);
   const double used = *resident + stacks + tables;
   constexpr double ten_gigabytes = 1e10;
   const bool reserves = *reserved * 10'000 > ten_gigabytes;
   const bool uses = used * 10'000 > ten_gigabytes;
-  bench.verdict(uses, uses ? "10,000 threads use more than 10 GB."
+  bench.verdict(uses,
+                uses ? "10,000 threads use more than 10 GB."
                 : reserves
                     ? "10,000 threads reserve more than 10 GB of address space; they use less than "
                       "a tenth of 10 GB of memory. It is the promise that is large, not the use."
                     : "10,000 threads neither reserve nor use 10 GB here.");
+  const auto sockets = each(results, "event_loop", loop_held, "kernel_records_bytes");
+  const auto records = each(results, name, held, "kernel_records_bytes");
+  if (sockets && records)
+    bench.numbers("In the kernel, the two sockets of a connection and what goes with them take " +
+                  in_bytes(*sockets) + ", whoever serves it; a thread's records take " +
+                  in_bytes(*records - *sockets) + " more.");
   bench.numbers("For 10,000 silent clients: " + in_bytes(*reserved * 10'000) + " reserved, " +
                 in_bytes(*resident * 10'000) + " resident, " + in_bytes(stacks * 10'000) +
-                " of kernel stacks, " + in_bytes(tables * 10'000) + " of page tables. event_loop: " +
-                in_bytes(*loop * 10'000) + " resident, one thread. A thread costs " +
-                times(used / *loop) + " what an entry in a loop costs.");
+                " of kernel stacks, " + in_bytes(tables * 10'000) +
+                " of page tables. event_loop: " + in_bytes(*loop * 10'000) +
+                " resident, one thread. A thread costs " + times(used / *loop) +
+                " what an entry in a loop costs.");
 }
 
 }  // namespace

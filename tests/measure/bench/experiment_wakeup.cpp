@@ -38,6 +38,7 @@ void run(Bench& bench) {
   const std::vector<std::size_t> counts = watched_counts(descriptors / 100 * 100);
   const std::size_t most = most_for_ready(descriptors);
   const auto calls = waiting_calls();
+  for (const WaitingCall call : calls) bench.results.mention(name_of(call));
   for (const std::size_t n : counts) {
     bench.progress(with_commas(n) + " watched");
     bench.interleave(calls.size(), [&](std::size_t, std::size_t i) {
@@ -89,10 +90,11 @@ void report(Bench& bench) {
   const double ask = *ask_many / *ask_few;
   const double tell = *told_many / *told_few;
   const bool holds = ask > 20 && tell < 3;
-  bench.verdict(holds, "From 5 to 5,000 watched, one wake-up of poll takes " +
-                           std::string(ask > 20 ? "more than 20 times as long" : "less than 20 times as long") +
-                           ", one of " + told +
-                           (tell < 3 ? " less than 3 times." : " more than 3 times."));
+  bench.verdict(
+      holds,
+      "From 5 to 5,000 watched, one wake-up of poll takes " +
+          std::string(ask > 20 ? "more than 20 times as long" : "less than 20 times as long") +
+          ", one of " + told + (tell < 3 ? " less than 3 times." : " more than 3 times."));
   bench.numbers("poll: " + microseconds_text(*ask_few) + " to " + microseconds_text(*ask_many) +
                 " microseconds, " + times(ask) + ". " + told + ": " + microseconds_text(*told_few) +
                 " to " + microseconds_text(*told_many) + ", " + times(tell) + ".");
@@ -101,8 +103,8 @@ void report(Bench& bench) {
   const auto ask_half = results.find("poll", half, many_ready);
   const auto told_one = results.find(told, 1, many_ready);
   if (told_half && ask_half && told_one)
-    bench.numbers("\"O(1)\" means O(ready): with " + plain_number(half) + " ready, one wake-up of " +
-                  told + " takes " + times(*told_half / *told_one) +
+    bench.numbers("\"O(1)\" means O(ready): with " + plain_number(half) +
+                  " ready, one wake-up of " + told + " takes " + times(*told_half / *told_one) +
                   " as long as with one ready, and " + times(*told_half / *ask_half) +
                   " as long as poll's, which looks at all of them anyway. Where everybody is "
                   "busy, poll loses nothing.");
@@ -111,6 +113,5 @@ void report(Bench& bench) {
 }  // namespace
 
 const BenchExperiment wakeup_experiment = {
-    "wakeup",
-    "To ask about all costs more with every client that is watched; to be told does not.",
+    "wakeup", "To ask about all costs more with every client that is watched; to be told does not.",
     "watched_or_ready", run, report};

@@ -33,19 +33,19 @@ std::string csv_text(const std::string& text) {
 
 }  // namespace
 
-void Results::remember(const std::string& model) {
+void Results::mention(const std::string& model) {
   if (std::find(models_.begin(), models_.end(), model) == models_.end()) models_.push_back(model);
 }
 
 void Results::add(const std::string& model, double x, const std::string& metric, double value) {
-  remember(model);
+  mention(model);
   const Key key{model, x, metric};
   if (samples_.find(key) == samples_.end()) order_.push_back(key);
   samples_[key].push_back(value);
 }
 
 void Results::fail(const std::string& model, double x, const std::string& reason) {
-  remember(model);
+  mention(model);
   failures_.try_emplace({model, x}, reason);
 }
 
@@ -113,8 +113,12 @@ std::string Results::table(const std::string& metric, const NumberFormat& format
   TextTable table(titles);
   for (const std::string& model : models_) {
     std::vector<std::string> cells{model};
-    for (const double x : xs) cells.push_back(cell(model, x, metric, format));
-    table.add(cells);
+    bool any = false;
+    for (const double x : xs) {
+      cells.push_back(cell(model, x, metric, format));
+      any = any || cells.back() != "-";
+    }
+    if (any) table.add(cells);
   }
   return table.text();
 }

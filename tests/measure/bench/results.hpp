@@ -29,6 +29,8 @@ class Results {
   // `x_name` is the CSV's name for what is varied: "idle_clients".
   explicit Results(std::string x_name) : x_name_(std::move(x_name)) {}
 
+  // Fixes a model's place in the tables: models are listed in order of their first mention.
+  void mention(const std::string& model);
   void add(const std::string& model, double x, const std::string& metric, double value);
   void fail(const std::string& model, double x, const std::string& reason);
 
@@ -44,8 +46,8 @@ class Results {
 
   // Lines "model,x,metric,median,min,max,repeats,failure".
   std::string csv() const;
-  // A row for each model, a column for each x. A model without numbers has "-", a failed one
-  // "FAILED".
+  // A row for each model, a column for each x. Where a model has no number there is "-", where it
+  // has failed "FAILED"; one that has neither anywhere is left out.
   std::string table(const std::string& metric, const NumberFormat& format) const;
   // The same the other way round, for many x and few models.
   std::string table_by_x(const std::string& metric, const NumberFormat& format,
@@ -62,10 +64,9 @@ class Results {
   using Key = std::tuple<std::string, double, std::string>;
   std::string cell(const std::string& model, double x, const std::string& metric,
                    const NumberFormat& format) const;
-  void remember(const std::string& model);
 
   std::string x_name_;
-  std::vector<std::string> models_;  // in order of appearance
+  std::vector<std::string> models_;  // in order of their first mention
   std::vector<Key> order_;
   std::map<Key, std::vector<double>> samples_;
   std::map<std::pair<std::string, double>, std::string> failures_;

@@ -123,7 +123,8 @@ Descriptor queue_for(const Watched& watched) {
 }
 
 std::size_t queue_once(int queue, std::vector<Event>& events) {
-  const int count = kevent(queue, nullptr, 0, events.data(), static_cast<int>(events.size()), nullptr);
+  const int count =
+      kevent(queue, nullptr, 0, events.data(), static_cast<int>(events.size()), nullptr);
   if (count < 0) throw CallFailed("kevent", errno, queue);
   return static_cast<std::size_t>(count);
 }

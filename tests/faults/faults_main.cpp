@@ -1,0 +1,304 @@
+// faults — the behaviour checks, against servers whose system calls fail and fall short on purpose.
+//
+// Usage: build/tests/faults [--build=DIR] [--server=NAME]... [--fault=KIND]... [--case=ID]...
+//                           [--seed=N] [--seeds=COUNT] [--seconds=S]
+//   --build=DIR    where the servers are (default: one up from where this program is)
+//   --server=NAME  only this one; may be given several times (default: all)
+//   --fault=KIND   only this kind, or 'all' for all at once (default: each alone, and all at once)
+//   --case=ID      only this check, such as B02 (default: all)
+//   --seed=N       the first seed (default: 1)
+//   --seeds=COUNT  how many seeds (default: 5)
+//   --seconds=S    how long all seeds may take together (default: 45): each takes as many
+//                  combinations of server, check and kind as it can, in an order in which all kinds
+//                  come first. With 0, each takes all of them.
+//
+// A check either keeps its promise although calls fail, or, where the faults may end connections
+// by right (Check::disturbed_by), it may end early. Then what arrived must be right, and the server
+// alive, with nothing left of the lost clients. A kind of fault that never happened fails the run.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One kind, or all at once, each of them less often.
+struct Mixture {
+  std::string name;
+  Faults faults;
+  double share;
+};
+
+struct Combination {
+  Tested tested;
+  Check check;
+  const Mixture* mixture;
+};
+
+struct Tally {
+  std::size_t kept = 0;
+  std::size_t disturbed = 0;
+  std::size_t failed = 0;
+  std::size_t others = 0;  // skipped, inconclusive
+};
+
+struct Settings {
+  std::string directory;
+  std::vector<std::string> servers;
+  std::vector<std::string> faults;
+  std::vector<std::string> ids;
+  std::uint64_t first_seed = 1;
+  std::uint64_t seeds = 5;
+  std::uint64_t seconds = 45;
+};
+
+std::vector<Mixture> all_mixtures() {
+  std::vector<Mixture> mixtures;
+  for (const FaultKind& kind : all_fault_kinds)
+    mixtures.push_back({kind.name, only(kind.fault), 1.0});
+  mixtures.push_back({"all", every_fault, 0.3});
+  return mixtures;
+}
+
+bool is_wanted(const std::vector<std::string>& wanted, std::string_view name) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+}
+
+// Only this server has threads to lose.
+bool is_reachable(const Mixture& mixture, Models model) {
+  return mixture.faults != only(Fault::no_thread) || (model & thread_per_connection) != 0;
+}
+
+std::vector<Combination> combinations(const Settings& settings,
+                                      const std::vector<Mixture>& mixtures) {
+  std::vector<Combination> all;
+  for (const Program& program : programs()) {
+    if (!is_wanted(settings.servers, program.name)) continue;
+    const Tested tested{program.name, settings.directory + "/" + program.name, program.model};
+    for (const Check& check : all_checks()) {
+      if ((check.models & program.model) == 0 || !is_wanted(settings.ids, check.id)) continue;
+      if ((check.needs & need_peace) != 0) continue;
+      for (const Mixture& mixture : mixtures)
+        if (is_wanted(settings.faults, mixture.name) && is_reachable(mixture, program.model))
+          all.push_back({tested, check, &mixture});
+    }
+  }
+  return all;
+}
+
+// At random, but so that each kind comes once before any comes twice.
+void deal(std::vector<Combination>& all, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::shuffle(all.begin(), all.end(), random);
+  std::vector<const Mixture*> seen;
+  std::vector<std::pair<std::size_t, std::size_t>> order;  // how often its kind came, which one
+  std::vector<std::size_t> times;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto found = std::find(seen.begin(), seen.end(), all[i].mixture);
+    const auto kind = static_cast<std::size_t>(found - seen.begin());
+    if (found == seen.end()) {
+      seen.push_back(all[i].mixture);
+      times.push_back(0);
+    }
+    order.emplace_back(times[kind]++, i);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<Combination> dealt;
+  dealt.reserve(all.size());
+  for (const auto& [time, i] : order) dealt.push_back(all[i]);
+  all = std::move(dealt);
+}
+
+class Run {
+ public:
+  explicit Run(const Settings& settings)
+      : settings_(settings), mixtures_(all_mixtures()), tallies_(mixtures_.size()) {
+    all_ = combinations(settings_, mixtures_);
+  }
+
+  // The exit status.
+  int run() {
+    if (all_.empty()) {
+      std::fprintf(stderr, "faults: no such server, kind or case\n");
+      return 2;
+    }
+    const auto begin = Clock::now();
+    for (std::uint64_t i = 0; i < settings_.seeds; ++i) {
+      const auto end = begin + std::chrono::seconds(settings_.seconds) * (i + 1) / settings_.seeds;
+      run_seed(settings_.first_seed + i, end);
+    }
+    for (const FaultKind& kind : all_fault_kinds) insist_on(kind);
+    return report();
+  }
+
+ private:
+  // By chance, a rare kind may not have happened yet.
+  void insist_on(const FaultKind& kind) {
+    constexpr int most_tries = 40;
+    std::uint64_t seed = settings_.first_seed + settings_.seeds;
+    int tries = 0;
+    for (const Combination& one : all_) {
+      if (injected_[static_cast<std::size_t>(kind.fault)] > 0 || tries == most_tries) return;
+      if (one.mixture->faults != only(kind.fault)) continue;
+      run_one(one, seed++);
+      ++tries;
+    }
+  }
+
+  void run_seed(std::uint64_t seed, Clock::time_point end) {
+    deal(all_, seed);
+    for (const Combination& one : all_) {
+      run_one(one, seed);
+      if (settings_.seconds != 0 && Clock::now() >= end) return;
+    }
+  }
+
+  void run_one(const Combination& one, std::uint64_t seed) {
+    FaultPlan plan(settings_.directory + "/libfaults.so", one.mixture->faults, seed,
+                   one.mixture->share);
+    Tested tested = one.tested;
+    tested.faults = &plan;
+    const std::string again = "build/tests/faults --build=" + settings_.directory +
+                              " --server=" + tested.name + " --case=" + one.check.id +
+                              " --fault=" + one.mixture->name + " --seed=" + std::to_string(seed) +
+                              " --seeds=1 --seconds=0";
+    const Result result = run_check(one.check, tested, again);
+    count(one, result);
+    if (result.outcome == Outcome::failed || result.outcome == Outcome::broken)
+      std::printf("FAILED  %s: %s %s, with %s (%s)\n%s\n\n", tested.name.c_str(), one.check.id,
+                  one.check.title, one.mixture->name.c_str(), plan.command_words().c_str(),
+                  result.story.c_str());
+    std::fflush(stdout);
+    const FaultCounts counts = plan.counts();
+    for (std::size_t i = 0; i < fault_kinds; ++i) injected_[i] += counts[i];
+    calls_ += plan.calls();
+  }
+
+  void count(const Combination& one, const Result& result) {
+    Tally& tally = tallies_[static_cast<std::size_t>(one.mixture - mixtures_.data())];
+    switch (result.outcome) {
+      case Outcome::passed:
+        ++tally.kept;
+        break;
+      case Outcome::disturbed:
+        ++tally.disturbed;
+        break;
+      case Outcome::failed:
+      case Outcome::broken:
+        ++tally.failed;
+        break;
+      case Outcome::skipped:
+      case Outcome::inconclusive:
+        ++tally.others;
+        break;
+    }
+  }
+
+  bool was_to_happen(const FaultKind& kind) const {
+    return settings_.ids.empty() &&
+           std::any_of(all_.begin(), all_.end(), [&kind](const Combination& one) {
+             return one.mixture->faults == only(kind.fault);
+           });
+  }
+
+  int report() const {
+    std::size_t failed = 0;
+    std::size_t passed = 0;
+    std::printf("%-13s %8s %10s %7s %8s %10s\n", "kind", "kept", "disturbed", "failed", "skipped",
+                "injected");
+    for (std::size_t i = 0; i < mixtures_.size(); ++i) {
+      const Tally& tally = tallies_[i];
+      failed += tally.failed;
+      passed += tally.kept + tally.disturbed;
+      std::printf("%-13s %8zu %10zu %7zu %8zu", mixtures_[i].name.c_str(), tally.kept,
+                  tally.disturbed, tally.failed, tally.others);
+      if (i < fault_kinds) std::printf(" %10llu", static_cast<unsigned long long>(injected_[i]));
+      std::printf("\n");
+    }
+    for (std::size_t i = 0; i < fault_kinds; ++i)
+      if (injected_[i] == 0 && was_to_happen(all_fault_kinds[i])) {
+        std::printf("FAILED  %s has never happened\n", all_fault_kinds[i].name);
+        ++failed;
+      }
+    std::printf("seeds %llu to %llu, %llu system calls seen\n",
+                static_cast<unsigned long long>(settings_.first_seed),
+                static_cast<unsigned long long>(settings_.first_seed + settings_.seeds - 1),
+                static_cast<unsigned long long>(calls_));
+    // As doctest says it, for tests/run.sh.
+    std::printf("test cases: %zu | %zu passed | %zu failed\n", passed + failed, passed, failed);
+    return failed == 0 ? 0 : 1;
+  }
+
+  const Settings settings_;
+  const std::vector<Mixture> mixtures_;
+  std::vector<Combination> all_;
+  std::vector<Tally> tallies_;
+  FaultCounts injected_{};
+  std::uint64_t calls_ = 0;
+};
+
+std::optional<std::uint64_t> read_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+bool read_setting(std::string_view word, Settings& settings) {
+  const std::size_t equals = word.find('=');
+  if (equals == std::string_view::npos) return false;
+  const std::string_view name = word.substr(0, equals);
+  const std::string value(word.substr(equals + 1));
+  if (name == "--build") return settings.directory = value, true;
+  if (name == "--server") return settings.servers.push_back(value), true;
+  if (name == "--fault") return settings.faults.push_back(value), true;
+  if (name == "--case") return settings.ids.push_back(value), true;
+  const auto number = read_number(value);
+  if (!number) return false;
+  if (name == "--seed") return settings.first_seed = *number, true;
+  if (name == "--seeds") return settings.seeds = std::max<std::uint64_t>(*number, 1), true;
+  if (name == "--seconds") return settings.seconds = *number, true;
+  return false;
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  Settings settings;
+  const std::string self = argv[0];
+  settings.directory = self.substr(0, self.rfind('/') + 1) + "..";
+  for (int i = 1; i < argc; ++i)
+    if (!read_setting(argv[i], settings)) {
+      std::fprintf(stderr, "faults: what does '%s' mean? (see the top of faults_main.cpp)\n",
+                   argv[i]);
+      return 2;
+    }
+  try {
+    return Run(settings).run();
+  } catch (const std::exception& trouble) {
+    std::fprintf(stderr, "faults: %s\n", trouble.what());
+    return 1;
+  }
+}

@@ -1,0 +1,151 @@
+// What the planted bugs do that no server of ours was ever asked about.
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+
+namespace {
+
+const Check checks[] = {
+    {.id = "X01",
+     .title = "when one of five clients leaves, the others keep their own",
+     .models = concurrent,
+     .hint = "which entries move when one is taken out, and does everything move with them?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "Five clients connected and were answered. The second left. Then client 1 sent half "
+               "a request, client 3 a whole one, and so on for all that were left; then each sent "
+               "what was missing.",
+               "every client gets the answer to its own request.");
+           std::vector<Client> clients;
+           for (int i = 0; i < 5; ++i) {
+             clients.emplace_back(context);
+             clients.back().get("/echo/first");
+             clients.back().expect_answer(200, "first");
+           }
+           clients[1].close();
+           clients.erase(clients.begin() + 1);
+           context.settle();
+           for (Client& client : clients) {
+             client.send("GET /echo/" + std::to_string(client.number()));
+             client.wait_until_read();
+           }
+           for (Client& client : clients) client.send(" HTTP/1.1\r\nHost: x\r\n\r\n");
+           for (Client& client : clients)
+             client.expect_answer(200, std::to_string(client.number()));
+         }},
+
+    {.id = "X02",
+     .title = "a client that resets while it is silent is forgotten",
+     .models = concurrent,
+     .needs = need_proc,
+     .hint = "which events does poll(2) report although you have not asked for them?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("Ten clients were answered; then all of them reset the connection.",
+                         "the server closes its ten descriptors, and sleeps.");
+           const std::size_t before = [&context] {
+             Client warm_up(context);
+             warm_up.get("/echo/x");
+             warm_up.expect_answer(200, "x");
+             warm_up.close();
+             context.wait_until_quiet();
+             return context.descriptors();
+           }();
+           std::vector<Client> clients;
+           for (int i = 0; i < 10; ++i) {
+             clients.emplace_back(context);
+             clients.back().get("/echo/x");
+             clients.back().expect_answer(200, "x");
+           }
+           for (Client& client : clients) client.reset();
+           context.eventually([&] { return context.descriptors() <= before; },
+                              [&] {
+                                return "it had " + std::to_string(before) +
+                                       " descriptors before and has " +
+                                       std::to_string(context.descriptors()) + " now; " +
+                                       context.describe_server();
+                              });
+         }},
+
+    {.id = "X03",
+     .title = "with small buffers, too, a slow reader holds up nobody",
+     .models = concurrent,
+     .needs = need_sockets,
+     .hint =
+         "poll(2) says that there is room for a byte. What does send() do with the other 30,000?",
+     .lesson = lesson::writing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With sockets that hold a few thousand bytes, client 1 asked for 300,000 "
+               "and did not read; then client 2 asked for a word.",
+               "client 2 is answered.");
+           Launch launch;
+           launch.small_buffers = true;
+           context.start(launch);
+           Client slow(context, {.small_buffer = true});
+           slow.get("/bytes/300000");
+           slow.wait_until_server_is_stuck();
+           Client quick(context);
+           quick.get("/echo/word");
+           quick.expect_answer(200, "word");
+         }},
+
+    {.id = "X04",
+     .title = "with five silent clients it sleeps",
+     .models = concurrent,
+     .needs = need_proc,
+     .hint = "what do you ask poll(2) about for a client to whom you have nothing to say?",
+     .lesson = lesson::asking,
+     .run =
+         [](Context& context) {
+           context.scene("Five clients were answered and then were silent.", "the server sleeps.");
+           std::vector<Client> clients;
+           for (int i = 0; i < 5; ++i) {
+             clients.emplace_back(context).get("/echo/x");
+             clients.back().expect_answer(200, "x");
+           }
+           context.expect_asleep("with five silent clients");
+         }},
+
+    {.id = "X05",
+     .title = "send() that takes only a part is followed by the rest",
+     .models = thread_per_connection,
+     .hint = "what does send() return on a blocking socket when its time runs out half way?",
+     .lesson = lesson::writing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 0.8 and small buffers, a client took 40,000 bytes in small "
+               "pieces, one every 90 ms: more slowly than one send() has time for, but "
+               "never silent for 0.8 s.",
+               "it gets every byte.");
+           Launch launch;
+           launch.small_buffers = true;
+           launch.arguments = {"-t", "0.8"};
+           context.start(launch);
+           Client client(context, {.small_buffer = true});
+           client.get("/bytes/40000");
+           client.read_head();
+           for (std::size_t at = 0; at < 40'000; at += 2000) {
+             client.read_pattern(at, 2000);
+             const auto before = std::chrono::steady_clock::now();
+             std::this_thread::sleep_for(std::chrono::milliseconds(90));
+             if (std::chrono::steady_clock::now() - before > std::chrono::milliseconds(400))
+               throw Inconclusive{"the tester was held up for 0.4 s"};
+           }
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> bug_checks() {
+  return checks;
+}

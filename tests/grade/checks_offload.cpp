@@ -1,0 +1,186 @@
+// Computing that is left to threads.
+#include <algorithm>
+#include <csignal>
+#include <vector>
+
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+
+namespace {
+
+constexpr auto short_while = std::chrono::milliseconds(1);
+
+// Rounds that a second client is served while the answer to /spin is still being made.
+int rounds_while_spinning(Context& context, std::vector<Client>& spinning) {
+  Client other(context);
+  int rounds = 0;
+  while (!spinning.front().something_arrives_within(short_while)) {
+    other.get("/echo/quick");
+    other.expect_answer(200, "quick");
+    ++rounds;
+  }
+  return rounds;
+}
+
+const Check checks[] = {
+    {.id = "O01",
+     .title = "four clients compute, a fifth is answered meanwhile",
+     .models = loops,
+     .hint = "which thread burns the time of /spin, and who waits in epoll_wait meanwhile?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "Four clients asked for /spin/500; then a fifth asked for a word, again "
+               "and again.",
+               "the fifth is answered at least twice before the first of the four.");
+           std::vector<Client> spinning;
+           for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/500");
+           const int rounds = rounds_while_spinning(context, spinning);
+           for (Client& client : spinning) client.expect_answer(200, "spun 500 ms\n");
+           context.expect(rounds >= 2, "it was answered " + std::to_string(rounds) + " times");
+         }},
+
+    {.id = "O02",
+     .title = "two computations are under way at once",
+     .models = loops,
+     .needs = need_proc,
+     .hint = "how many threads take jobs out of your queue?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("Four clients asked for /spin/400 at once.",
+                         "at some moment two threads or more are runnable.");
+           context.server();
+           std::vector<Client> spinning;
+           for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/400");
+           int most = 0;
+           while (!spinning.front().something_arrives_within(short_while)) {
+             int runnable = 0;
+             for (const ThreadLook& thread : threads_of(context.server().pid()))
+               runnable += thread.state == 'R' ? 1 : 0;
+             most = std::max(most, runnable);
+           }
+           for (Client& client : spinning) client.expect_answer(200, "spun 400 ms\n");
+           context.expect(most >= 2, "never more than " + std::to_string(most) + " ran at once");
+         }},
+
+    {.id = "O03",
+     .title = "fifty computations need no fifty threads",
+     .models = loops,
+     .needs = need_proc,
+     .hint = "what would a hundred thousand requests for /spin do to your server?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("Fifty clients asked for /spin/20.",
+                         "never more than eight threads, and fifty answers.");
+           std::vector<Client> spinning;
+           for (int i = 0; i < 50; ++i) spinning.emplace_back(context).get("/spin/20");
+           std::size_t most = 0;
+           for (Client& client : spinning) {
+             most = std::max(most, context.threads());
+             client.expect_answer(200, "spun 20 ms\n");
+           }
+           context.expect(most <= 8, "there were " + std::to_string(most) + " threads");
+         }},
+
+    {.id = "O04",
+     .title = "pipelined requests around a /spin come back in order",
+     .models = loops,
+     .hint = "what do you do with a client's next request while its last is being computed?",
+     .lesson = lesson::reading,
+     .run =
+         [](Context& context) {
+           context.scene("One client sent a word, two /spin and another word in one piece.",
+                         "four answers in that order.");
+           Client client(context);
+           client.send(get_request("/echo/before") + get_request("/spin/60") +
+                       get_request("/spin/1") + get_request("/echo/behind"));
+           client.expect_answer(200, "before");
+           client.expect_answer(200, "spun 60 ms\n");
+           client.expect_answer(200, "spun 1 ms\n");
+           client.expect_answer(200, "behind");
+         }},
+
+    {.id = "O05",
+     .title = "clients that reset while their answer is computed",
+     .models = loops,
+     .needs = need_proc,
+     .hint = "whose is the memory that the worker's result points to, and is it still there?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene("Twenty clients asked for /spin/30 and reset the connection.",
+                         "the server lives, serves others, and keeps no descriptor of the twenty.");
+           context.settle();
+           const std::size_t before = context.descriptors();
+           for (int i = 0; i < 20; ++i) {
+             Client client(context);
+             client.get("/spin/30");
+             client.wait_until_read();
+             client.reset();
+           }
+           context.settle();
+           context.eventually([&] { return context.descriptors() <= before; },
+                              [&] {
+                                return "it had " + std::to_string(before) +
+                                       " descriptors and has " +
+                                       std::to_string(context.descriptors());
+                              });
+         }},
+
+    {.id = "O06",
+     .title = "SIGTERM while an answer is computed: it arrives",
+     .models = loops,
+     .hint = "who waits for the workers before the loop ends?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("A client asked for /spin/300; then came SIGTERM.",
+                         "the answer, the end, and exit status 0.");
+           Client client(context);
+           client.get("/spin/300");
+           client.wait_until_read();
+           context.server().signal(SIGTERM);
+           client.expect_answer(200, "spun 300 ms\n");
+           client.expect_end();
+           const auto status = context.server().wait_for_end(context.patience());
+           context.expect(status == 0, "the answer came, but then " + context.describe_server());
+         }},
+
+    {.id = "O07",
+     .title = "while a worker computes, the loop sleeps",
+     .models = loops,
+     .needs = need_proc,
+     .hint = "how does the loop learn that a job is done: does it ask, or is it told?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene("A client asked for /spin/600.",
+                         "at most one thread is busy meanwhile; the others sleep.");
+           Client client(context);
+           client.get("/spin/600");
+           client.wait_until_read();
+           int looks = 0;
+           int crowded = 0;
+           while (!client.something_arrives_within(std::chrono::milliseconds(10))) {
+             int runnable = 0;
+             for (const ThreadLook& thread : threads_of(context.server().pid()))
+               runnable += thread.state == 'R' ? 1 : 0;
+             ++looks;
+             crowded += runnable > 1 ? 1 : 0;
+           }
+           client.expect_answer(200, "spun 600 ms\n");
+           context.expect(crowded * 100 <= looks * 20, "more than one thread was runnable in " +
+                                                           std::to_string(crowded) + " of " +
+                                                           std::to_string(looks) + " looks");
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> offload_checks() {
+  return checks;
+}

@@ -1,0 +1,77 @@
+#include "tests/grade/exercise.hpp"
+
+namespace {
+
+constexpr Point short_writes[] = {
+    {"A00", 4, ""},    {"A17", 2},        {"B01", 8},        {"B03", 8},        {"B02", 8},
+    {"B04", 8},        {"B05", 8},        {"B21", 2},        {"B20", 6, "B01"}, {"B16", 4, "B01"},
+    {"C01", 2},        {"X05", 12},       {"C02", 4, "B02"}, {"C03", 4, "C01"}, {"C15", 8},
+    {"C18", 1, "B02"}, {"C19", 1, "B02"}, {"D09", 1},        {"D11", 1},        {"D10", 1},
+    {"D13", 5},        {"S02", 2, "C01"},
+};
+
+constexpr Point find_the_bugs[] = {
+    {"A00", 4, ""}, {"B02", 3},        {"B04", 3},        {"X01", 9},        {"X02", 9},
+    {"X04", 9},     {"X03", 9},        {"C01", 9, "X03"}, {"D13", 9, "X04"}, {"L01", 9, "X04"},
+    {"T07", 9},     {"S02", 9, "X03"}, {"T03", 9, "T07"},
+};
+
+constexpr Point chat_poll[] = {
+    {"K01", 6, ""},     {"K02", 2, "K01"}, {"K03", 10, "K01"}, {"K04", 4, "K01"},
+    {"K05", 8, "K01"},  {"K06", 8, "K01"}, {"K07", 10, "K01"}, {"K08", 8, "K07"},
+    {"K09", 10, "K07"}, {"K10", 6, "K01"}, {"K11", 6, "K01"},  {"K12", 6, "K01"},
+    {"K13", 6, "K01"},  {"K14", 2, "K01"}, {"K15", 6, "K07"},  {"K16", 2, "K01"},
+};
+
+constexpr Point edge_triggered[] = {
+    {"A00", 4, ""}, {"A17", 4},         {"A01", 14},       {"B02", 4},
+    {"B09", 14},    {"B26", 14, "B09"}, {"C01", 2},        {"C03", 12, "C01"},
+    {"C04", 6},     {"C13", 6, "C01"},  {"D04", 4},        {"D12", 4, "A01"},
+    {"L01", 4},     {"L03", 4, "A01"},  {"S02", 2, "C01"}, {"M04", 2},
+};
+
+constexpr Point offload[] = {
+    {"A00", 4, ""},    {"A17", 4},         {"B02", 4},        {"C01", 4},
+    {"M03", 4},        {"O01", 24},        {"O02", 14},       {"O03", 10, "O02"},
+    {"O04", 6, "O01"}, {"O05", 10, "O01"}, {"O06", 8, "O01"}, {"O07", 8, "O01"},
+};
+
+constexpr Exercise all[] = {
+    {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 0,
+     short_writes},
+    {"find_the_bugs", "select_poll/exercises/find_the_bugs", "find_the_bugs.cpp", poll_loop, 0,
+     find_the_bugs},
+    {"chat_poll", "select_poll/exercises/chat_poll", "chat_poll.cpp", poll_loop, 0, chat_poll},
+    {"edge_triggered", "nonblocking/exercises/edge_triggered", "edge_triggered.cpp", event_loop, 0,
+     edge_triggered},
+    {"offload", "nonblocking/exercises/offload", "offload.cpp", event_loop, 0, offload},
+};
+
+constexpr int sum(std::span<const Point> points) {
+  int total = 0;
+  for (const Point& point : points) total += point.points;
+  return total;
+}
+constexpr bool each_has_a_hundred() {
+  for (const Exercise& exercise : all)
+    if (sum(exercise.points) != 100) return false;
+  return true;
+}
+static_assert(sum(short_writes) == 100);
+static_assert(sum(find_the_bugs) == 100);
+static_assert(sum(chat_poll) == 100);
+static_assert(sum(edge_triggered) == 100);
+static_assert(sum(offload) == 100);
+static_assert(each_has_a_hundred());
+
+}  // namespace
+
+std::span<const Exercise> exercises() {
+  return all;
+}
+
+const Exercise* find_exercise(std::string_view name) {
+  for (const Exercise& exercise : all)
+    if (exercise.name == name) return &exercise;
+  return nullptr;
+}

@@ -1,0 +1,229 @@
+// The formats that other programs read. All are made from a Report and nothing else.
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+#include "tests/grade/report.hpp"
+
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (c == '\n') {
+      result += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned char>(c));
+      result += code;
+    } else {
+      result += c;
+    }
+  }
+  return result + '"';
+}
+
+std::string xml(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '&':
+        result += "&amp;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      default:
+        result += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? '?' : c;
+    }
+  }
+  return result;
+}
+
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", value);
+  return text;
+}
+
+// "a": b, with the comma in front unless it is the first.
+class Object {
+ public:
+  explicit Object(std::string indent) : indent_(std::move(indent)) {}
+  Object& add(const char* name, const std::string& json) {
+    text_ += (text_.empty() ? "" : ",") + ("\n" + indent_ + "  ") + quoted(name) + ": " + json;
+    return *this;
+  }
+  Object& text(const char* name, const std::string& value) { return add(name, quoted(value)); }
+  Object& integer(const char* name, int value) { return add(name, std::to_string(value)); }
+  std::string str() const { return "{" + text_ + "\n" + indent_ + "}"; }
+
+ private:
+  std::string indent_;
+  std::string text_;
+};
+
+template <class Make>
+std::string array_of(const Report& report, Make make) {
+  std::string text;
+  for (const CheckReport& check : report.checks) {
+    const std::string one = make(check);
+    if (!one.empty()) text += (text.empty() ? "\n    " : ",\n    ") + one;
+  }
+  return text.empty() ? "[]" : "[" + text + "\n  ]";
+}
+
+std::string setting(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string now() {
+  const std::time_t time = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string message_of(const CheckReport& check) {
+  return check.verdict == Verdict::passed ? "" : details_of(check, false);
+}
+
+}  // namespace
+
+std::string as_json(const Report& report) {
+  const std::string checks = array_of(report, [](const CheckReport& check) {
+    return Object("    ")
+        .text("id", check.id)
+        .text("title", check.title)
+        .text("outcome", word_for(check.verdict))
+        .integer("score", check.earned())
+        .integer("max_score", check.points)
+        .add("seconds", number(check.seconds))
+        .text("did", check.did)
+        .text("expected", check.expected)
+        .text("saw", check.saw)
+        .text("steps", check.steps)
+        .text("hint", check.hint)
+        .text("lesson", check.lesson)
+        .text("again", check.again)
+        .str();
+  });
+  return Object("")
+             .text("schema", "two-ways-to-wait/grade/v1")
+             .text("exercise", report.exercise)
+             .add("finished", report.is_finished ? "true" : "false")
+             .integer("score", report.score())
+             .integer("max_score", report.problem.empty() ? report.most() : 100)
+             .add("seconds", number(report.seconds))
+             .text("problem", report.problem)
+             .add("checks", checks)
+             .str() +
+         "\n";
+}
+
+std::string as_junit(const Report& report) {
+  std::string cases;
+  int failures = 0;
+  int skipped = 0;
+  int errors = 0;
+  for (const CheckReport& check : report.checks) {
+    cases += "  <testcase classname=\"" + xml(report.exercise) + "\" name=\"" + xml(check.id) +
+             " " + xml(check.title) + "\" time=\"" + number(check.seconds) + "\"";
+    const std::string message = xml(message_of(check));
+    if (check.verdict == Verdict::failed) {
+      ++failures;
+      cases +=
+          "><failure message=\"" + xml(check.saw) + "\">" + message + "</failure></testcase>\n";
+    } else if (check.verdict == Verdict::blocked || check.verdict == Verdict::skipped) {
+      ++skipped;
+      cases += "><skipped message=\"" + xml(check.saw) + "\"/></testcase>\n";
+    } else if (check.verdict == Verdict::error) {
+      ++errors;
+      cases += "><error message=\"" + xml(check.saw) + "\"/></testcase>\n";
+    } else if (check.verdict == Verdict::inconclusive) {
+      cases += "><system-out>" + message + "</system-out></testcase>\n";
+    } else {
+      cases += "/>\n";
+    }
+  }
+  if (!report.problem.empty()) {
+    ++errors;
+    cases += "  <testcase classname=\"" + xml(report.exercise) +
+             "\" name=\"builds\"><error message=\"it could not be checked\">" +
+             xml(report.problem) + "</error></testcase>\n";
+  }
+  const std::size_t tests = report.checks.size() + (report.problem.empty() ? 0 : 1);
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"" + xml(report.exercise) +
+         "\" tests=\"" + std::to_string(tests) + "\" failures=\"" + std::to_string(failures) +
+         "\" errors=\"" + std::to_string(errors) + "\" skipped=\"" + std::to_string(skipped) +
+         "\" time=\"" + number(report.seconds) + "\">\n" + cases + "</testsuite>\n";
+}
+
+// https://gradescope-autograders.readthedocs.io/en/latest/specs/
+std::string as_gradescope(const Report& report) {
+  const std::string tests = array_of(report, [](const CheckReport& check) {
+    Object test("    ");
+    test.text("name", check.id + " " + check.title);
+    if (check.verdict == Verdict::skipped || check.verdict == Verdict::error) {
+      test.text("status", check.verdict == Verdict::skipped ? "passed" : "failed");
+    } else {
+      test.integer("score", check.earned()).integer("max_score", check.points);
+      test.text("status", check.earned() == check.points ? "passed" : "failed");
+    }
+    const std::string message = check.verdict == Verdict::error
+                                    ? "The grader itself failed here. Tell your teacher."
+                                    : message_of(check);
+    return test.text("output", message).str();
+  });
+  Object result("");
+  result.integer("score", report.score())
+      .text("output", report.problem.empty() ? bar_for(report) : report.problem)
+      .text("output_format", "text")
+      .add("execution_time", std::to_string(static_cast<int>(report.seconds)))
+      .text("visibility", "visible")
+      .text("stdout_visibility", "hidden")
+      .add("tests", tests);
+  return result.str() + "\n";
+}
+
+std::string as_classroom50(const Report& report) {
+  const std::string tests = array_of(report, [](const CheckReport& check) {
+    if (check.verdict == Verdict::skipped) return std::string();
+    return Object("    ")
+        .text("test-name", check.id + " " + check.title)
+        .add("passed",
+             check.earned() == check.points && check.verdict != Verdict::error ? "true" : "false")
+        .integer("score", check.earned())
+        .integer("max-score", check.points)
+        .text("message", message_of(check))
+        .str();
+  });
+  const std::string review = setting("REVIEW_URL");
+  return Object("")
+             .text("schema", "classroom50/result/v1")
+             .text("classroom", setting("CLASSROOM"))
+             .text("assignment", setting("ASSIGNMENT"))
+             .text("submission", setting("SUBMISSION_TAG"))
+             .text("commit", setting("COMMIT_URL"))
+             .text("release", setting("RELEASE_URL"))
+             .text("review", review.empty() ? setting("COMMIT_URL") : review)
+             .text("datetime", now())
+             .integer("score", report.score())
+             .integer("max-score", report.problem.empty() ? report.most() : 100)
+             .text("message", report.problem)
+             .add("tests", tests)
+             .str() +
+         "\n";
+}

@@ -1,0 +1,17 @@
+// grade_checks.hpp — the checks that only exercises need, beside the shared table.
+//
+// Do: write a check here only if no server of ours could be asked it. Everything else belongs into
+//     tests/behaviour, where our own servers must pass it first.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tests/behaviour/check.hpp"
+
+std::span<const Check> bug_checks();      // checks_bugs.cpp
+std::span<const Check> chat_checks();     // checks_chat.cpp
+std::span<const Check> offload_checks();  // checks_offload.cpp
+
+// The shared table and these.
+std::vector<Check> all_grade_checks();

@@ -1,0 +1,295 @@
+// grade — grades exercises: your own while you work on them, or those of a class.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "common/error.hpp"
+#include "tests/grade/class_run.hpp"
+#include "tests/grade/grading.hpp"
+
+namespace {
+
+constexpr const char* usage =
+    "usage: grade [--build DIR] [--only ID] [--steps] [--program FILE] [--jobs N]\n"
+    "             [--format json|junit|gradescope|classroom50] [--out FILE] [EXERCISE...]\n"
+    "       grade class DIR --out RESULTS [--build DIR] [-j N]\n"
+    "       grade --server NAME --program FILE [--list-lost]\n"
+    "Grades exercises. Without names, all of them.\n"
+    "  --build DIR    where the programs are (build)\n"
+    "  --only ID      one check, and those it builds on\n"
+    "  --steps        every step of a failed check\n"
+    "  --program FILE this program instead of DIR/exercises/EXERCISE\n"
+    "  --format F     also write a result for another program, to --out\n"
+    "  --list-lost    at the end, the ids of all checks that did not pass, in one line\n"
+    "Exit status: 0 if nothing is missing, 1 if points are, 2 if something could not be graded.\n"
+    "With --format, 0 whenever a result was written.\n";
+
+struct Request {
+  std::string build = "build";
+  std::string only;
+  std::string program;
+  std::string format;
+  std::string out;
+  std::string server;
+  std::string class_directory;
+  std::vector<std::string> names;
+  int jobs = 0;
+  bool steps = false;
+  bool list_lost = false;
+  bool contained = false;
+};
+
+[[noreturn]] void reject(const std::string& reason) {
+  std::fprintf(stderr, "grade: %s (--help shows the usage)\n", reason.c_str());
+  std::exit(2);
+}
+
+Request read_request(int argc, char** argv) {
+  Request request;
+  std::vector<std::string> words(argv + 1, argv + argc);
+  bool is_class = false;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    const auto value = [&]() -> std::string {
+      if (i + 1 >= words.size()) reject(word + " needs a value");
+      return words[++i];
+    };
+    if (word == "--help" || word == "-h") {
+      std::fputs(usage, stdout);
+      std::exit(0);
+    } else if (word == "--build") {
+      request.build = value();
+    } else if (word == "--only") {
+      request.only = value();
+    } else if (word == "--program") {
+      request.program = value();
+    } else if (word == "--format") {
+      request.format = value();
+    } else if (word == "--out") {
+      request.out = value();
+    } else if (word == "--server") {
+      request.server = value();
+    } else if (word == "--jobs" || word == "-j") {
+      const std::string count = value();
+      const auto [end, error] =
+          std::from_chars(count.data(), count.data() + count.size(), request.jobs);
+      if (error != std::errc() || *end != '\0' || request.jobs < 1 || request.jobs > 64)
+        reject("--jobs takes a whole number from 1 to 64, not '" + count + "'");
+    } else if (word == "--steps") {
+      request.steps = true;
+    } else if (word == "--contained") {
+      request.contained = true;
+    } else if (word == "--list-lost") {
+      request.list_lost = true;
+    } else if (word == "class" && request.names.empty() && !is_class) {
+      is_class = true;
+      request.class_directory = value();
+    } else if (word.starts_with("-")) {
+      reject("there is no option " + word);
+    } else {
+      request.names.push_back(word);
+    }
+  }
+  return request;
+}
+
+int usual_jobs() {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return static_cast<int>(std::clamp(cores, 2L, 4L));
+}
+
+// -- the last score --
+
+std::string score_file(const Request& request, const std::string& exercise) {
+  return request.build + "/grades/" + exercise + ".last";
+}
+
+// What passed last time: "score id id id".
+std::vector<std::string> read_last(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istream_iterator<std::string>(file), std::istream_iterator<std::string>()};
+}
+
+void remember(const Request& request, const Report& report) {
+  std::string text = std::to_string(report.score());
+  for (const CheckReport& check : report.checks)
+    if (check.earned() > 0) text += " " + check.id;
+  mkdir((request.build + "/grades").c_str(), 0755);  // fails if it is there
+  save(score_file(request, report.exercise), text + "\n");
+}
+
+void print_change(const std::vector<std::string>& last, const Report& report) {
+  if (last.empty()) return;
+  std::string better;
+  std::string worse;
+  for (const CheckReport& check : report.checks) {
+    const bool passed = std::find(last.begin() + 1, last.end(), check.id) != last.end();
+    if (!passed && check.earned() > 0) better += " " + check.id;
+    if (passed && check.verdict == Verdict::failed) worse += " " + check.id;
+  }
+  std::printf("  Last time: %s points.", last[0].c_str());
+  if (!better.empty()) std::printf(" New:%s.", better.c_str());
+  if (!worse.empty()) std::printf(" Lost:%s.", worse.c_str());
+  std::printf("\n");
+}
+
+// -- one exercise --
+
+std::string first_lines(const std::string& path, int most) {
+  std::ifstream file(path);
+  std::string text;
+  std::string line;
+  for (int i = 0; i < most && std::getline(file, line); ++i) text += line + "\n";
+  return text;
+}
+
+void write_result(const Request& request, const Report& report) {
+  if (request.out.empty()) return;
+  const std::string text = request.format == "junit"         ? as_junit(report)
+                           : request.format == "gradescope"  ? as_gradescope(report)
+                           : request.format == "classroom50" ? as_classroom50(report)
+                                                             : as_json(report);
+  save(request.out, text);
+}
+
+Report not_gradable(const std::string& name, const std::string& problem) {
+  Report report;
+  report.exercise = name;
+  report.problem = problem;
+  report.is_finished = true;
+  return report;
+}
+
+Report grade_one(const Request& request, const std::string& name, const Tested& tested,
+                 const std::vector<Task>& tasks) {
+  const bool has_terminal = isatty(STDOUT_FILENO) == 1;
+  if (access(tested.path.c_str(), X_OK) != 0) {
+    const std::string compiler =
+        first_lines(request.build + "/grades/" + name + ".compiler.txt", 60);
+    const Report report =
+        not_gradable(name, compiler.empty() ? "There is no program " + tested.path + "."
+                                            : "It does not compile:\n" + escaped(compiler, 12'000));
+    std::printf("%s\n%s\n", name.c_str(), report.problem.c_str());
+    return report;
+  }
+  std::printf("%s\n", name.c_str());
+  std::size_t ended = 0;
+  GradingOptions options;
+  options.parallel = request.jobs > 0 ? request.jobs : usual_jobs();
+  options.in_empty_environment = request.contained;
+  const Report report =
+      grade(name, tested, tasks, options, [&](const Report& so_far, const CheckReport&) {
+        ++ended;
+        if (has_terminal) {
+          std::printf("\r  %zu of %zu checks ", ended, so_far.checks.size());
+          std::fflush(stdout);
+        }
+        write_result(request, so_far);
+      });
+  if (has_terminal) std::printf("\r\033[K");
+  for (const CheckReport& check : report.checks) {
+    std::fputs(line_for(check).c_str(), stdout);
+    std::fputs(details_of(check, request.steps).c_str(), stdout);
+  }
+  return report;
+}
+
+int status_of(const std::vector<Report>& reports) {
+  int status = 0;
+  for (const Report& report : reports) {
+    if (!report.problem.empty() || report.has_error()) return 2;
+    if (report.score() < report.most()) status = 1;
+    for (const CheckReport& check : report.checks)
+      if (check.verdict == Verdict::failed) status = 1;
+  }
+  return status;
+}
+
+void list_lost(const Report& report) {
+  std::string text = "lost";
+  for (const CheckReport& check : report.checks)
+    if (check.verdict == Verdict::failed || check.verdict == Verdict::blocked ||
+        check.verdict == Verdict::error)
+      text += " " + check.id;
+  std::printf("%s\n", text.c_str());
+}
+
+int grade_server(const Request& request) {
+  const auto all = programs();
+  const auto server = std::find_if(all.begin(), all.end(),
+                                   [&](const Program& one) { return request.server == one.name; });
+  if (server == all.end()) reject("there is no server called " + request.server);
+  const std::string path =
+      request.program.empty() ? request.build + "/" + request.server : request.program;
+  std::vector<Task> tasks = tasks_of_model(server->model, request.server);
+  if (!request.only.empty())
+    std::erase_if(tasks, [&](const Task& task) {
+      return (" " + request.only + " ").find(std::string(" ") + task.check.id + " ") ==
+             std::string::npos;
+    });
+  const Tested tested{.name = request.server, .path = path, .model = server->model};
+  const Report report = grade_one(request, request.server, tested, tasks);
+  if (request.list_lost) list_lost(report);
+  return status_of({report});
+}
+
+int grade_exercises(const Request& request) {
+  std::vector<std::string> names = request.names;
+  if (names.empty())
+    for (const Exercise& exercise : exercises()) names.emplace_back(exercise.name);
+  std::vector<Report> reports;
+  for (const std::string& name : names) {
+    const Exercise* exercise = find_exercise(name);
+    if (exercise == nullptr) reject("there is no exercise called " + name);
+    const std::string path =
+        request.program.empty() ? request.build + "/exercises/" + name : request.program;
+    const auto last = read_last(score_file(request, name));
+    const Tested tested{.name = name, .path = path, .model = exercise->model};
+    const Report report = grade_one(request, name, tested, tasks_of(*exercise, request.only));
+    write_result(request, report);
+    if (request.only.empty() && request.program.empty() && report.problem.empty()) {
+      print_change(last, report);
+      remember(request, report);
+    }
+    if (request.list_lost) list_lost(report);
+    reports.push_back(report);
+    std::printf("\n");
+  }
+  for (const Report& report : reports) std::printf("%s\n", bar_for(report).c_str());
+  const int status = status_of(reports);
+  return request.format.empty() ? status : 0;
+}
+
+// A thousand clients take as many descriptors on this side, too.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  const Request request = read_request(argc, argv);
+  if (!request.class_directory.empty()) {
+    if (request.out.empty()) reject("class needs --out RESULTS");
+    return grade_class(
+        {request.class_directory, request.out, request.build, request.jobs > 0 ? request.jobs : 1});
+  }
+  return request.server.empty() ? grade_exercises(request) : grade_server(request);
+} catch (const std::exception& problem) {
+  std::fprintf(stderr, "grade: %s\n", problem.what());
+  return 2;
+}

@@ -1,0 +1,41 @@
+// grading.hpp — an exercise's checks, run against one program.
+//
+// Gives: a Report. Each check runs in a process of its own, several at a time, and whatever it has
+//        started is gone when it ends: the process adopts what the program leaves behind, and is
+//        itself watched for time, memory and the number of its descendants.
+// Do not: take this for a prison. It holds accidents, and programs that hang, spin, fill the disk
+//        or fork; a program that wants to harm its user can. For unknown code use a virtual
+//        machine.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/grade/exercise.hpp"
+#include "tests/grade/report.hpp"
+
+struct Task {
+  Check check;
+  int points;
+  std::string parent;  // an id, or ""
+  std::string again;
+};
+
+struct GradingOptions {
+  int parallel = 2;
+  bool in_empty_environment = false;
+  Patience patience{2.5};
+  double most_seconds = 120;  // for all checks together
+};
+
+// The checks of an exercise, or only the one called `only` and those it builds on.
+// Throws std::invalid_argument if there is none of this name.
+std::vector<Task> tasks_of(const Exercise& exercise, const std::string& only);
+// Every check of a model, without points: for servers that are no exercise.
+std::vector<Task> tasks_of_model(Models model, const std::string& name);
+
+// Runs them. `progress` is called whenever a check has ended, with what is known so far.
+Report grade(const std::string& exercise, const Tested& tested, const std::vector<Task>& tasks,
+             const GradingOptions& options,
+             const std::function<void(const Report&, const CheckReport&)>& progress);

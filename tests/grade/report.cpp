@@ -1,0 +1,181 @@
+#include "tests/grade/report.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <string_view>
+
+#include "common/error.hpp"
+#include "common/socket.hpp"
+
+int Report::score() const {
+  int total = 0;
+  for (const CheckReport& check : checks) total += check.earned();
+  return total;
+}
+
+int Report::most() const {
+  int total = 0;
+  for (const CheckReport& check : checks) total += check.counted();
+  return total;
+}
+
+bool Report::has_error() const {
+  return std::any_of(checks.begin(), checks.end(),
+                     [](const CheckReport& check) { return check.verdict == Verdict::error; });
+}
+
+const char* word_for(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::passed:
+      return "passed";
+    case Verdict::failed:
+      return "failed";
+    case Verdict::blocked:
+      return "blocked";
+    case Verdict::skipped:
+      return "skipped";
+    case Verdict::inconclusive:
+      return "inconclusive";
+    case Verdict::error:
+      return "error";
+  }
+  return "error";
+}
+
+std::string escaped(const std::string& text, std::size_t most) {
+  std::string result;
+  for (const char c : text) {
+    if (result.size() >= most) return result + "... (" + std::to_string(text.size()) + " bytes)";
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n' || (byte >= 0x20 && byte < 0x7f)) {
+      result += c;
+      continue;
+    }
+    char code[8];
+    std::snprintf(code, sizeof code, "\\x%02x", byte);
+    result += code;
+  }
+  return result;
+}
+
+void read_story(const std::string& story, CheckReport& check) {
+  constexpr std::size_t most = 3000;
+  const auto between = [&story](std::string_view begin, std::string_view end) {
+    const std::size_t from = begin.empty() ? 0 : story.find(begin);
+    if (from == std::string::npos) return std::string();
+    const std::size_t start = from + begin.size();
+    const std::size_t stop = story.find(end, start);
+    return escaped(story.substr(start, stop == std::string::npos ? stop : stop - start), most);
+  };
+  const bool has_steps = story.find("\nWhat happened before:\n") != std::string::npos;
+  check.did = between("", "\nExpected: ");
+  check.expected = between("\nExpected: ", "\nInstead: ");
+  check.saw = between("\nInstead: ", has_steps ? "\nWhat happened before:\n" : "\nHint: ");
+  check.steps = between("\nWhat happened before:\n", "\nHint: ");
+  if (check.saw.empty()) check.saw = escaped(story, most);
+}
+
+// -- on the screen --
+
+namespace {
+
+// Breaks at spaces, and begins every line with `margin`.
+std::string wrapped(const std::string& first, const std::string& margin, const std::string& text) {
+  constexpr std::size_t width = 96;
+  std::string result = first;
+  std::size_t column = first.size();
+  std::size_t at = 0;
+  while (at < text.size()) {
+    if (text[at] == '\n') {
+      result += "\n" + margin;
+      column = margin.size();
+      ++at;
+      continue;
+    }
+    const std::size_t end = std::min(text.find_first_of(" \n", at + 1), text.size());
+    std::string word = text.substr(at, end - at);
+    if (column + word.size() > width && column > margin.size()) {
+      result += "\n" + margin;
+      column = margin.size();
+      if (word.front() == ' ') word.erase(0, 1);
+    }
+    result += word;
+    column += word.size();
+    at = end;
+  }
+  return result + "\n";
+}
+
+}  // namespace
+
+std::string line_for(const CheckReport& check) {
+  std::string line = "  " + check.id + "  " + check.title + " ";
+  while (line.size() < 82) line += '.';
+  const char* word = word_for(check.verdict);
+  switch (check.verdict) {
+    case Verdict::passed:
+      word = "ok";
+      break;
+    case Verdict::failed:
+      word = "FAIL";
+      break;
+    case Verdict::inconclusive:
+      word = "ok (?)";
+      break;
+    default:
+      break;
+  }
+  char end[48];
+  std::snprintf(end, sizeof end, " %-8s %2d/%d", word, check.earned(), check.counted());
+  return line + end + "\n";
+}
+
+std::string details_of(const CheckReport& check, bool with_steps) {
+  const std::string margin = "       | ";
+  std::string text;
+  if (check.verdict == Verdict::passed) return text;
+  if (check.verdict != Verdict::failed) return wrapped(margin, margin, check.saw);
+  text += wrapped(margin + "I did:    ", margin + "          ", check.did);
+  text += wrapped(margin + "Expected: ", margin + "          ", check.expected);
+  text += wrapped(margin + "I saw:    ", margin + "          ", check.saw);
+  if (with_steps && !check.steps.empty())
+    text += wrapped(margin + "Steps:  ", margin, "\n" + check.steps);
+  if (!check.hint.empty())
+    text += wrapped(margin + "Hint:     ", margin + "          ", check.hint);
+  if (!check.lesson.empty()) text += margin + "Read:     " + check.lesson + "\n";
+  text += margin + "Again:    " + check.again + "\n";
+  return text;
+}
+
+std::string bar_for(const Report& report) {
+  constexpr int width = 40;
+  const int most = std::max(report.most(), 1);
+  const int full = report.score() * width / most;
+  const std::string bar = std::string(static_cast<std::size_t>(full), '#') +
+                          std::string(static_cast<std::size_t>(width - full), '.');
+  char text[160];
+  std::snprintf(text, sizeof text, "%-16s [%s] %3d of %d", report.exercise.c_str(), bar.c_str(),
+                report.score(), report.problem.empty() ? report.most() : 100);
+  return text;
+}
+
+void save(const std::string& path, const std::string& text) {
+  const std::string temporary = path + "." + std::to_string(getpid()) + ".tmp";
+  {
+    const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file) throw CallFailed("open " + temporary, errno);
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const ssize_t count = write(file.fd(), rest.data(), rest.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw CallFailed("write " + temporary, errno);
+      rest.remove_prefix(static_cast<std::size_t>(count));
+    }
+    if (fsync(file.fd()) < 0) throw CallFailed("fsync " + temporary, errno);
+  }
+  if (rename(temporary.c_str(), path.c_str()) < 0) throw CallFailed("rename " + path, errno);
+}

@@ -1,0 +1,72 @@
+// report.hpp — what a grading has come to, before it is written in any format.
+//
+// Gives: one neutral structure, and every text that is made from it.
+// Do:    take all words about a check from here. What a student's program has printed has been
+//        escaped and cut when it comes in, so that it is never mistaken for the grader's own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+enum class Verdict {
+  passed,
+  failed,
+  blocked,       // a check it builds on has not passed
+  skipped,       // this machine cannot; not counted
+  inconclusive,  // the grader itself was late, three times; counted as passed
+  error          // the grader's own fault
+};
+
+struct CheckReport {
+  std::string id;
+  std::string title;
+  int points = 0;
+  Verdict verdict = Verdict::error;
+  std::string did;
+  std::string expected;
+  std::string saw;  // or why it was skipped, blocked, inconclusive
+  std::string steps;
+  std::string hint;
+  std::string lesson;
+  std::string again;
+  double seconds = 0;
+
+  int earned() const {
+    return verdict == Verdict::passed || verdict == Verdict::inconclusive ? points : 0;
+  }
+  int counted() const { return verdict == Verdict::skipped ? 0 : points; }
+};
+
+struct Report {
+  std::string exercise;
+  std::string problem;  // why nothing could be checked: it does not compile...
+  std::vector<CheckReport> checks;
+  double seconds = 0;
+  bool is_finished = false;
+
+  int score() const;
+  int most() const;  // what could be had: 100, less what was skipped
+  bool has_error() const;
+};
+
+const char* word_for(Verdict verdict);
+
+// Control characters and bytes that are not ASCII become \xNN; line feeds stay. Cut at `most`.
+std::string escaped(const std::string& text, std::size_t most);
+
+// Takes the story of tests/behaviour/check.hpp apart into the fields of a report.
+void read_story(const std::string& story, CheckReport& check);
+
+// -- on the screen --
+std::string line_for(const CheckReport& check);
+std::string details_of(const CheckReport& check, bool with_steps);
+std::string bar_for(const Report& report);
+
+// -- for programs: tests/grade/formats.cpp --
+std::string as_json(const Report& report);
+std::string as_junit(const Report& report);
+std::string as_gradescope(const Report& report);
+std::string as_classroom50(const Report& report);
+
+// Writes beside the file and renames, so that nobody ever reads half of it. Throws CallFailed.
+void save(const std::string& path, const std::string& text);

@@ -1,0 +1,176 @@
+// find_the_bugs — a poll server, with its ten bugs mended.
+#include <poll.h>
+
+#include <cerrno>
+#include <new>
+#include <vector>
+
+#include "common/acceptor.hpp"
+#include "common/counters.hpp"
+#include "common/error.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
+#include "common/site.hpp"
+#include "common/surroundings.hpp"
+
+namespace {
+
+constexpr const char* purpose = "An exercise: one thread, poll(2), and ten bugs to be found.";
+
+struct Client {
+  Descriptor socket;
+  Exchange exchange;
+  Time time_started;  // when its time last started anew
+};
+
+class PollServer {
+ public:
+  explicit PollServer(const Options& options)
+      : idle_limit_(std::chrono::duration_cast<Clock::duration>(options.idle_limit)),
+        acceptor_(open_listener(options), Blocking::no),
+        surroundings_(0) {
+    watched_.push_back({install_signal_handlers(), POLLIN, 0});
+    watched_.push_back({acceptor_.fd(), POLLIN, 0});
+    announce(acceptor_.fd());
+  }
+
+  void run() {
+    while (!acceptor_.is_closed() || !clients_.empty()) {
+      watched_[listener_entry].fd = acceptor_.is_accepting(Clock::now()) ? acceptor_.fd() : nobody;
+      const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout());
+      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0) forget_events();  // poll has said nothing; these are of the time before
+      now_ = Clock::now();
+      Counters::count(counters.wakeups);
+      const bool somebody_comes = watched_[listener_entry].revents != 0;
+      // From the back, because the last entry takes the place of one that ends.
+      for (std::size_t i = watched_.size(); i-- > first_client;)
+        if (watched_[i].revents != 0) serve(i);
+      if (somebody_comes) accept_client();
+      expire_clients();
+      if (stop_requested() && !acceptor_.is_closed()) stop();
+    }
+  }
+
+ private:
+  // -- clients come and go --
+
+  void accept_client() try {
+    Descriptor socket = acceptor_.next_client(now_);
+    if (!socket) return;
+    watched_.reserve(watched_.size() + 1);
+    const int fd = socket.fd();
+    clients_.push_back({std::move(socket), Exchange(surroundings_.bench), now_});
+    watched_.push_back({fd, POLLIN, 0});
+    Counters::count(counters.accepted);
+  } catch (const std::bad_alloc&) {
+    acceptor_.pause(now_);
+  }
+
+  void remove(std::size_t entry) {
+    std::swap(clients_[entry - first_client], clients_.back());
+    std::swap(watched_[entry], watched_.back());
+    clients_.pop_back();
+    watched_.pop_back();
+    Counters::count(counters.closed);
+  }
+
+  // -- one client's turn --
+
+  void serve(std::size_t entry) {
+    Client& client = clients_[entry - first_client];
+    client.exchange.take_up();
+    const bool goes_on = client.exchange.has_outgoing() ? answer_requests(client) : read(client);
+    const bool must_write = client.exchange.has_outgoing();
+    client.exchange.stow();
+    watched_[entry].events = must_write ? POLLOUT : POLLIN;
+    if (!goes_on) remove(entry);
+  }
+
+  bool read(Client& client) {
+    const bool was_silent = !client.exchange.is_inside_request();
+    const ssize_t count = receive(client.socket.fd(), client.exchange.room());
+    if (count < 0 && is_not_ready(errno)) return true;
+    if (count <= 0) return false;
+    if (was_silent) client.time_started = now_;
+    client.exchange.received(static_cast<std::size_t>(count));
+    return answer_requests(client);
+  }
+
+  // False when the conversation is over.
+  bool answer_requests(Client& client) {
+    for (;;) {
+      while (const Request* request = client.exchange.next_request()) {
+        client.time_started = now_;
+        client.exchange.answer(asks_backend(*request) ? no_backend() : answer_to(*request));
+      }
+      if (!client.exchange.has_outgoing())
+        return !client.exchange.is_closing() && !stop_requested();
+      const ssize_t count = send_some(client.socket.fd(), client.exchange.outgoing());
+      if (count < 0) return is_not_ready(errno);
+      client.time_started = now_;
+      client.exchange.sent(static_cast<std::size_t>(count));
+      if (client.exchange.has_outgoing()) return true;
+    }
+  }
+
+  // -- time --
+
+  int timeout() const {
+    std::optional<Time> next = acceptor_.resumes_at(now_);
+    for (const Client& client : clients_) next = earlier(next, client.time_started + idle_limit_);
+    return milliseconds_until(next, Clock::now());
+  }
+
+  void expire_clients() {
+    for (std::size_t i = watched_.size(); i-- > first_client;)
+      if (clients_[i - first_client].time_started + idle_limit_ <= now_) expire(i);
+  }
+
+  void expire(std::size_t entry) {
+    Client& client = clients_[entry - first_client];
+    client.exchange.take_up();
+    if (!client.exchange.has_outgoing() && client.exchange.is_inside_request()) {
+      client.exchange.refuse(408);
+      (void)send_some(client.socket.fd(), client.exchange.outgoing());
+    }
+    remove(entry);
+  }
+
+  // -- the end --
+
+  void forget_events() {
+    for (pollfd& entry : watched_) entry.revents = 0;
+  }
+
+  // Whoever waits for a request is done; answers under way are finished first.
+  void stop() {
+    acceptor_.close();
+    watched_[stop_entry].fd = nobody;
+    for (std::size_t i = watched_.size(); i-- > first_client;)
+      if (watched_[i].events == POLLIN) remove(i);
+  }
+
+  static constexpr std::size_t stop_entry = 0;
+  static constexpr std::size_t listener_entry = 1;
+  static constexpr std::size_t first_client = 2;
+  static constexpr int nobody = -1;  // poll passes over a negative descriptor
+
+  const Clock::duration idle_limit_;
+  Acceptor acceptor_;
+  Surroundings surroundings_;
+  std::vector<pollfd> watched_;
+  std::vector<Client> clients_;  // of the entries from first_client on, in the same order
+  Time now_ = Clock::now();
+};
+
+void run_server(int argc, char** argv) {
+  PollServer server(read_options(argc, argv, "apbth", purpose));
+  server.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_server);
+}

@@ -1,0 +1,338 @@
+#include "tests/lessons/console.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <regex>
+#include <thread>
+
+#include "common/error.hpp"
+#include "common/socket.hpp"
+#include "common/wait.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto longest_command = seconds(70);
+
+// -- ports --
+
+using Ports = std::map<std::string, std::string>;  // as in the text, as in this run
+
+const std::regex& port_pattern() {
+  static const std::regex pattern("\\b(80[89]|909)[0-9]\\b");
+  return pattern;
+}
+
+std::string replaced(const std::string& text, const Ports& ports) {
+  std::string result;
+  std::size_t from = 0;
+  for (std::sregex_iterator i(text.begin(), text.end(), port_pattern()), end; i != end; ++i) {
+    const auto at = static_cast<std::size_t>(i->position());
+    result += text.substr(from, at - from) + ports.at(i->str());
+    from = at + i->str().size();
+  }
+  return result + text.substr(from);
+}
+
+// Free at this moment; nobody else is likely to be given them in the next few seconds.
+Ports free_ports(const Document& document, const Lesson& lesson) {
+  Ports ports;
+  std::vector<Descriptor> held;
+  for (std::size_t i = lesson.begin; i < lesson.end; ++i) {
+    const std::string& line = document.lines[i];
+    for (std::sregex_iterator match(line.begin(), line.end(), port_pattern()), end; match != end;
+         ++match) {
+      if (ports.contains(match->str())) continue;
+      held.push_back(listen_on("127.0.0.1", 0));
+      const std::string address = local_address(held.back().fd());
+      ports[match->str()] = address.substr(address.rfind(':') + 1);
+    }
+  }
+  return ports;
+}
+
+// -- the shell --
+
+class Shell {
+ public:
+  Shell() {
+    int in[2];
+    int out[2];
+    if (pipe(in) < 0 || pipe(out) < 0) throw CallFailed("pipe", errno);
+    pid_ = fork();
+    if (pid_ < 0) throw CallFailed("fork", errno);
+    if (pid_ == 0) become_shell(in, out);
+    setpgid(pid_, pid_);  // the child does it too; whoever comes first
+    close(in[0]);
+    close(out[1]);
+    input_ = Descriptor(in[1]);
+    output_ = Descriptor(out[0]);
+    for (const int fd : {input_.fd(), output_.fd()}) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  Shell(const Shell&) = delete;
+  Shell& operator=(const Shell&) = delete;
+
+  ~Shell() {
+    kill(-pid_, SIGTERM);
+    input_ = Descriptor();
+    if (!group_ends_within(seconds(3))) kill(-pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  // What the command prints, and whatever older background programs print meanwhile. Returns when
+  // the command is over and has printed `expected` lines, or a while later if it does not.
+  std::string run(const std::string& command, std::size_t expected) {
+    const std::string end = "end-of-command-" + std::to_string(++count_);
+    type("{ " + command + "\n} </dev/null\necho '" + end + "'\n");
+    std::string text;
+    const auto limit = Clock::now() + longest_command;
+    bool has_ended = false;
+    auto patience = Clock::time_point::max();
+    for (;;) {
+      const std::size_t at = has_ended ? text.npos : text.find(end + "\n");
+      if (at != text.npos) {
+        text.erase(at, end.size() + 1);
+        has_ended = true;
+        patience = Clock::now() + seconds(4);  // for a server's first line, or a signal's
+      }
+      const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+      if (has_ended && (lines >= expected || Clock::now() > patience)) break;
+      if (Clock::now() > limit) return text + "(no end after 70 seconds)\n";
+      if (!read_some(text)) return text + "(the shell has ended)\n";
+    }
+    return text;
+  }
+
+ private:
+  [[noreturn]] static void become_shell(const int* in, const int* out) {
+    setpgid(0, 0);
+    dup2(in[0], 0);
+    dup2(out[1], 1);
+    dup2(out[1], 2);
+    for (const int fd : {in[0], in[1], out[0], out[1]}) close(fd);
+    setenv("no_proxy", "*", 1);
+    setenv("NO_PROXY", "*", 1);
+    setenv("LC_ALL", "C", 1);
+    // Whoever runs this under make does not want its flags, such as -n, in the lessons.
+    unsetenv("MAKEFLAGS");
+    unsetenv("MAKELEVEL");
+    execl("/bin/sh", "sh", static_cast<char*>(nullptr));
+    _exit(127);
+  }
+
+  void type(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t count = write(input_.fd(), text.data(), text.size());
+      if (count < 0 && errno != EINTR) throw CallFailed("write", errno, input_.fd());
+      if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+
+  // Waits for a tenth of a second at most. False at the end of the stream.
+  bool read_some(std::string& text) {
+    pollfd watched{output_.fd(), POLLIN, 0};
+    if (poll(&watched, 1, 100) <= 0) return true;
+    char room[4096];
+    const ssize_t count = read(output_.fd(), room, sizeof room);
+    if (count > 0) text.append(room, static_cast<std::size_t>(count));
+    return count > 0 || (count < 0 && errno == EINTR);
+  }
+
+  bool group_ends_within(milliseconds limit) {
+    const auto end = Clock::now() + limit;
+    while (Clock::now() < end) {
+      waitpid(pid_, nullptr, WNOHANG);
+      if (kill(-pid_, 0) < 0) return true;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    return false;
+  }
+
+  pid_t pid_ = -1;
+  Descriptor input_;
+  Descriptor output_;
+  int count_ = 0;
+};
+
+// -- one block --
+
+struct Turn {
+  std::string command;
+  Lines expected;
+};
+
+std::vector<Turn> turns_of(const Document& document, const Fence& fence) {
+  std::vector<Turn> turns;
+  for (std::size_t i = fence.begin + 1; i < fence.end; ++i) {
+    const std::string& line = document.lines[i];
+    if (line.starts_with("$ ")) {
+      turns.push_back({line.substr(2), {}});
+      while (turns.back().command.ends_with('\\') && i + 1 < fence.end)
+        turns.back().command += "\n" + document.lines[++i];
+    } else if (!turns.empty()) {
+      turns.back().expected.push_back(line);
+    }
+  }
+  return turns;
+}
+
+// What may differ is made the same: numbers, units, names of days and months, gaps and rules.
+std::string loosened(std::string line) {
+  static const std::regex number("[<+-]?[0-9][0-9,]*(\\.[0-9]+)?([eE][0-9]+)?");
+  static const std::regex unit("# ?(B|KiB|MiB|GiB|us|ms|s|%)?(?![A-Za-z])");
+  static const std::regex date(
+      "(Mon|Tue|Wed|Thu|Fri|Sat|Sun), # (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|"
+      "Sep|Oct|Nov|Dec)");
+  static const std::regex gap("[ \\t]+");
+  static const std::regex rule("-{4,}");
+  line = std::regex_replace(line, number, "#");
+  line = std::regex_replace(line, date, "DATE");
+  line = std::regex_replace(line, unit, "# ");
+  line = std::regex_replace(line, rule, "----");
+  return trimmed(std::regex_replace(line, gap, " "));
+}
+
+bool fits(const std::string& expected, const std::string& actual, bool exact) {
+  if (exact) return trimmed(expected) == trimmed(actual);
+  return loosened(expected) == loosened(actual);
+}
+
+// Does `actual` from `a` on fit `expected` from `e` on, where "..." is any number of lines?
+bool fits_from(const Lines& expected, std::size_t e, const Lines& actual, std::size_t a,
+               bool exact) {
+  for (; e < expected.size(); ++e, ++a) {
+    if (trimmed(expected[e]) == "...") {
+      for (std::size_t skip = a; skip <= actual.size(); ++skip)
+        if (fits_from(expected, e + 1, actual, skip, exact)) return true;
+      return false;
+    }
+    if (a >= actual.size() || !fits(expected[e], actual[a], exact)) return false;
+  }
+  return a == actual.size();
+}
+
+Lines lines_of(const std::string& text) {
+  Lines lines;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find('\n', from), text.size());
+    lines.push_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  for (std::string& line : lines) std::erase(line, '\r');
+  return lines;
+}
+
+bool is_installed(const std::string& program) {
+  return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
+}
+
+class Runner {
+ public:
+  Runner(const Document& document, const Lesson& lesson, Report& report,
+         std::vector<ConsoleOutput>* outputs)
+      : document_(document),
+        report_(report),
+        outputs_(outputs),
+        ports_(free_ports(document, lesson)) {
+    for (const auto& [in_text, in_run] : ports_) back_[in_run] = in_text;
+  }
+
+  void run(const Fence& fence) {
+    if (fence.mark.starts_with("console: needs ") && !is_installed(fence.mark.substr(15))) {
+      std::printf("skipped: line %zu, %s is not installed\n", fence.begin + 1,
+                  fence.mark.substr(15).c_str());
+      return;
+    }
+    exact_ = fence.mark == "console: exact";
+    if (!fence.mark.empty() && fence.mark.starts_with("console") && !exact_ &&
+        !fence.mark.starts_with("console: needs "))
+      report_.add(fence.begin, "there is no mark '" + fence.mark + "'");
+    Lines output;
+    for (const Turn& turn : turns_of(document_, fence)) run(turn, fence, output);
+    if (outputs_ != nullptr) outputs_->push_back({fence.begin, output});
+  }
+
+ private:
+  void run(const Turn& turn, const Fence& fence, Lines& output) {
+    const bool is_server =
+        turn.command.ends_with('&') && turn.command.find('>') == std::string::npos;
+    const std::size_t least = std::max<std::size_t>(turn.expected.size(), is_server ? 1 : 0);
+    const std::string command = with_jobs(replaced(turn.command, ports_));
+    Lines actual = lines_of(shell_.run(command, least));
+    for (std::string& line : actual)
+      for (const auto& [in_run, in_text] : back_)
+        for (std::size_t at = 0; (at = line.find(in_run, at)) != line.npos; at += in_text.size())
+          line.replace(at, in_run.size(), in_text);
+    const bool agrees = fits_from(turn.expected, 0, actual, 0, exact_);
+    const Lines typed = lines_of("$ " + turn.command + "\n");
+    output.insert(output.end(), typed.begin(), typed.end());
+    const Lines& shown = agrees && has_dots(turn.expected) ? turn.expected : actual;
+    output.insert(output.end(), shown.begin(), shown.end());
+    if (!agrees && outputs_ == nullptr) complain(turn, fence, actual);
+  }
+
+  // A shell without a terminal has no job control, so %2 would be nobody: it becomes the number of
+  // the second program that was started with &. Whoever is told to end has ended when the next
+  // command is typed: its port is free again.
+  std::string with_jobs(const std::string& command) {
+    static const std::regex job("%([0-9])\\b");
+    const std::string known = std::regex_replace(command, job, "$$job$1");
+    if (command.ends_with('&')) return known + "\njob" + std::to_string(++jobs_) + "=$!";
+    if (!command.starts_with("kill %")) return known;
+    jobs_ -= static_cast<int>(std::count(command.begin(), command.end(), '%'));
+    return known + "; wait" + known.substr(4);
+  }
+
+  static bool has_dots(const Lines& lines) {
+    for (const std::string& line : lines)
+      if (trimmed(line) == "...") return true;
+    return false;
+  }
+
+  void complain(const Turn& turn, const Fence& fence, const Lines& actual) {
+    std::string what = "$ " + turn.command + "\n    printed here:";
+    for (const std::string& line : turn.expected) what += "\n      | " + line;
+    what += "\n    really:";
+    for (const std::string& line : actual) what += "\n      | " + line;
+    report_.add(fence.begin, what);
+  }
+
+  const Document& document_;
+  Report& report_;
+  std::vector<ConsoleOutput>* outputs_;
+  Ports ports_;
+  Ports back_;
+  bool exact_ = false;
+  int jobs_ = 0;  // programs in the background
+  Shell shell_;
+};
+
+}  // namespace
+
+void run_consoles(const Document& document, int only, Report& report,
+                  std::vector<ConsoleOutput>* outputs) {
+  signal(SIGPIPE, SIG_IGN);
+  for (const Lesson& lesson : document.lessons) {
+    if (only >= 0 && lesson.number != only) continue;
+    const auto start = Clock::now();
+    Runner runner(document, lesson, report, outputs);
+    for (const Fence& fence : document.fences)
+      if (lesson.begin <= fence.begin && fence.begin < lesson.end && fence.language == "console")
+        runner.run(fence);
+    std::printf("lesson %d: its commands ran in %.1f s\n", lesson.number,
+                std::chrono::duration<double>(Clock::now() - start).count());
+    std::fflush(stdout);
+  }
+}

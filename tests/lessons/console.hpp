@@ -1,0 +1,24 @@
+// console.hpp — runs the console blocks of lessons.md and compares what they print.
+//
+// A block is a conversation with sh(1): "$ COMMAND", then what it prints. All blocks of a lesson
+// are typed into one shell, so a server that is started with & in one block is there in the next.
+// When the lesson ends, all of its programs are stopped.
+//
+// The ports in the text (8080 to 8099, 9090 to 9099) are replaced by free ones.
+//
+// Numbers, dates, and units of size and time may differ; "..." stands for any lines. A comment
+// above the block may say otherwise:
+//     <!-- console: exact -->         numbers count too
+//     <!-- console: needs strace -->  skipped where that program is not installed
+#pragma once
+
+#include "tests/lessons/document.hpp"
+
+// Runs the blocks of one lesson, or of all if `only` is negative. With `outputs`, it puts there for
+// each block's opening line what the block should say.
+struct ConsoleOutput {
+  std::size_t fence_begin;
+  Lines lines;
+};
+void run_consoles(const Document& document, int only, Report& report,
+                  std::vector<ConsoleOutput>* outputs);

@@ -1,0 +1,281 @@
+#include "tests/lessons/generated.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <sstream>
+
+#include "common/error.hpp"
+
+namespace {
+
+// -- excerpts --
+
+struct ExcerptName {
+  std::string file;
+  std::string first;
+  std::string last;  // empty: the brace that closes the first line
+};
+
+std::optional<ExcerptName> excerpt_name(std::string_view line) {
+  constexpr std::string_view opening = "<!-- excerpt: ";
+  constexpr std::string_view closing = "\" -->";
+  if (!line.starts_with(opening) || !line.ends_with(closing)) return std::nullopt;
+  line.remove_prefix(opening.size());
+  line.remove_suffix(closing.size());
+  const std::size_t quote = line.find(" \"");
+  if (quote == line.npos) return std::nullopt;
+  ExcerptName name{std::string(line.substr(0, quote)), std::string(line.substr(quote + 2)), ""};
+  constexpr std::string_view between = "\" to \"";
+  const std::size_t to = name.first.find(between);
+  if (to != std::string::npos) {
+    name.last = name.first.substr(to + between.size());
+    name.first.resize(to);
+  }
+  return name;
+}
+
+struct Excerpt {
+  std::size_t line = 0;  // of the source, from 1
+  Lines lines;
+};
+
+bool is_end(const std::string& line, const ExcerptName& name, std::size_t indent) {
+  if (!name.last.empty()) return trimmed(line).starts_with(name.last);
+  return indentation(line) == indent && line.substr(indent).starts_with('}');
+}
+
+std::optional<Excerpt> find_excerpt(const ExcerptName& name, std::string& problem) {
+  if (!std::filesystem::exists(name.file)) {
+    problem = "there is no file " + name.file;
+    return std::nullopt;
+  }
+  const Lines source = read_lines(name.file);
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < source.size(); ++i)
+    if (trimmed(source[i]).starts_with(name.first)) found.push_back(i);
+  if (found.size() != 1) {
+    problem = name.file + " has " + std::to_string(found.size()) + " lines that begin with '" +
+              name.first + "', and an excerpt needs one";
+    return std::nullopt;
+  }
+  const std::size_t first = found.front();
+  const std::size_t indent = indentation(source[first]);
+  Excerpt excerpt{first + 1, {}};
+  for (std::size_t i = first; i < source.size(); ++i) {
+    const std::string& line = source[i];
+    excerpt.lines.push_back(is_blank(line) ? "" : line.substr(std::min(indent, indentation(line))));
+    const bool is_one_liner = name.last.empty() && i == first && !line.ends_with('{') &&
+                              !line.ends_with('(') && !line.ends_with(',');
+    if (is_one_liner || ((i > first || !name.last.empty()) && is_end(line, name, indent)))
+      return excerpt;
+  }
+  problem = name.file + ": the excerpt from '" + name.first + "' has no end";
+  return std::nullopt;
+}
+
+// Behind the old link and the old block, if they are there.
+std::size_t behind_old_excerpt(const Document& document, std::size_t i) {
+  const Lines& lines = document.lines;
+  const auto skip_blank = [&] {
+    while (i < lines.size() && is_blank(lines[i])) ++i;
+  };
+  const std::size_t start = i;
+  skip_blank();
+  if (i < lines.size() && lines[i].starts_with("[`") && lines[i].find("#L") != std::string::npos) {
+    ++i;
+    skip_blank();
+  }
+  for (const Fence& fence : document.fences)
+    if (fence.begin == i) return fence.end + 1;
+  return start;
+}
+
+void add_excerpt(Lines& out, const ExcerptName& name, const Excerpt& excerpt) {
+  const std::string place = std::to_string(excerpt.line);
+  const bool is_make = name.file.ends_with(".mk") || name.file.ends_with("Makefile");
+  out.insert(out.end(),
+             {"", "[`" + name.file + "`, line " + place + "](" + name.file + "#L" + place + ")", "",
+              is_make ? "```make" : "```cpp"});
+  out.insert(out.end(), excerpt.lines.begin(), excerpt.lines.end());
+  out.push_back("```");
+}
+
+// -- numbers --
+
+using Row = std::map<std::string, std::string>;
+
+// Lines that begin with '#' say where the numbers come from.
+std::vector<Row> read_csv(const std::string& path) {
+  std::vector<Row> rows;
+  std::vector<std::string> columns;
+  for (const std::string& line : read_lines(path)) {
+    if (line.empty() || line.front() == '#') continue;
+    const std::vector<std::string> cells = split(line, ',');
+    if (columns.empty()) {
+      columns = cells;
+      continue;
+    }
+    Row row;
+    for (std::size_t i = 0; i < std::min(cells.size(), columns.size()); ++i)
+      row[columns[i]] = cells[i];
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+// "12,345.7"
+std::string with_thousands(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  std::string number = text;
+  const std::size_t dot = std::min(number.find('.'), number.size());
+  const std::size_t first = number.front() == '-' ? 1 : 0;
+  for (std::size_t i = dot; i > first + 3;) number.insert(i -= 3, ",");
+  return number;
+}
+
+// "COLUMN where a=b c=d", from a stream of words; the word behind it is left in `next`.
+double look_up(const std::vector<Row>& rows, std::istream& words, std::string& next) {
+  std::string column;
+  words >> column;
+  std::vector<std::pair<std::string, std::string>> conditions;
+  while (words >> next) {
+    const std::size_t equals = next.find('=');
+    if (equals == std::string::npos && next != "where") break;
+    if (next != "where") conditions.emplace_back(next.substr(0, equals), next.substr(equals + 1));
+    next.clear();
+  }
+  std::vector<const Row*> found;
+  for (const Row& row : rows) {
+    const bool fits = std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
+      const auto cell = row.find(condition.first);
+      return cell != row.end() && cell->second == condition.second;
+    });
+    if (fits && row.contains(column)) found.push_back(&row);
+  }
+  if (found.size() != 1)
+    throw std::runtime_error(std::to_string(found.size()) + " rows fit '" + column +
+                             "', and a number needs one");
+  return std::stod(found.front()->at(column));
+}
+
+std::string number_for(const std::string& name) {
+  std::istringstream words(name);
+  std::string file;
+  words >> file;
+  const std::vector<Row> rows = read_csv(file);
+  std::string next;
+  double value = look_up(rows, words, next);
+  int digits = 0;
+  while (!next.empty()) {
+    std::string argument;
+    if (next == "over") {
+      value /= look_up(rows, words, next);
+      continue;
+    }
+    if (!(words >> argument)) throw std::runtime_error("'" + next + "' needs a number");
+    if (next == "scale")
+      value *= std::stod(argument);
+    else if (next == "digits")
+      digits = std::stoi(argument);
+    else
+      throw std::runtime_error("'" + next + "' is not understood");
+    next.clear();
+    words >> next;
+  }
+  return with_thousands(value, digits);
+}
+
+std::string with_fresh_numbers(const std::string& line, std::size_t i, Report& report) {
+  constexpr std::string_view opening = "<!-- number: ";
+  constexpr std::string_view middle = " -->";
+  constexpr std::string_view closing = "<!-- end -->";
+  std::string fresh;
+  std::size_t from = 0;
+  for (std::size_t at = 0; (at = line.find(opening, from)) != line.npos;) {
+    const std::size_t name_end = line.find(middle, at);
+    const std::size_t end = name_end == line.npos ? line.npos : line.find(closing, name_end);
+    if (end == line.npos) {
+      report.add(i, "a number's marker does not end in the same line");
+      break;
+    }
+    const std::size_t text = name_end + middle.size();
+    fresh += line.substr(from, text - from);
+    const std::string name = line.substr(at + opening.size(), name_end - at - opening.size());
+    try {
+      fresh += number_for(name);
+    } catch (const std::exception& problem) {
+      report.add(i, "number '" + name + "': " + problem.what());
+      fresh += line.substr(text, end - text);
+    }
+    from = end;
+  }
+  return fresh + line.substr(from);
+}
+
+// -- exercises --
+
+// "| `poll/exercises/NAME` (coming) | ..." or "| [`poll/exercises/NAME`](poll/exercises/NAME) |
+// ..."
+std::string with_fresh_exercise(const std::string& line) {
+  if (!line.starts_with("| ") || line.find("/exercises/") == line.npos) return line;
+  const std::size_t begin = line.find('`');
+  const std::size_t end = begin == line.npos ? line.npos : line.find('`', begin + 1);
+  const std::size_t cell_end = line.find(" |", 2);
+  if (end == line.npos || cell_end == line.npos || end > cell_end) return line;
+  const std::string folder = line.substr(begin + 1, end - begin - 1);
+  const std::string cell = std::filesystem::is_directory(folder)
+                               ? "[`" + folder + "`](" + folder + ")"
+                               : "`" + folder + "` (coming)";
+  return "| " + cell + line.substr(cell_end);
+}
+
+}  // namespace
+
+Lines regenerate(const Document& document, Report& report) {
+  Lines fresh;
+  for (std::size_t i = 0; i < document.lines.size(); ++i) {
+    const std::string& line = document.lines[i];
+    if (document.is_code[i]) {
+      fresh.push_back(line);
+      continue;
+    }
+    fresh.push_back(with_fresh_exercise(with_fresh_numbers(line, i, report)));
+    const auto name = excerpt_name(line);
+    if (!name && line.starts_with("<!-- excerpt")) report.add(i, "this marker is not understood");
+    if (!name) continue;
+    std::string problem;
+    const auto excerpt = find_excerpt(*name, problem);
+    if (!excerpt) {
+      report.add(i, problem);
+      continue;
+    }
+    add_excerpt(fresh, *name, *excerpt);
+    i = behind_old_excerpt(document, i + 1) - 1;
+  }
+  return fresh;
+}
+
+void report_differences(const Document& document, const Lines& fresh, Report& report) {
+  // Both have the same markers in the same order: go along, and come together again at each.
+  const Lines& old = document.lines;
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < old.size() && j < fresh.size()) {
+    if (old[i] == fresh[j]) {
+      ++i, ++j;
+      continue;
+    }
+    report.add(i, "out of date ('make lessons' mends it)\n    there: " + old[i] +
+                      "\n    now:   " + fresh[j]);
+    const auto is_marker = [](const std::string& line) {
+      return line.starts_with("<!-- excerpt: ") || line.starts_with("#");
+    };
+    for (++i; i < old.size() && !is_marker(old[i]);) ++i;
+    for (++j; j < fresh.size() && !is_marker(fresh[j]);) ++j;
+  }
+}

@@ -1,0 +1,22 @@
+# The walkthrough: kept in step with the code, checked, and asked about.
+LESSONS_COMMON = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/lessons/*.cpp)))
+MARKDOWNLINT  ?= $(shell command -v markdownlint || ls tests/lessons/node_modules/.bin/markdownlint 2>/dev/null)
+
+$(BUILD)/check_lessons: $(BUILD)/objects/tests/lessons/check_main.o $(LESSONS_COMMON) $(COMMON)
+	@mkdir -p $(@D)
+	$(LINK) $^ -o $@
+
+$(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(COMMON)
+	@mkdir -p $(@D)
+	$(LINK) $^ -o $@
+
+.PHONY: lessons check-lessons quiz
+lessons: $(BUILD)/check_lessons  ## brings the excerpts and numbers of lessons.md up to date
+	$(BUILD)/check_lessons -r
+
+check-lessons: all $(BUILD)/check_lessons $(BUILD)/quiz $(BUILD)/demo $(BUILD)/load $(BUILD)/attack  ## is everything in lessons.md true?
+	$(BUILD)/check_lessons $(if $(LESSON),-l $(LESSON))
+	@tests/lessons/check_words.sh $(BUILD) '$(MARKDOWNLINT)'
+
+quiz: $(BUILD)/quiz  ## the questions of lessons.md: make quiz LESSON=3, make quiz ANSWERS=file
+	@$(BUILD)/quiz $(if $(LESSON),-l $(LESSON)) $(if $(ANSWERS),-a $(ANSWERS))

@@ -1,0 +1,136 @@
+// run_bench — measures every claim of the lesson, and says which hold on this machine.
+#include <getopt.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "common/signals.hpp"
+#include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/machine.hpp"
+#include "tests/measure/limits.hpp"
+#include "tests/measure/process_reading.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+constexpr std::size_t width = 100;
+
+void print_usage(FILE* where) {
+  std::fputs(
+      "usage: run_bench [-d DIRECTORY] [-o DIRECTORY] [-q] [EXPERIMENT...]\n"
+      "Measures the lesson's claims and says which of them hold on this machine.\n"
+      "  -d DIRECTORY  where the programs are (beside this one)\n"
+      "  -o DIRECTORY  where to put a CSV file for each experiment (bench, beside the programs)\n"
+      "  -q            quick: three repeats instead of five, and shorter ones\n",
+      where);
+  for (const BenchExperiment* experiment : bench_experiments())
+    std::fprintf(where, "  %-9s %s\n", experiment->name.c_str(), experiment->claim.c_str());
+}
+
+std::string directory_of(const std::string& program) {
+  const std::size_t slash = program.rfind('/');
+  return slash == std::string::npos ? "." : program.substr(0, slash);
+}
+
+std::vector<const BenchExperiment*> wanted(int argc, char** argv, int first) {
+  std::vector<const BenchExperiment*> found;
+  for (int i = first; i < argc; ++i) {
+    const std::size_t before = found.size();
+    for (const BenchExperiment* experiment : bench_experiments())
+      if (experiment->name == argv[i]) found.push_back(experiment);
+    if (found.size() > before) continue;
+    std::fprintf(stderr, "run_bench: there is no experiment '%s' (-h lists them)\n", argv[i]);
+    std::exit(2);
+  }
+  return found.empty() ? bench_experiments() : found;
+}
+
+void write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
+               const Bench& bench) {
+  const std::string path = settings.output + "/" + experiment.name + ".csv";
+  std::ofstream file(path);
+  file << "# experiment: " << experiment.name << ": " << experiment.claim << "\n"
+       << machine_header() << "# settings: " << settings.repeats() << " repeats, "
+       << (settings.quick ? "quick" : "whole") << "; medians with least and most\n";
+  for (const std::string& note : bench.notes()) file << "# note: " << note << "\n";
+  file << bench.results.csv();
+  if (!file.flush()) std::fprintf(stderr, "run_bench: cannot write %s\n", path.c_str());
+}
+
+void print_notes(const Bench& bench, const OthersReading& others) {
+  for (const std::string& note : bench.notes())
+    std::fputs(wrapped("(" + note + ")", width, "  ").c_str(), stdout);
+  if (bench.own_cpu() > 0)
+    std::printf("  (the load generator used up to %s of a CPU%s)\n",
+                in_percent(bench.own_cpu()).c_str(),
+                bench.own_cpu() > 0.95 ? ": SATURATED, so the fastest rates may be its own" : "");
+  const auto share = others.share();
+  if (share && *share > 0.1)
+    std::printf("  (other programs used %s of this machine meanwhile: repeat it alone)\n",
+                in_percent(*share).c_str());
+  for (const std::string& failure : bench.results.failures())
+    std::fputs(wrapped("FAILED: " + failure, width, "  ").c_str(), stdout);
+}
+
+bool run_one(const BenchSettings& settings, const BenchExperiment& experiment) {
+  const auto start = std::chrono::steady_clock::now();
+  std::printf("\n== %s ==\n%s", experiment.name.c_str(),
+              wrapped("CLAIM: " + experiment.claim, width, "").c_str());
+  std::fflush(stdout);
+  const OthersReading others;
+  Bench bench(settings, experiment.x_name);
+  experiment.run(bench);
+  bench.progress("");
+  experiment.report(bench);
+  print_notes(bench, others);
+  write_csv(settings, experiment, bench);
+  std::printf("  (%.0f s)\n",
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  std::fflush(stdout);
+  return bench.results.failures().empty();
+}
+
+int run(int argc, char** argv) {
+  BenchSettings settings;
+  settings.directory = directory_of(argv[0]);
+  int letter;
+  while ((letter = getopt(argc, argv, "d:o:qh")) != -1) {
+    if (letter == 'd') {
+      settings.directory = optarg;
+    } else if (letter == 'o') {
+      settings.output = optarg;
+    } else if (letter == 'q') {
+      settings.quick = true;
+    } else {
+      print_usage(letter == 'h' ? stdout : stderr);
+      return letter == 'h' ? 0 : 2;
+    }
+  }
+  if (settings.output.empty()) settings.output = settings.directory + "/bench";
+  const auto chosen = wanted(argc, argv, optind);
+  install_signal_handlers();
+  raise_descriptor_limit();
+  std::printf(
+      "%s%s repeats of everything, the models in turn; numbers are medians, and least and\n"
+      "most are in %s/*.csv\n",
+      machine_header().c_str(), settings.quick ? "Quick: three" : "Five", settings.output.c_str());
+  bool all_well = true;
+  for (const BenchExperiment* experiment : chosen)
+    all_well = run_one(settings, *experiment) && all_well;
+  return all_well ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try { return run(argc, argv); } catch (const Interrupted&) {
+  std::fputs("\nrun_bench: interrupted; all servers are stopped\n", stderr);
+  return 130;
+} catch (const std::exception& problem) {
+  std::fprintf(stderr, "run_bench: %s\n", problem.what());
+  return 1;
+}

@@ -1,0 +1,174 @@
+// cores — more than one CPU: copies of a server on one listener, started by prefork.
+//
+// Work that computes shows what a second copy brings. Who gets the clients is the kernel's choice:
+// the counters of the copies (SIGUSR1) show how uneven it is, and how many copies wake up for one
+// client of whom only one will get it.
+#include <algorithm>
+#include <csignal>
+#include <sstream>
+#include <thread>
+
+#include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/herd.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t copies[] = {1, 2, 4};
+constexpr std::size_t client_count = 64;
+
+Contender start_copies(const Bench& bench, std::size_t count) {
+  return start_contender(
+      bench.directory(), "prefork",
+      {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
+}
+
+struct Counted {
+  double accepted = 0;
+  double wakeups = 0;
+};
+
+// "accepted 12 open 3 requests 40 wakeups 55 waits 52", a line for each copy.
+std::vector<Counted> read_counters(Contender& server, std::size_t count) {
+  kill(server.process.pid(), SIGUSR1);
+  for (int i = 0; i < 200; ++i) {
+    std::this_thread::sleep_for(milliseconds(10));
+    std::vector<Counted> found;
+    std::istringstream lines(server.process.errors());
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      std::string word;
+      Counted counted;
+      std::string skipped;
+      words >> word >> counted.accepted >> skipped >> skipped >> skipped >> skipped >> skipped >>
+          counted.wakeups;
+      if (word == "accepted" && words) found.push_back(counted);
+    }
+    if (found.size() >= count) return found;
+  }
+  throw WorkFailed{"not every copy printed its counters"};
+}
+
+void measure_rates(Bench& bench, const BenchModel& model, std::size_t count) {
+  const auto x = static_cast<double>(count);
+  Contender server = start_copies(bench, count);
+  LoadLoop loop;
+  ClientGroup clients(loop, server.port);
+  clients.connect(client_count);
+  const auto time = bench.choose(milliseconds(250), milliseconds(800));
+  LoadResult result = clients.closed_loop(time);
+  Bench::check(clients, "/", server);
+  bench.note_own_cpu(result);
+  bench.results.add(model.name, x, "per_second", result.per_second());
+  clients.ask("/spin/2");
+  result = clients.closed_loop(time);
+  Bench::check(clients, "/spin/2", server);
+  bench.results.add(model.name, x, "spins_per_second", result.per_second());
+  const auto counted = read_counters(server, count);
+  double most = 0;
+  double all = 0;
+  for (const Counted& copy : counted) {
+    most = std::max(most, copy.accepted);
+    all += copy.accepted;
+  }
+  bench.results.add(model.name, x, "largest_share", most / all);
+  clients.leave();
+  Bench::stop(server);
+}
+
+// Clients come one at a time, each to copies that all sleep.
+void measure_herd(Bench& bench, Sharing sharing, std::size_t count) {
+  const HerdReport report = watch_herd(sharing, count, 200);
+  if (!report.problem.empty())
+    return bench.results.fail(name_of(sharing), static_cast<double>(count), report.problem);
+  bench.results.add(name_of(sharing), static_cast<double>(count), "wakeups_per_client",
+                    report.wakeups / report.clients);
+  bench.results.add(name_of(sharing), static_cast<double>(count), "herd_largest_share",
+                    report.most_accepted / report.clients);
+}
+
+const BenchModel& prefork_model() {
+  static const BenchModel model = {"prefork event_loop", "prefork", {}, 0};
+  return model;
+}
+
+void run(Bench& bench) {
+  constexpr std::size_t variants = std::size(copies);
+  bench.results.mention(prefork_model().name);
+  bench.interleave(variants, [&](std::size_t, std::size_t i) {
+    bench.progress(std::to_string(copies[i]) + " copies");
+    bench.attempt(prefork_model(), static_cast<double>(copies[i]),
+                  [&] { measure_rates(bench, prefork_model(), copies[i]); });
+  });
+  for (const Sharing sharing : sharings()) bench.results.mention(name_of(sharing));
+  for (const std::size_t count : copies)
+    bench.interleave(sharings().size(), [&](std::size_t, std::size_t i) {
+      measure_herd(bench, sharings()[i], count);
+    });
+  bench.note(
+      "the clients' generator needs a CPU too, so / cannot show what a second copy brings "
+      "where there are two; /spin/2, which keeps the generator waiting, can");
+  bench.note(
+      "the herd: processes that sleep in epoll_wait, and 200 clients that come one at a time; "
+      "a wake-up is a voluntary context switch, for whoever comes too late is put to sleep "
+      "again inside epoll_wait and never hears of it");
+}
+
+void report(Bench& bench) {
+  const Results& results = bench.results;
+  const std::string name = prefork_model().name;
+  TextTable table({"copies", "/spin/2\na second", "/\na second", "largest copy's\nshare of 64"});
+  std::vector<Bar> bars;
+  for (const std::size_t count : copies) {
+    const auto x = static_cast<double>(count);
+    if (results.failed(name, x)) {
+      table.add_across(std::to_string(count), "FAILED: see below");
+      continue;
+    }
+    const auto cell = [&](const char* metric, const NumberFormat& format) {
+      const auto value = results.find(name, x, metric);
+      return value ? format(*value) : std::string("-");
+    };
+    table.add({std::to_string(count), cell("spins_per_second", plain_number),
+               cell("per_second", plain_number), cell("largest_share", in_percent)});
+    if (const auto value = results.find(name, x, "spins_per_second"))
+      bars.push_back({std::to_string(count) + " copies", *value, plain_number(*value) + "/s"});
+  }
+  bench.print(table.text() + draw_bars(bars));
+  const auto two = [](double value) { return with_digits(value, 2); };
+  if (!sharings().empty()) {
+    bench.print("Wake-ups for one client (1 is the least), by the number of copies:\n" +
+                results.table("wakeups_per_client", two));
+    bench.print("Share of the clients that the busiest copy got (even: 1 / copies):\n" +
+                results.table("herd_largest_share", in_percent));
+  }
+
+  const auto one = results.find(name, 1, "spins_per_second");
+  const auto both = results.find(name, 2, "spins_per_second");
+  if (!one || !both) return bench.verdict_impossible("a server failed.");
+  const bool holds = *both > 1.5 * *one;
+  bench.verdict(holds, holds ? "Two copies compute more than 1.5 times as much as one."
+                             : "Two copies compute less than 1.5 times as much as one.");
+  bench.numbers("/spin/2: " + plain_number(*one) + " a second with one copy, " +
+                plain_number(*both) + " with two, " + times(*both / *one) + ".");
+  const auto plain = results.find(name_of(Sharing::one_listener), 4, "wakeups_per_client");
+  const auto exclusive = results.find(name_of(Sharing::exclusive), 4, "wakeups_per_client");
+  const auto own = results.find(name_of(Sharing::listener_each), 4, "wakeups_per_client");
+  const auto own_share = results.find(name_of(Sharing::listener_each), 4, "herd_largest_share");
+  const auto plain_share = results.find(name_of(Sharing::one_listener), 4, "herd_largest_share");
+  if (plain && exclusive && own && own_share && plain_share)
+    bench.numbers("The herd: of four that sleep on one listener, " + two(*plain) +
+                  " wake up for one client; with EPOLLEXCLUSIVE " + two(*exclusive) +
+                  ", with a listener each (SO_REUSEPORT) " + two(*own) +
+                  ". Sharing: the busiest of four got " + in_percent(*plain_share) +
+                  " of the clients of one listener, " + in_percent(*own_share) +
+                  " with SO_REUSEPORT, where the kernel deals by address.");
+}
+
+}  // namespace
+
+const BenchExperiment cores_experiment = {
+    "cores", "Copies of a loop use more CPUs, without a line of it being changed.", "copies", run,
+    report};

@@ -1,0 +1,184 @@
+// peers — the same work on other people's servers, where they are installed, beside ours.
+//
+// They do more than ours (logs, modules, TLS, a language): what is compared is the waiting.
+#include <getopt.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/signals.hpp"
+#include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/peer_programs.hpp"
+#include "tests/measure/limits.hpp"
+#include "tests/measure/process_reading.hpp"
+#include "tests/measure/slices.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+constexpr std::size_t width = 100;
+constexpr std::size_t levels[] = {1, 64, 1'000};
+constexpr std::size_t cycles = 12;
+
+// One server with its clients.
+struct Runner {
+  Runner(LoadLoop& loop, Contender running)
+      : contender(std::move(running)), clients(loop, contender.port) {}
+
+  void read_clock() {
+    const auto now = read_activity(contender.process.pid()).cpu_nanoseconds;
+    if (in_slice && now && before) cpu += static_cast<double>(*now - *before);
+    before = now;
+    in_slice = !in_slice;
+  }
+
+  Contender contender;
+  ClientGroup clients;
+  std::vector<Slices> slices;              // by level
+  std::vector<double> cpu_of_answer;       // nanoseconds, by level
+  std::optional<double> memory_of_client;  // bytes
+  std::string failure;
+  double cpu = 0;
+  std::optional<std::uint64_t> before;
+  bool in_slice = false;
+};
+
+using Runners = std::vector<std::unique_ptr<Runner>>;
+
+void enter(Runners& runners, LoadLoop& loop, const std::string& name,
+           const std::function<Contender()>& start) {
+  try {
+    runners.push_back(std::make_unique<Runner>(loop, start()));
+  } catch (const StartFailed& failure) {
+    std::printf("FAILED: %s: %s\n", name.c_str(), failure.what());
+  }
+}
+
+Runners start_all(LoadLoop& loop, const std::string& directory) {
+  Runners runners;
+  for (const char* name : {"event_loop", "await_loop", "thread_per_connection"})
+    enter(runners, loop, name, [&] { return start_server(directory, name); });
+  for (const PeerProgram& peer : peer_programs()) {
+    if (is_installed(peer.program))
+      enter(runners, loop, peer.name, peer.start);
+    else
+      std::printf("%s is not installed, so it is absent (Debian: apt-get install %s)\n",
+                  peer.name.c_str(), peer.package.c_str());
+  }
+  return runners;
+}
+
+// Raises all of them to the next number of clients; what a client costs is read on the way.
+void grow(Runner& runner, std::size_t to) {
+  if (!runner.failure.empty()) return;
+  const std::size_t held = runner.clients.clients();
+  const auto before = read_process(runner.contender.process.pid()).resident_bytes;
+  runner.clients.connect(to - held);
+  const auto after = read_process(runner.contender.process.pid()).resident_bytes;
+  if (runner.clients.failed()) runner.failure = runner.clients.failure();
+  if (before && after && to - held > 500)
+    runner.memory_of_client = (static_cast<double>(*after) - static_cast<double>(*before)) /
+                              static_cast<double>(to - held);
+}
+
+void measure(Runners& runners, std::size_t level) {
+  std::vector<ClientGroup*> groups;
+  for (const auto& runner : runners) {
+    runner->cpu = 0;
+    groups.push_back(&runner->clients);
+  }
+  SlicePlan plan;
+  plan.slice = slice_for(level);
+  plan.cycles = cycles;
+  const auto slices = run_slices(groups, plan, [&](std::size_t g) { runners[g]->read_clock(); });
+  for (std::size_t g = 0; g < runners.size(); ++g) {
+    Runner& runner = *runners[g];
+    if (runner.clients.failed() && runner.failure.empty()) runner.failure = groups[g]->failure();
+    double answers = 0;
+    for (const LoadResult& result : slices[g].results)
+      answers += static_cast<double>(result.all_answers);
+    runner.slices.push_back(slices[g]);
+    runner.cpu_of_answer.push_back(answers > 0 ? runner.cpu / answers : 0);
+  }
+}
+
+void print(const Runners& runners) {
+  std::vector<std::string> titles{""};
+  for (const std::size_t level : levels) {
+    titles.push_back(with_commas(level) + (level == 1 ? " client\n/second" : " clients\n/second"));
+    titles.push_back("\nratio");
+  }
+  titles.insert(titles.end(), {"64: CPU\nus/answer", "memory\n/client"});
+  TextTable table(titles);
+  double own_cpu = 0;
+  for (const auto& runner : runners) {
+    if (!runner->failure.empty()) {
+      table.add_across(runner->contender.name, "FAILED: " + runner->failure);
+      continue;
+    }
+    std::vector<std::string> cells{runner->contender.name};
+    for (std::size_t i = 0; i < std::size(levels); ++i) {
+      cells.push_back(plain_number(runner->slices[i].per_second()));
+      cells.push_back(with_digits(ratio_of(runner->slices[i], runners[0]->slices[i]), 2));
+      own_cpu = std::max(own_cpu, runner->slices[i].own_cpu());
+    }
+    const double cpu = runner->cpu_of_answer[1];
+    cells.push_back(cpu > 0 ? with_digits(cpu / 1e3, 1) : "-");
+    cells.push_back(runner->memory_of_client ? in_bytes(*runner->memory_of_client) : "-");
+    table.add(cells);
+  }
+  std::printf("%s", table.text().c_str());
+  std::fputs(
+      wrapped("(GET / over kept connections; ratio: to event_loop, within a cycle, medians of " +
+                  std::to_string(cycles) +
+                  " cycles in random order. memory: what the step from 64 to 1,000 clients "
+                  "added, per client; 0 B where the server had it already. The load "
+                  "generator used up to " +
+                  in_percent(own_cpu) + " of a CPU" +
+                  (own_cpu > 0.95 ? ", SATURATED: the fastest may be faster" : "") + ".)",
+              width, "  ")
+          .c_str(),
+      stdout);
+}
+
+int run(int argc, char** argv) {
+  std::string directory = argv[0];
+  const std::size_t slash = directory.rfind('/');
+  directory = slash == std::string::npos ? "." : directory.substr(0, slash);
+  int letter;
+  while ((letter = getopt(argc, argv, "d:h")) != -1) {
+    if (letter == 'd') {
+      directory = optarg;
+      continue;
+    }
+    std::fputs("usage: peers [-d DIRECTORY]\nThe same work on other servers, beside ours.\n",
+               letter == 'h' ? stdout : stderr);
+    return letter == 'h' ? 0 : 2;
+  }
+  install_signal_handlers();
+  raise_descriptor_limit();
+  LoadLoop loop;
+  Runners runners = start_all(loop, directory);
+  if (runners.empty()) return 1;
+  for (const std::size_t level : levels) {
+    for (const auto& runner : runners) grow(*runner, level);
+    measure(runners, level);
+  }
+  print(runners);
+  bool all_well = true;
+  for (const auto& runner : runners) all_well = all_well && runner->failure.empty();
+  return all_well ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try { return run(argc, argv); } catch (const Interrupted&) {
+  std::fputs("\npeers: interrupted; all servers are stopped\n", stderr);
+  return 130;
+} catch (const std::exception& problem) {
+  std::fprintf(stderr, "peers: %s\n", problem.what());
+  return 1;
+}

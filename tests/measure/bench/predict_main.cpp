@@ -1,0 +1,170 @@
+// predict — five questions, your guesses, and then what this machine says. Guess first: what one
+// has guessed wrong, one remembers.
+#include <getopt.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/signals.hpp"
+#include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/wakeup_cost.hpp"
+#include "tests/measure/limits.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+constexpr std::size_t width = 100;
+
+struct Question {
+  const BenchExperiment* experiment;
+  std::string text;
+  std::string unit;
+  std::optional<double> (*answer)(const Results&);
+  std::optional<double> guess = std::nullopt;
+};
+
+std::optional<double> growth(const Results& results, const std::string& call) {
+  const auto few = results.find(call, 5, "ns_one_ready");
+  const auto many = results.find(call, 5'000, "ns_one_ready");
+  if (!few || !many) return std::nullopt;
+  return *many / *few;
+}
+
+std::vector<Question> questions() {
+  return {
+      {&wakeup_experiment,
+       "How many times as long does one wake-up of poll take with 5,000 clients watched as with 5? "
+       "(One of them is ready.)",
+       "times", [](const Results& results) { return growth(results, "poll"); }},
+      {&wakeup_experiment,
+       "And one wake-up of " + name_of(being_told()) + ", with 5,000 instead of 5?", "times",
+       [](const Results& results) { return growth(results, name_of(being_told())); }},
+      {&waiting_experiment,
+       "A row comes from a backend that takes 20 ms. Of the time until it is answered, how many "
+       "percent does the server do nothing but wait?",
+       "%",
+       [](const Results& results) {
+         auto share = results.find("event_loop", 20, "waiting_of_row");
+         if (share) *share *= 100;
+         return share;
+       }},
+      {&threads_experiment,
+       "10,000 silent clients, a thread for each, 8 MiB of stack for each thread. How many MiB of "
+       "memory does the process really use?",
+       "MiB",
+       [](const Results& results) -> std::optional<double> {
+         const auto bytes = results.find("thread_per_connection", 10'000, "resident_bytes");
+         if (!bytes) return std::nullopt;
+         return *bytes / (1024 * 1024);
+       }},
+      {&cpu_experiment,
+       "1,000 requests a second go to an event loop. Once a second one client's request computes "
+       "for 100 ms. Within how many ms are 99% of the others answered?",
+       "ms", [](const Results& results) { return results.find("event_loop", 100, "p99_ms"); }}};
+}
+
+// A number on a line; nothing for anything else, or when the input has ended.
+std::optional<double> read_guess() {
+  std::string line;
+  if (!std::getline(std::cin, line)) return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(line.c_str(), &end);
+  if (end == line.c_str() || !(value >= 0)) return std::nullopt;
+  return value;
+}
+
+void ask(std::vector<Question>& all) {
+  std::printf("Five questions. A number each, or an empty line if you would rather not say.\n");
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    std::printf("\n%s  your guess, in %s: ",
+                wrapped(std::to_string(i + 1) + ". " + all[i].text, width, "").c_str(),
+                all[i].unit.c_str());
+    std::fflush(stdout);
+    all[i].guess = read_guess();
+    if (isatty(STDIN_FILENO) == 1) continue;
+    std::printf("%s\n", all[i].guess ? with_digits(*all[i].guess, 1).c_str() : "(none)");
+  }
+}
+
+std::string in_unit(double value, const std::string& unit) {
+  return with_digits(value, value < 100 ? 1 : 0) + " " + unit;
+}
+
+std::string distance(const Question& question, double answer) {
+  if (!question.guess) return "";
+  const double guess = *question.guess;
+  if (guess <= 0 || answer <= 0) return "";
+  const double factor = guess > answer ? guess / answer : answer / guess;
+  if (factor < 1.2) return "well guessed";
+  return times(factor) + (guess > answer ? " too high" : " too low");
+}
+
+// Each experiment once, quickly; one that answers two questions is run only once.
+void answer(const std::vector<Question>& all, const std::string& directory) {
+  std::map<const BenchExperiment*, Results> found;
+  std::printf("\nNow measuring (about half a minute)");
+  std::fflush(stdout);
+  for (const Question& question : all) {
+    if (found.count(question.experiment) > 0) continue;
+    BenchSettings settings;
+    settings.directory = directory;
+    settings.quick = true;
+    settings.repeats_wished = question.experiment == &wakeup_experiment ? 3 : 1;
+    Bench bench(settings, question.experiment->x_name);
+    question.experiment->run(bench);
+    bench.progress("");
+    std::printf(".");
+    std::fflush(stdout);
+    found.emplace(question.experiment, bench.results);
+  }
+  std::printf("\n\n");
+  TextTable table({"question", "you said", "this machine says", ""});
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto value = all[i].answer(found.at(all[i].experiment));
+    table.add({std::to_string(i + 1), all[i].guess ? in_unit(*all[i].guess, all[i].unit) : "-",
+               value ? in_unit(*value, all[i].unit) : "cannot tell",
+               value ? distance(all[i], *value) : ""});
+  }
+  std::printf("%s\nWhy: make bench EXPERIMENT=wakeup, waiting, threads, cpu shows each in full.\n",
+              table.text().c_str());
+}
+
+int run(int argc, char** argv) {
+  std::string directory = argv[0];
+  const std::size_t slash = directory.rfind('/');
+  directory = slash == std::string::npos ? "." : directory.substr(0, slash);
+  int letter;
+  while ((letter = getopt(argc, argv, "d:h")) != -1) {
+    if (letter == 'd') {
+      directory = optarg;
+      continue;
+    }
+    std::fputs("usage: predict [-d DIRECTORY]\nFive questions, and what this machine says.\n",
+               letter == 'h' ? stdout : stderr);
+    return letter == 'h' ? 0 : 2;
+  }
+  std::vector<Question> all = questions();
+  ask(all);
+  install_signal_handlers();
+  raise_descriptor_limit();
+  answer(all, directory);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try { return run(argc, argv); } catch (const Interrupted&) {
+  std::fputs("\npredict: interrupted; all servers are stopped\n", stderr);
+  return 130;
+} catch (const std::exception& problem) {
+  std::fprintf(stderr, "predict: %s\n", problem.what());
+  return 1;
+}

@@ -1,0 +1,207 @@
+// The instruments of `make bench`, tried on what is known beforehand.
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/socket.hpp"
+#include "tests/measure/bench/herd.hpp"
+#include "tests/measure/bench/kernel_memory.hpp"
+#include "tests/measure/bench/results.hpp"
+#include "tests/measure/bench/wakeup_cost.hpp"
+#include "tests/measure/process_reading.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+std::string whole(double value) {
+  return with_digits(value, 0);
+}
+
+// Threads that do nothing until they are let go.
+class SleepingThreads {
+ public:
+  explicit SleepingThreads(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+      threads_.emplace_back([this] {
+        std::unique_lock lock(mutex_);
+        go_.wait(lock, [this] { return let_go_; });
+      });
+  }
+  ~SleepingThreads() {
+    {
+      const std::lock_guard lock(mutex_);
+      let_go_ = true;
+    }
+    go_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable go_;
+  bool let_go_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// Nanoseconds of one poll over so many silent sockets and one that is ready, measured by hand.
+double known_poll(std::size_t watched) {
+  std::vector<Descriptor> owned;
+  std::vector<pollfd> entries;
+  for (std::size_t i = 1; i < watched; ++i) {
+    owned.emplace_back(socket(AF_INET, SOCK_DGRAM, 0));
+    entries.push_back({owned.back().fd(), POLLIN, 0});
+  }
+  int ends[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  owned.emplace_back(ends[0]);
+  owned.emplace_back(ends[1]);
+  entries.push_back({ends[0], POLLIN, 0});
+  REQUIRE(write(ends[1], "x", 1) == 1);
+  const auto start = Clock::now();
+  for (int i = 0; i < 200; ++i)
+    REQUIRE(poll(entries.data(), static_cast<nfds_t>(entries.size()), -1) == 1);
+  return std::chrono::duration<double, std::nano>(Clock::now() - start).count() / 200;
+}
+
+}  // namespace
+
+TEST_CASE("results: the median of the repeats, with the least and the most") {
+  Results results("clients");
+  for (const double value : {3.0, 1.0, 10.0}) results.add("poll_loop", 64, "rate", value);
+  const auto spread = results.spread("poll_loop", 64, "rate");
+  REQUIRE(spread);
+  CHECK(spread->median == 3);
+  CHECK(spread->least == 1);
+  CHECK(spread->most == 10);
+  CHECK(spread->repeats == 3);
+  CHECK(!results.find("poll_loop", 65, "rate"));
+  CHECK(results.csv() ==
+        "model,clients,metric,median,min,max,repeats,failure\npoll_loop,64,rate,3,1,10,3,\n");
+}
+
+TEST_CASE("results: a server that fails once is shown as failed, never as a number") {
+  Results results("clients");
+  results.mention("event_loop");
+  results.add("poll_loop", 64, "rate", 3);
+  results.fail("poll_loop", 64, "said \"no\", and closed");
+  results.add("poll_loop", 64, "rate", 4);
+  results.add("event_loop", 64, "rate", 5);
+  CHECK(!results.find("poll_loop", 64, "rate"));
+  CHECK(results.csv().find("poll_loop,64,rate") == std::string::npos);
+  CHECK(results.csv().find("poll_loop,64,,,,,,\"said \"\"no\"\", and closed\"") !=
+        std::string::npos);
+  CHECK(results.table("rate", whole) ==
+        "clients         64\n------------------\nevent_loop       5\npoll_loop   FAILED\n");
+}
+
+TEST_CASE("bars: as long as their share, or as their logarithm") {
+  CHECK(draw_bars({{"a", 2, "2"}, {"bb", 1, "1"}}) ==
+        "  a  |" + std::string(46, '#') + " 2\n  bb |" + std::string(23, '#') + " 1\n");
+  // 1, 10, 100: equal steps.
+  const std::string text = draw_bars({{"a", 1, "|"}, {"b", 10, "|"}, {"c", 100, "|"}}, true);
+  const auto length = [&](char label) {
+    const std::size_t start = text.find('|', text.find(label)) + 1;
+    return text.find(' ', start) - start;
+  };
+  CHECK(length('c') == 46);
+  CHECK(static_cast<int>(length('c') - length('b')) ==
+        doctest::Approx(static_cast<int>(length('b') - length('a'))).epsilon(0.05));
+}
+
+TEST_CASE("wake-ups: what one costs agrees with a known poll") {
+  // Attempts, because somebody else may take the CPU away from one of the two.
+  double ratio = 0;
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const double known = known_poll(300);
+    const auto measured = wakeup_cost(WaitingCall::poll, 300, 1, milliseconds(10));
+    REQUIRE(measured);
+    ratio = *measured / known;
+    if (ratio > 0.8 && ratio < 1.25) break;
+  }
+  CHECK(ratio > 0.8);
+  CHECK(ratio < 1.25);
+}
+
+TEST_CASE("wake-ups: asking about all grows with all, being told does not") {
+  const auto growth = [](WaitingCall call) {
+    std::vector<double> ratios;
+    for (int i = 0; i < 5; ++i)
+      ratios.push_back(wakeup_cost(call, 900, 1, milliseconds(4)).value_or(0) /
+                       wakeup_cost(call, 9, 1, milliseconds(4)).value_or(1));
+    return median(ratios);
+  };
+  CHECK(growth(WaitingCall::poll) > 20);
+  CHECK(growth(WaitingCall::select) > 20);
+  CHECK(growth(being_told()) < 5);
+  CHECK(!wakeup_cost(WaitingCall::select, 2000, 1, milliseconds(1)));  // beyond FD_SETSIZE
+  CHECK(!wakeup_cost(WaitingCall::poll, 1, 2, milliseconds(1)));
+}
+
+TEST_CASE("memory: threads show as threads, address space and kernel stacks") {
+  const ProcessReading before = read_process(getpid());
+  const KernelMemory kernel_before = read_kernel_memory();
+  if (!before.reserved_bytes || !kernel_before.stacks) {
+    MESSAGE("this system does not tell; nothing to check");
+    return;
+  }
+  constexpr std::size_t count = 400;
+  const SleepingThreads threads(count);
+  const ProcessReading after = read_process(getpid());
+  const KernelMemory kernel_after = read_kernel_memory();
+  CHECK(*after.threads - *before.threads == count);
+  // At least a stack of 64 KiB each is reserved, whatever the limit is.
+  CHECK(*after.reserved_bytes - *before.reserved_bytes >= count * 64 * 1024);
+  CHECK(*after.page_table_bytes >= *before.page_table_bytes);
+  // 8 or 16 KiB for each; other programs' threads come and go meanwhile.
+  const double each =
+      (static_cast<double>(*kernel_after.stacks) - static_cast<double>(*kernel_before.stacks)) /
+      count;
+  CHECK(each > 4 * 1024);
+  CHECK(each < 64 * 1024);
+}
+
+TEST_CASE("memory: sockets show in the kernel's records") {
+  const KernelMemory before = read_kernel_memory();
+  if (!before.slab) {
+    MESSAGE("this system does not tell; nothing to check");
+    return;
+  }
+  constexpr std::size_t count = 4'000;
+  std::vector<Descriptor> sockets;
+  for (std::size_t i = 0; i < count; ++i) {
+    sockets.emplace_back(socket(AF_INET, SOCK_STREAM, 0));
+    if (!sockets.back()) {
+      MESSAGE("fewer descriptors are allowed; nothing to check");
+      return;
+    }
+  }
+  const KernelMemory after = read_kernel_memory();
+  // About 2 to 4 KiB each: the TCP record, the inode, the open file.
+  const double each =
+      (static_cast<double>(*after.slab) - static_cast<double>(*before.slab)) / count;
+  CHECK(each > 1024);
+  CHECK(each < 12 * 1024);
+}
+
+TEST_CASE("herd: nobody is lost, and a process alone wakes up once for each") {
+  for (const Sharing sharing : sharings()) {
+    CAPTURE(name_of(sharing));
+    const HerdReport report = watch_herd(sharing, 1, 40);
+    CHECK(report.problem == "");
+    CHECK(report.clients == 40);
+    CHECK(report.most_accepted == 40);
+    CHECK(report.wakeups / report.clients == doctest::Approx(1).epsilon(0.3));
+  }
+}

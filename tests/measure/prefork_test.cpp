@@ -1,0 +1,221 @@
+// prefork: copies of a server on one listener.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/socket.hpp"
+#include "tests/measure/bench/peer_programs.hpp"
+#include "tests/measure/child.hpp"
+#include "tests/measure/client_group.hpp"
+#include "tests/measure/contender.hpp"
+#include "tests/measure/programs.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Looks again and again, for at most so long.
+bool comes_true(const std::function<bool()>& condition, milliseconds patience = seconds(8)) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return true;
+}
+
+ChildProcess::Arguments copies_of(const std::string& server, int count) {
+  return {program("prefork"), "-w", std::to_string(count), "-p", "0", program(server), "-t", "60"};
+}
+
+std::vector<pid_t> copies(const ChildProcess& prefork) {
+  const std::string command = "pgrep -P " + std::to_string(prefork.pid());
+  FILE* output = popen(command.c_str(), "r");
+  REQUIRE(output != nullptr);
+  std::vector<pid_t> found;
+  for (int process; std::fscanf(output, "%d", &process) == 1;) found.push_back(process);
+  pclose(output);
+  return found;
+}
+
+std::size_t count_lines(const ChildProcess& process, const std::string& beginning) {
+  std::istringstream lines(process.errors());
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(beginning)) ++count;
+  return count;
+}
+
+// The clients that all copies have accepted, by their counters.
+long accepted(const ChildProcess& process, std::size_t copies_running) {
+  const std::size_t before = count_lines(process, "accepted ");
+  kill(process.pid(), SIGUSR1);
+  REQUIRE(comes_true([&] { return count_lines(process, "accepted ") >= before + copies_running; }));
+  std::istringstream lines(process.errors());
+  std::vector<long> counts;
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("accepted ")) counts.push_back(std::stol(line.substr(9)));
+  long sum = 0;
+  for (std::size_t i = 0; i < copies_running; ++i) sum += counts[counts.size() - 1 - i];
+  return sum;
+}
+
+std::size_t served(std::uint16_t port, std::size_t count) {
+  LoadLoop loop;
+  ClientGroup clients(loop, port);
+  clients.ask("/echo/client-#");
+  const std::size_t answered = clients.connect(count);
+  CHECK(clients.failure() == "");
+  return answered;
+}
+
+std::string how_it_ends(ChildProcess& process) {
+  CHECK(comes_true([&] { return process.has_ended().has_value(); }));
+  return process.has_ended().value_or("goes on");
+}
+
+}  // namespace
+
+TEST_CASE("prefork: the copies share one listener, and every client is served once") {
+  for (const char* server : {"event_loop", "thread_per_connection", "poll_loop"}) {
+    CAPTURE(server);
+    ChildProcess prefork(copies_of(server, 3));
+    const std::uint16_t port = prefork.wait_until_ready(seconds(10));
+    CHECK(copies(prefork).size() == 3);
+    CHECK(served(port, 200) == 200);
+    CHECK(accepted(prefork, 3) == 200);
+    CHECK(prefork.stop());
+  }
+}
+
+TEST_CASE("prefork: the ready line comes once, when all copies are ready") {
+  // A copy that takes its time: the line must wait for it.
+  ChildProcess prefork({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
+                        "sleep 0.3; exec " + program("event_loop")});
+  const auto start = std::chrono::steady_clock::now();
+  const std::uint16_t port = prefork.wait_until_ready(seconds(10));
+  CHECK(std::chrono::steady_clock::now() - start >= milliseconds(300));
+  CHECK(served(port, 4) == 4);
+  CHECK(prefork.stop());
+}
+
+TEST_CASE("prefork: a copy that dies is replaced, and later each time") {
+  ChildProcess prefork(copies_of("event_loop", 2));
+  const std::uint16_t port = prefork.wait_until_ready(seconds(10));
+  std::vector<double> pauses;
+  for (std::size_t death = 1; death <= 3; ++death) {
+    // Always the newest, so that it is one and the same place that keeps losing its process.
+    REQUIRE(comes_true([&] { return copies(prefork).size() == 2; }));
+    const std::vector<pid_t> before = copies(prefork);
+    kill(*std::max_element(before.begin(), before.end()), SIGKILL);
+    REQUIRE(comes_true([&] { return count_lines(prefork, "prefork: copy") >= death; }));
+    CHECK(served(port, 10) == 10);  // by the other one, meanwhile
+    const std::string words = prefork.last_words();
+    CAPTURE(words);
+    CHECK(words.find("was ended by signal 9") != std::string::npos);
+    const std::size_t number = words.find("starts in ");
+    REQUIRE(number != std::string::npos);
+    pauses.push_back(std::stod(words.substr(number + 10)));
+  }
+  CHECK(pauses[0] < pauses[1]);
+  CHECK(pauses[1] < pauses[2]);
+  CHECK(comes_true([&] { return copies(prefork).size() == 2; }));
+  CHECK(prefork.stop());
+}
+
+TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
+  ChildProcess prefork(copies_of("event_loop", 2));
+  const std::uint16_t port = prefork.wait_until_ready(seconds(10));
+  LoadLoop loop;
+  ClientGroup clients(loop, port);
+  clients.ask("/");
+  clients.connect(1);
+  clients.ask("/spin/400");
+  clients.start_requests(1);
+  // The copy must have received the request before the signal comes.
+  std::this_thread::sleep_for(milliseconds(100));
+  const std::vector<pid_t> running = copies(prefork);
+  kill(prefork.pid(), SIGTERM);
+  loop.run_until(LoadClock::now() + seconds(5),
+                 [&] { return clients.latencies().count() > 0 || clients.failed(); });
+  // The answer came whole; that the server closes afterwards is what it said.
+  const bool answered = clients.latencies().count() == 1 ||
+                        clients.failure().find("told that the server closes") != std::string::npos;
+  CAPTURE(clients.failure());
+  CHECK(answered);
+  CHECK(how_it_ends(prefork) == "ended with status 0");
+  for (const pid_t process : running) CHECK(kill(process, 0) < 0);
+}
+
+TEST_CASE("prefork: what cannot run is not run again and again") {
+  ChildProcess missing({program("prefork"), "-p", "0", "/no/such/program"});
+  CHECK(how_it_ends(missing) == "ended with status 1");
+  CHECK(missing.errors().find("execvp /no/such/program: ENOENT") != std::string::npos);
+  ChildProcess refusing({program("prefork"), "-p", "0", program("event_loop"), "-x"});
+  CHECK(how_it_ends(refusing) == "ended with status 2");
+}
+
+TEST_CASE("prefork: bad usage is one line and status 2") {
+  const std::vector<ChildProcess::Arguments> all = {
+      {"-w", "0", "x"}, {"-w", "many", "x"}, {"-q"}, {"-w"}, {}, {"-p", "70000", "x"}};
+  for (const ChildProcess::Arguments& arguments : all) {
+    ChildProcess::Arguments command{program("prefork")};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    ChildProcess prefork(command);
+    CHECK(how_it_ends(prefork) == "ended with status 2");
+    const std::string words = prefork.errors();
+    CAPTURE(words);
+    CHECK(std::count(words.begin(), words.end(), '\n') == 1);
+  }
+}
+
+TEST_CASE("prefork: takes the listener that it inherits") {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const std::string address = local_address(listener.fd());
+  const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  ChildProcess prefork({program("prefork"), "-w", "2", program("event_loop")}, listener.fd(),
+                       {"LISTEN_FDS=1"});
+  CHECK(prefork.wait_until_ready(seconds(10)) == port);
+  CHECK(served(port, 20) == 20);
+  CHECK(prefork.stop());
+}
+
+TEST_CASE("haproxy.cfg: two servers behind a balancer, and one of them leaves") {
+  if (!is_installed("haproxy")) {
+    MESSAGE("haproxy is not installed, so its configuration is not tried");
+    return;
+  }
+  ChildProcess one({program("event_loop"), "-p", "0"});
+  ChildProcess two({program("event_loop"), "-p", "0"});
+  const std::uint16_t first = one.wait_until_ready(seconds(10));
+  const std::uint16_t second = two.wait_until_ready(seconds(10));
+  const std::uint16_t front = free_port();
+  Contender balancer =
+      start_haproxy("tests/measure/haproxy.cfg", front,
+                    {"FRONT=" + std::to_string(front), "ONE=" + std::to_string(first),
+                     "TWO=" + std::to_string(second)});
+  LoadLoop loop;
+  ClientGroup clients(loop, front);
+  clients.ask("/echo/client-#");
+  CHECK(clients.connect(20) == 20);
+  CHECK(clients.failure() == "");
+  CHECK(accepted(one, 1) > 0);
+  CHECK(accepted(two, 1) > 0);
+  CHECK(one.stop());
+  // Those whose server has left are sent to the other one.
+  CHECK(clients.closed_loop_requests(40).answers == 40);
+  CHECK(clients.failure() == "");
+  clients.leave();
+  CHECK(two.stop());
+}

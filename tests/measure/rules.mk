@@ -1,0 +1,38 @@
+# rules.mk — the measurements: make bench, figures, predict, peers; and prefork, which they measure.
+
+BENCH      = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/measure/bench/*.cpp)))
+BENCHES    = $(addprefix $(BUILD)/,run_bench predict peers)
+BENCH_NEEDS = all $(FLOORS) $(BENCHES)
+QUICK_FLAG = $(if $(filter-out 0,$(QUICK)),-q)
+
+all: $(BUILD)/prefork
+
+$(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp) $(COMMON)
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(LINK) $^ -o $@
+
+$(BUILD)/run_bench: $(call objects,tests/measure/bench/bench_main.cpp)
+$(BUILD)/predict:   $(call objects,tests/measure/bench/predict_main.cpp)
+$(BUILD)/peers:     $(call objects,tests/measure/bench/peers_main.cpp)
+$(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(LINK) $^ -o $@
+
+$(BUILD)/tests/instruments: $(BENCH) | $(BUILD)/prefork
+
+.PHONY: bench figures predict peers
+bench: $(BENCH_NEEDS)  ## every claim of the lesson, measured: make bench EXPERIMENT=threads QUICK=1
+	@mkdir -p $(BUILD)/bench
+	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT)
+	@tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench
+
+figures: $(BENCH_NEEDS)  ## the kept figures: measures, then refreshes figures/
+	@mkdir -p $(BUILD)/bench figures
+	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT)
+	@tests/measure/figures.sh -k $(BUILD)/bench figures
+
+predict: $(BENCH_NEEDS)  ## five questions, your guesses, and then what this machine says
+	@$(BUILD)/predict -d $(BUILD)
+
+peers: $(BENCH_NEEDS)  ## the same work on nginx, Node.js and others, if they are installed
+	@$(BUILD)/peers -d $(BUILD)
