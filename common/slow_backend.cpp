@@ -56,6 +56,7 @@ class SlowBackend {
       while (!delayed_.empty() && delayed_.front().due <= now_) {
         const Place asker = delayed_.begin();
         watched_askers_.splice(watched_askers_.end(), delayed_, asker);
+        asker->due = now_ + duration(patience_);  // until then it has time to take its answer
         take_turn(asker, &SlowBackend::answer);
       }
       while (!watched_askers_.empty() && watched_askers_.front().due <= now_)

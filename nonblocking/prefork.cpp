@@ -39,8 +39,8 @@ namespace {
 
 constexpr const char* usage =
     "usage: prefork [-w COPIES] [-a ADDRESS] [-p PORT] PROGRAM [ARGUMENT...]\n"
-    "Opens the listener once and runs copies of a server on it, one for each core.\n"
-    "  -w COPIES        how many (2)\n"
+    "Opens the listener once and runs copies of a server on it.\n"
+    "  -w COPIES        how many, one for each core perhaps (2)\n"
     "  -a ADDRESS       numeric address to listen on (127.0.0.1)\n"
     "  -p PORT          port to listen on; 0 lets the kernel choose (8080)\n";
 
@@ -139,7 +139,7 @@ class Supervisor {
   }
 
   void take_signals() {
-    std::array<char, 64> numbers;
+    std::array<unsigned char, 64> numbers;
     const ssize_t count = read(signals_, numbers.data(), numbers.size());
     for (ssize_t i = 0; i < count; ++i) {
       const int number = numbers[static_cast<std::size_t>(i)];

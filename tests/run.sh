@@ -46,7 +46,7 @@ failed_programs=
 names=
 
 if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
-  for program in unit replay instruments kqueue_model; do
+  for program in unit replay instruments kqueue_model faults; do
     [ -x "$tests/$program" ] || continue
     run_quietly "$program" "$tests/$program"
     report "$program"

@@ -133,6 +133,7 @@ ServerProcess& Context::start(const Launch& launch) {
     if (!tested_.faults->is_loaded()) throw std::runtime_error("the faults have not been loaded");
     first_descriptors_ = descriptors_of(server_->pid()).value_or(0);
     first_threads_ = threads_of(server_->pid()).size();
+    if (sanitizers_.thread) first_threads_ = std::max<std::size_t>(first_threads_, 2);
   }
   return *server_;
 }

@@ -312,6 +312,32 @@ const Check checks[] = {
            client.expect_end();
          }},
 
+    {.id = "B45",
+     .title = "nothing that a client sends is printed",
+     .hint = "who reads your log, and what would he make of a line that a client has written?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I sent targets, fields and noise that hold lines of their own and words for a "
+               "terminal.",
+               "not a word of them on stdout or stderr.");
+           for (const std::string request :
+                {"GET /forged%0aaccepted HTTP/1.1\r\nHost: x\r\n\r\n",
+                 "GET /forged\nlistening on http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\n\r\n",
+                 "GET / HTTP/1.1\r\nHost: forged\r\nX: \x1b[2Jforged\r\n\r\n",
+                 "forged\nforged\r\n\r\n"}) {
+             Client client(context);
+             client.send(request);
+             (void)client.read_answer();
+           }
+           context.settle();
+           const std::string said = context.server().output() + context.server().error_output();
+           for (const char* word : {"forged", "127.0.0.1:1/", "\x1b"})
+             context.expect(said.find(word) == std::string::npos,
+                            "it has printed '" + readable(said, 200) + "'");
+         }},
+
     {.id = "B43",
      .title = "who goes on sending after a bad request is not listened to for ever",
      .models = every_concurrent,

@@ -152,6 +152,30 @@ const Check checks[] = {
                           "it printed '" + server.output() + "'");
          }},
 
+    {.id = "A22",
+     .title = "who listens for other machines is told so",
+     .needs = need_peace,
+     .hint = "who can connect to 0.0.0.0, and does the person who has typed it know?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I started the server with -a 0.0.0.0, and without.",
+                         "a note on stderr that other machines can reach it; none without.");
+           for (const bool wide : {true, false}) {
+             Launch launch;
+             launch.hand_down_listener = false;
+             launch.expect_ready = false;
+             if (wide) launch.arguments = {"-a", "0.0.0.0", "-p", "0"};
+             ServerProcess& server = context.start(launch);
+             context.eventually([&] { return server.output().find('\n') != std::string::npos; },
+                                [&] { return "it printed '" + server.output() + "'"; });
+             const std::string said = server.error_output();
+             context.expect((said.find("other machines") != std::string::npos) == wide,
+                            "on stderr it said '" + readable(said, 200) + "'");
+             context.expect_clean_stop();
+           }
+         }},
+
     {.id = "A13",
      .title = "a port that is taken is reported in words",
      .hint = "what do you do with the result of bind()?",

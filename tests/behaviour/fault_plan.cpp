@@ -20,7 +20,7 @@ std::string absolute(const std::string& path) {
   if (resolved == nullptr)
     throw std::runtime_error("there is no library " + path +
                              " (it is built on Linux only: LD_PRELOAD and epoll)");
-  const std::string text = resolved;
+  std::string text = resolved;
   std::free(resolved);
   return text;
 }

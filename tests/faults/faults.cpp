@@ -362,7 +362,8 @@ ssize_t read(int fd, void* room, std::size_t size) {
   return faulty_receive(fd, size, is_nonblocking(fd), read_now);
 }
 
-// What _FORTIFY_SOURCE makes of recv and read.
+// What _FORTIFY_SOURCE makes of recv, read and poll.
+// NOLINTBEGIN(bugprone-reserved-identifier): the C library has named them so.
 ssize_t __recv_chk(int fd, void* room, std::size_t size, std::size_t, int flags) {
   return recv(fd, room, size, flags);
 }
@@ -370,6 +371,11 @@ ssize_t __recv_chk(int fd, void* room, std::size_t size, std::size_t, int flags)
 ssize_t __read_chk(int fd, void* room, std::size_t size, std::size_t) {
   return read(fd, room, size);
 }
+
+int __poll_chk(pollfd* entries, nfds_t size, int timeout, std::size_t) {
+  return poll(entries, size, timeout);
+}
+// NOLINTEND(bugprone-reserved-identifier)
 
 ssize_t send(int fd, const void* bytes, std::size_t size, int flags) {
   const bool never_waits = (flags & MSG_DONTWAIT) != 0 || is_nonblocking(fd);
@@ -391,10 +397,6 @@ int poll(pollfd* entries, nfds_t size, int timeout) {
   if (is_held_up()) return -1;
   if (const int ready = poll_with_a_lie(entries, size); ready > 0) return ready;
   return next_function(next_poll, "poll")(entries, size, timeout);
-}
-
-int __poll_chk(pollfd* entries, nfds_t size, int timeout, std::size_t) {
-  return poll(entries, size, timeout);
 }
 
 int select(int end, fd_set* readable, fd_set* writable, fd_set* others, timeval* limit) {

@@ -34,7 +34,7 @@ SoakClient::SoakClient(std::uint16_t port, Manner manner, std::uint64_t number,
   prepare();
 }
 
-void SoakClient::ask(std::string path, Expected expected) {
+void SoakClient::ask(const std::string& path, Expected expected) {
   outgoing_ += get_request(path);
   expected.sent_at = sent_ + outgoing_.size();
   expected_.push_back(std::move(expected));

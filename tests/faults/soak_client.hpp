@@ -73,7 +73,7 @@ class SoakClient {
     std::size_t sent_at = 0;  // whole when so many bytes have been sent
   };
 
-  void ask(std::string path, Expected expected);
+  void ask(const std::string& path, Expected expected);
   void prepare();
   void ask_echo();
   void send_more(Clock::time_point now);

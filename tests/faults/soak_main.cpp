@@ -201,6 +201,9 @@ class Round {
   Holdings holdings() const {
     const pid_t pid = server_->pid();
     Holdings now{descriptors_of(pid).value_or(0), threads_of(pid).size(), 0};
+    // ThreadSanitizer brings one of its own, sooner or later.
+    if (sanitizers_in(path_of(program_.name)).thread)
+      now.threads = std::max<std::size_t>(now.threads, 2);
     if (const auto memory = memory_of(pid)) now.own_kib = memory->anonymous_kib;
     return now;
   }

@@ -20,7 +20,7 @@ constexpr Point chat_poll[] = {
     {"K01", 6, ""},     {"K02", 2, "K01"}, {"K03", 10, "K01"}, {"K04", 4, "K01"},
     {"K05", 8, "K01"},  {"K06", 8, "K01"}, {"K07", 10, "K01"}, {"K08", 8, "K07"},
     {"K09", 10, "K07"}, {"K10", 6, "K01"}, {"K11", 6, "K01"},  {"K12", 6, "K01"},
-    {"K13", 6, "K01"},  {"K14", 2, "K01"}, {"K15", 6, "K07"},  {"K16", 2, "K01"},
+    {"K13", 6, "K07"},  {"K14", 2, "K01"}, {"K15", 6, "K07"},  {"K16", 2, "K01"},
 };
 
 constexpr Point edge_triggered[] = {
@@ -37,14 +37,14 @@ constexpr Point offload[] = {
 };
 
 constexpr Exercise all[] = {
-    {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 0,
+    {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 11,
      short_writes},
-    {"find_the_bugs", "select_poll/exercises/find_the_bugs", "find_the_bugs.cpp", poll_loop, 0,
+    {"find_the_bugs", "select_poll/exercises/find_the_bugs", "find_the_bugs.cpp", poll_loop, 10,
      find_the_bugs},
-    {"chat_poll", "select_poll/exercises/chat_poll", "chat_poll.cpp", poll_loop, 0, chat_poll},
-    {"edge_triggered", "nonblocking/exercises/edge_triggered", "edge_triggered.cpp", event_loop, 0,
+    {"chat_poll", "select_poll/exercises/chat_poll", "chat_poll.cpp", poll_loop, 16, chat_poll},
+    {"edge_triggered", "nonblocking/exercises/edge_triggered", "edge_triggered.cpp", event_loop, 10,
      edge_triggered},
-    {"offload", "nonblocking/exercises/offload", "offload.cpp", event_loop, 0, offload},
+    {"offload", "nonblocking/exercises/offload", "offload.cpp", event_loop, 20, offload},
 };
 
 constexpr int sum(std::span<const Point> points) {

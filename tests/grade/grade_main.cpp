@@ -29,6 +29,7 @@ constexpr const char* usage =
     "  --steps        every step of a failed check\n"
     "  --program FILE this program instead of DIR/exercises/EXERCISE\n"
     "  --format F     also write a result for another program, to --out\n"
+    "  --baseline EX  prints what the starter of an exercise scores\n"
     "  --list-lost    at the end, the ids of all checks that did not pass, in one line\n"
     "Exit status: 0 if nothing is missing, 1 if points are, 2 if something could not be graded.\n"
     "With --format, 0 whenever a result was written.\n";
@@ -86,6 +87,11 @@ Request read_request(int argc, char** argv) {
         reject("--jobs takes a whole number from 1 to 64, not '" + count + "'");
     } else if (word == "--steps") {
       request.steps = true;
+    } else if (word == "--baseline") {
+      const Exercise* exercise = find_exercise(value());
+      if (exercise == nullptr) reject("there is no exercise called " + words[i]);
+      std::printf("%d\n", exercise->baseline);
+      std::exit(0);
     } else if (word == "--contained") {
       request.contained = true;
     } else if (word == "--list-lost") {

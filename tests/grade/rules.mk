@@ -1,7 +1,7 @@
 # The exercises, their grader, and the grader's own tests.
 #   make grade [EX=name] [ONLY=id] [V=1]
 
-EXERCISES = short_writes find_the_bugs chat_poll edge_triggered offload
+ALL_EXERCISES = short_writes find_the_bugs chat_poll edge_triggered offload
 EX   ?=
 ONLY ?=
 V    ?=
@@ -11,6 +11,9 @@ folder_of_find_the_bugs  = select_poll/exercises/find_the_bugs
 folder_of_chat_poll      = select_poll/exercises/chat_poll
 folder_of_edge_triggered = nonblocking/exercises/edge_triggered
 folder_of_offload        = nonblocking/exercises/offload
+
+# A handout may hold only some of them.
+EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
 
 # The one file of each that is the student's, and what else the program is made of.
 file_of_short_writes   = helpers.cpp
@@ -24,8 +27,8 @@ given_for_edge_triggered = $(call objects,nonblocking/exercises/edge_triggered/e
 given_for_offload        = $(READY_QUEUE)
 
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
-SOLUTIONS = $(addprefix $(BUILD)/solutions/,$(wildcard $(patsubst %,tests/grade/solutions/%.cpp,$(EXERCISES))))
-SOLUTIONS := $(patsubst $(BUILD)/solutions/tests/grade/solutions/%.cpp,$(BUILD)/solutions/%,$(SOLUTIONS))
+SOLUTIONS = $(patsubst tests/grade/solutions/%.cpp,$(BUILD)/solutions/%, \
+              $(wildcard $(patsubst %,tests/grade/solutions/%.cpp,$(EXERCISES))))
 GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(filter-out %/behaviour/main.o,$(BEHAVIOUR))
 
 # A student's file is compiled with warnings shown, and warnings are no errors.
@@ -43,12 +46,18 @@ $(BUILD)/grade: $(GRADE) $(COMMON)
 	$(LINK) $^ -o $@
 
 # Somebody's file in the place of the student's: make submission EX=offload FROM=file INTO=program.
-# Everything else, this file included, is ours.
+# Everything else, this file included, is ours; and of the project it can include what the exercise
+# stands on, and no solutions.
 .PHONY: submission given
-submission: $(COMMON) $(given_for_$(EX))
-	@$(CXX) -std=c++20 $(CXXFLAGS) -Wall -Wextra -Wshadow -I. -pthread -c $(FROM) -o $(INTO).o
+submission: $(COMMON) $(given_for_$(EX)) | $(BUILD)/given
+	@$(CXX) -std=c++20 $(CXXFLAGS) -Wall -Wextra -Wshadow -I$(BUILD)/given -pthread \
+	  -c $(FROM) -o $(INTO).o
 	@$(LINK) $(INTO).o $^ -o $(INTO)
 	@rm -f $(INTO).o
+
+$(BUILD)/given:
+	@mkdir -p $@
+	@for folder in common blocking select_poll nonblocking; do ln -s "$$PWD/$$folder" $@/$$folder; done
 
 given: $(COMMON) $(foreach ex,$(EXERCISES),$(given_for_$(ex)))
 
@@ -61,7 +70,8 @@ grade: $(BUILD)/grade given  ## your exercises, graded: make grade EX=short_writ
 	  $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise \
 	    >$(BUILD)/grades/$$exercise.compiler.txt 2>&1 || rm -f $(BUILD)/exercises/$$exercise; \
 	done
-	@$(BUILD)/grade --build $(BUILD) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) $(EX)
+	@$(BUILD)/grade --build $(BUILD) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) \
+	  $(if $(EX),$(EX),$(EXERCISES))
 
 # The grader is graded: every starter scores its baseline, every solution 100, and each mutant
 # loses what it must and nothing else.
@@ -71,6 +81,44 @@ prove-grader: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given  ## every soluti
 prove-grader-quickly: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given
 	@tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
 
+.PHONY: golden
+golden: $(BUILD)/grade given  ## a class of bad submissions through the grader
+	@tests/grade/golden.sh $(BUILD)
+
 .PHONY: handout
 handout: $(BUILD)/grade  ## an archive for students, without solutions: make handout EX="short_writes offload"
 	@tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(if $(EX),$(EX),$(EXERCISES))'
+
+# A server of ours with some files in OVERLAY in the place of its own. CHANGED names the sources to
+# compile again: make mutant SERVER=poll_loop OVERLAY=dir CHANGED=select_poll/poll_loop.cpp INTO=file
+parts_of_one_at_a_time         = $(call objects,blocking/one_at_a_time.cpp) $(STRAIGHT_LINE)
+parts_of_thread_per_connection = $(call objects,blocking/thread_per_connection.cpp) $(STRAIGHT_LINE)
+parts_of_select_loop           = $(call objects,select_poll/select_loop.cpp)
+parts_of_poll_loop             = $(call objects,select_poll/poll_loop.cpp)
+parts_of_event_loop            = $(call objects,nonblocking/event_loop.cpp) $(READY_QUEUE)
+parts_of_await_loop            = $(call objects,nonblocking/await_loop.cpp) $(AWAIT) $(READY_QUEUE)
+
+.PHONY: mutant
+mutant: all
+	@for source in $(CHANGED); do \
+	  from=$$source; [ -f $(OVERLAY)/$$source ] && from=$(OVERLAY)/$$source; \
+	  $(CXX) -std=c++20 -O1 -w -I$(OVERLAY) -I. -pthread -c $$from \
+	    -o $(OVERLAY)/$$(echo $$source | tr / _).o || exit 1; \
+	done
+	@$(LINK) $(OVERLAY)/*.o \
+	  $(filter-out $(call objects,$(CHANGED)),$(parts_of_$(SERVER)) $(COMMON)) -o $(INTO)
+
+# What Gradescope wants: an archive with setup.sh and run_autograder at its root.
+.PHONY: gradescope
+gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
+	@test -n '$(EX)' || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
+	@command -v zip >/dev/null || { echo 'gradescope: this needs zip(1)'; exit 2; }
+	@$(MAKE) -s --no-print-directory handout EX='$(EX)'
+	@rm -rf $(BUILD)/gradescope && mkdir -p $(BUILD)/gradescope
+	@tar -C $(BUILD)/gradescope -xzf $(BUILD)/two-ways-to-wait.tar.gz
+	@cp tests/grade/gradescope/setup.sh tests/grade/gradescope/run_autograder $(BUILD)/gradescope/
+	@echo $(EX) >$(BUILD)/gradescope/exercise
+	@echo $(file_of_$(EX)) >$(BUILD)/gradescope/file
+	@rm -f $(BUILD)/gradescope-$(EX).zip
+	@cd $(BUILD)/gradescope && zip -qr ../gradescope-$(EX).zip .
+	@echo $(BUILD)/gradescope-$(EX).zip

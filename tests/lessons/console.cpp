@@ -12,7 +12,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <random>
 #include <regex>
+#include <set>
+#include <stdexcept>
 #include <thread>
 
 #include "common/error.hpp"
@@ -46,7 +49,21 @@ std::string replaced(const std::string& text, const Ports& ports) {
   return result + text.substr(from);
 }
 
-// Free at this moment; nobody else is likely to be given them in the next few seconds.
+// A listener on a port that nobody else is likely to be given: below those that the kernel chooses
+// from, which the commands' own clients use up by the thousand.
+Descriptor hold_free_port() {
+  constexpr unsigned first = 10'000;
+  constexpr unsigned count = 20'000;
+  static std::random_device random;
+  for (int tries = 0; tries < 100; ++tries) {
+    try {
+      return listen_on("127.0.0.1", static_cast<std::uint16_t>(first + random() % count));
+    } catch (const CallFailed&) {  // taken: another one
+    }
+  }
+  throw std::runtime_error("no free port found");
+}
+
 Ports free_ports(const Document& document, const Lesson& lesson) {
   Ports ports;
   std::vector<Descriptor> held;
@@ -55,7 +72,7 @@ Ports free_ports(const Document& document, const Lesson& lesson) {
     for (std::sregex_iterator match(line.begin(), line.end(), port_pattern()), end; match != end;
          ++match) {
       if (ports.contains(match->str())) continue;
-      held.push_back(listen_on("127.0.0.1", 0));
+      held.push_back(hold_free_port());
       const std::string address = local_address(held.back().fd());
       ports[match->str()] = address.substr(address.rfind(':') + 1);
     }
@@ -289,10 +306,17 @@ class Runner {
   std::string with_jobs(const std::string& command) {
     static const std::regex job("%([0-9])\\b");
     const std::string known = std::regex_replace(command, job, "$$job$1");
-    if (command.ends_with('&')) return known + "\njob" + std::to_string(++jobs_) + "=$!";
-    if (!command.starts_with("kill %")) return known;
-    jobs_ -= static_cast<int>(std::count(command.begin(), command.end(), '%'));
-    return known + "; wait" + known.substr(4);
+    if (command.ends_with('&')) {
+      const int number = jobs_.empty() ? 1 : *jobs_.rbegin() + 1;
+      jobs_.insert(number);
+      return known + "\njob" + std::to_string(number) + "=$!";
+    }
+    if (command.starts_with("wait $") && !jobs_.empty()) jobs_.erase(*jobs_.rbegin());
+    const std::size_t kill = command.rfind("kill %");
+    if (kill == command.npos) return known;
+    for (std::size_t at = kill; (at = command.find('%', at)) != command.npos; ++at)
+      jobs_.erase(command[at + 1] - '0');
+    return known + "; wait" + known.substr(known.rfind("kill $") + 4);
   }
 
   static bool has_dots(const Lines& lines) {
@@ -315,7 +339,7 @@ class Runner {
   Ports ports_;
   Ports back_;
   bool exact_ = false;
-  int jobs_ = 0;  // programs in the background
+  std::set<int> jobs_;  // programs in the background, numbered as a shell does
   Shell shell_;
 };
 

@@ -85,10 +85,11 @@ std::size_t behind_old_excerpt(const Document& document, std::size_t i) {
   };
   const std::size_t start = i;
   skip_blank();
-  if (i < lines.size() && lines[i].starts_with("[`") && lines[i].find("#L") != std::string::npos) {
-    ++i;
-    skip_blank();
-  }
+  // A block without that link in front of it is somebody else's.
+  if (i >= lines.size() || !lines[i].starts_with("[`") || lines[i].find("#L") == std::string::npos)
+    return start;
+  ++i;
+  skip_blank();
   for (const Fence& fence : document.fences)
     if (fence.begin == i) return fence.end + 1;
   return start;

@@ -172,27 +172,33 @@ TEST_CASE("memory: threads show as threads, address space and kernel stacks") {
   CHECK(each < 64 * 1024);
 }
 
+// The kernel's records are those of the whole machine, and other programs change them, too: the
+// growth by so many sockets is looked at up to five times, and once must show it.
 TEST_CASE("memory: sockets show in the kernel's records") {
-  const KernelMemory before = read_kernel_memory();
-  if (!before.slab) {
+  if (!read_kernel_memory().slab) {
     MESSAGE("this system does not tell; nothing to check");
     return;
   }
   constexpr std::size_t count = 4'000;
-  std::vector<Descriptor> sockets;
-  for (std::size_t i = 0; i < count; ++i) {
-    sockets.emplace_back(socket(AF_INET, SOCK_STREAM, 0));
-    if (!sockets.back()) {
-      MESSAGE("fewer descriptors are allowed; nothing to check");
-      return;
+  std::vector<double> looks;
+  for (int look = 0; look < 5; ++look) {
+    const KernelMemory before = read_kernel_memory();
+    std::vector<Descriptor> sockets;
+    for (std::size_t i = 0; i < count; ++i) {
+      sockets.emplace_back(socket(AF_INET, SOCK_STREAM, 0));
+      if (!sockets.back()) {
+        MESSAGE("fewer descriptors are allowed; nothing to check");
+        return;
+      }
     }
+    const KernelMemory after = read_kernel_memory();
+    looks.push_back((static_cast<double>(*after.slab) - static_cast<double>(*before.slab)) / count);
+    // About 2 to 4 KiB each: the TCP record, the inode, the open file.
+    if (looks.back() > 1024 && looks.back() < 12 * 1024) return;
   }
-  const KernelMemory after = read_kernel_memory();
-  // About 2 to 4 KiB each: the TCP record, the inode, the open file.
-  const double each =
-      (static_cast<double>(*after.slab) - static_cast<double>(*before.slab)) / count;
-  CHECK(each > 1024);
-  CHECK(each < 12 * 1024);
+  CAPTURE(looks.front());
+  CAPTURE(looks.back());
+  FAIL_CHECK("five times, the records did not grow by 1 to 12 KiB for each socket");
 }
 
 TEST_CASE("herd: nobody is lost, and a process alone wakes up once for each") {

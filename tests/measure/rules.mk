@@ -6,6 +6,7 @@ BENCH_NEEDS = all $(FLOORS) $(BENCHES)
 QUICK_FLAG = $(if $(filter-out 0,$(QUICK)),-q)
 
 all: $(BUILD)/prefork
+everything: $(BENCHES) $(BUILD)/prefork
 
 $(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp) $(COMMON)
 	@mkdir -p $(@D)

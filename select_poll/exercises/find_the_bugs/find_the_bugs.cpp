@@ -40,7 +40,8 @@ class PollServer {
     while (!acceptor_.is_closed() || !clients_.empty()) {
       watched_[listener_entry].fd = acceptor_.is_accepting(Clock::now()) ? acceptor_.fd() : nobody;
       const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout());
-      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0 && !stop_requested()) throw CallFailed("poll", errno);
+      if (ready < 0) forget_events();  // poll has said nothing; these are of the time before
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       const bool somebody_comes = watched_[listener_entry].revents != 0;
@@ -94,6 +95,7 @@ class PollServer {
 
   bool read(Client& client) {
     const ssize_t count = receive(client.socket.fd(), client.exchange.room());
+    if (count < 0 && is_not_ready(errno)) return true;
     if (count <= 0) return false;
     client.time_started = now_;
     client.exchange.received(static_cast<std::size_t>(count));
@@ -120,9 +122,8 @@ class PollServer {
   // -- time --
 
   int timeout() const {
-    std::optional<Time> next = acceptor_.resumes_at(now_);
-    for (const Client& client : clients_) next = earlier(next, client.time_started + idle_limit_);
-    return milliseconds_until(next, Clock::now());
+    if (clients_.empty()) return -1;
+    return milliseconds_until(now_ + idle_limit_, now_);
   }
 
   void expire_clients() {
@@ -141,6 +142,10 @@ class PollServer {
   }
 
   // -- the end --
+
+  void forget_events() {
+    for (pollfd& entry : watched_) entry.revents = 0;
+  }
 
   void stop() {
     acceptor_.close();

@@ -14,8 +14,9 @@ constexpr const char* one_ready = "ns_one_ready";
 constexpr const char* many_ready = "ns_k_ready_of_n";
 
 std::vector<std::size_t> watched_counts(std::size_t most) {
+  constexpr std::size_t wished[] = {1, 5, 10, 50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000};
   std::vector<std::size_t> counts;
-  for (const std::size_t n : {1, 5, 10, 50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000})
+  for (const std::size_t n : wished)
     if (n < most) counts.push_back(n);
   counts.push_back(most);
   return counts;

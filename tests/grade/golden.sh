@@ -1,0 +1,31 @@
+#!/bin/sh
+# golden.sh — a class of bad submissions, and two good ones, through the grader. None gets a point
+# that it did not earn, none keeps the others from being graded, and none leaves anything behind.
+#
+# Usage: tests/grade/golden.sh BUILD
+set -u
+build=$1
+class=$build/golden-class
+results=$build/golden
+rm -rf "$class" "$results"
+mkdir -p "$class/solution" "$class/starter" || exit 1
+for submission in tests/grade/golden/*/; do
+  name=$(basename "$submission")
+  mkdir -p "$class/$name" && cp "$submission"* "$class/$name/"
+done
+cp tests/grade/solutions/find_the_bugs.cpp "$class/solution/"
+cp select_poll/exercises/find_the_bugs/find_the_bugs.cpp "$class/starter/"
+
+"$build/grade" class "$class" --out "$results" --build "$build" || exit 1
+sed 1d "$results/summary.csv" | sed 's/"//g' | awk -F, '{print $1, $2, $3}' | LC_ALL=C sort \
+  >"$results/seen.txt"
+diff tests/grade/golden/expected.txt "$results/seen.txt" || exit 1
+if [ -e "$results/own-makefile-was-used" ]; then
+  echo "a makefile of a student has been run"
+  exit 1
+fi
+if pgrep -f '^sleep 777$' >/dev/null; then
+  echo 'a process has escaped'
+  exit 1
+fi
+echo 'every golden submission has the score it should have'

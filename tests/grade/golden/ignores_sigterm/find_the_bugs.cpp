@@ -1,0 +1,16 @@
+// Listens, answers nobody, and does not end on SIGTERM.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "common/program.hpp"
+
+int main(int, char**) {
+  signal(SIGTERM, SIG_IGN);
+  Options options;
+  options.port = 0;
+  const Descriptor listener = open_listener(options);
+  announce(listener.fd());
+  for (;;) pause();
+}

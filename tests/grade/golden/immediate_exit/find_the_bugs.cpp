@@ -1,0 +1,4 @@
+// Ends with success, and has done nothing.
+int main() {
+  return 0;
+}

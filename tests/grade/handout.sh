@@ -1,0 +1,40 @@
+#!/bin/sh
+# handout.sh — one archive for students: everything but solutions, mutants and golden submissions,
+# and of the exercises only those that are asked for.
+#
+# Usage: tests/grade/handout.sh BUILD 'ALL EXERCISES' 'WANTED EXERCISES'
+set -u
+build=$1
+all=$2
+wanted=$3
+name=two-ways-to-wait
+list=$build/handout.list
+for exercise in $wanted; do
+  case " $all " in
+    *" $exercise "*) ;;
+    *) echo "handout: there is no exercise called $exercise" >&2 && exit 2 ;;
+  esac
+done
+
+{ git ls-files --cached --others --exclude-standard 2>/dev/null ||
+  find . -type f ! -path "./$build/*" ! -path './.git/*' | sed 's,^\./,,'; } |
+  sort -u | grep -v -e '^tests/grade/solutions/' -e '^tests/grade/mutants/' \
+  -e '^tests/grade/golden' -e '^tests/grade/prove' -e '^tests/macos/' >"$list"
+for exercise in $all; do
+  case " $wanted " in
+    *" $exercise "*) ;;
+    *) grep -v "/exercises/$exercise/" "$list" >"$list.less" && mv "$list.less" "$list" ;;
+  esac
+done
+
+# Through a directory of its own, because not every tar can put a prefix before the names.
+room=$build/handout.room
+rm -rf "$room"
+mkdir -p "$room/$name" || exit 1
+while IFS= read -r file; do
+  [ -f "$file" ] || continue # listed, and deleted since
+  mkdir -p "$room/$name/$(dirname "$file")" && cp -p "$file" "$room/$name/$file" || exit 1
+done <"$list"
+tar -C "$room" -czf "$build/$name.tar.gz" "$name" || exit 1
+rm -rf "$room" "$list"
+echo "$build/$name.tar.gz: $(tar -tzf "$build/$name.tar.gz" | wc -l | tr -d ' ') files"

@@ -1,0 +1,125 @@
+#!/bin/sh
+# prove.sh — the grader is graded: every starter scores its baseline, every solution 100, and every
+# mutant loses the checks that its patch names and no others.
+#
+# Usage: tests/grade/prove.sh BUILD MAKE all|quick [PATTERN]
+#   A patch in tests/grade/mutants/ begins with lines
+#     Program: exercise NAME     the patch is for tests/grade/solutions/NAME.cpp
+#     Program: server NAME       the patch is for our own sources
+#     Loses: A01 B02             these checks must not pass
+#     May lose: C03              these may fail as well, by chance of timing
+#     Quick: yes                 part of the quick run
+#   PATTERN picks patches by file name. Patches must apply without fuzz.
+# Ends with "N proved, N not", and with status 0 if all are proved.
+set -u
+build=$1
+make=$2
+extent=$3
+pattern=${4:-}
+here=$build/mutants
+mkdir -p "$here" || exit 1
+proved=0
+failed=0
+
+say() { # name, outcome, details
+  printf '%-44s %s %s\n' "$1" "$2" "$3"
+  if [ "$2" = ok ]; then proved=$((proved + 1)); else failed=$((failed + 1)); fi
+}
+
+header() { sed -n "/^---/q;s/^$2: *//p" "$1"; }
+
+lost_by() { sed -n 's/^lost *//p' "$1" | tail -n 1; }
+
+# Are all words of $1 among those of $2?
+all_among() {
+  for word in $1; do
+    case " $2 " in *" $word "*) ;; *) return 1 ;; esac
+  done
+}
+
+compare() { # name, log, must, may
+  if ! grep -q '^lost' "$2"; then
+    say "$1" FAIL "the grader did not end well, see $2"
+    return
+  fi
+  lost=$(lost_by "$2")
+  if ! all_among "$3" "$lost"; then
+    say "$1" FAIL "must lose: $3; lost: $lost"
+  elif ! all_among "$lost" "$3 $4"; then
+    say "$1" FAIL "lost more than it should: $lost; should: $3"
+  else
+    say "$1" ok "$lost"
+  fi
+}
+
+prove_exercise() { # name, patch, exercise
+  source=$here/$1.cpp
+  cp "tests/grade/solutions/$3.cpp" "$source" &&
+    patch -s -F0 "$source" "$2" >"$here/$1.log" 2>&1 &&
+    $make -s --no-print-directory submission BUILD="$build" EX="$3" FROM="$source" \
+      INTO="$here/$1" CXXFLAGS=-O1 >>"$here/$1.log" 2>&1 || {
+    say "$1" FAIL "does not apply or compile, see $here/$1.log"
+    return
+  }
+  "$build/grade" --build "$build" --program "$here/$1" --list-lost "$3" >"$here/$1.log" 2>&1
+  compare "$1" "$here/$1.log" "$(header "$2" Loses)" "$(header "$2" 'May lose')"
+}
+
+prove_server() { # name, patch, server
+  overlay=$here/$1.overlay
+  rm -rf "$overlay"
+  changed=$(sed -n 's,^+++ b/,,p' "$2" | cut -f1)
+  for file in $changed; do
+    mkdir -p "$overlay/$(dirname "$file")" && cp "$file" "$overlay/$file"
+  done
+  # A changed header is seen by the sources that include it.
+  sources=
+  for file in $changed; do
+    case $file in
+      *.hpp) sources="$sources $(grep -l "\"$file\"" ./*/*.cpp | sed 's,^\./,,' | tr '\n' ' ')" ;;
+      *) sources="$sources $file" ;;
+    esac
+  done
+  patch -s -F0 -p1 -d "$overlay" <"$2" >"$here/$1.log" 2>&1 &&
+    $make -s --no-print-directory mutant BUILD="$build" SERVER="$3" OVERLAY="$overlay" \
+      CHANGED="$sources" INTO="$here/$1" >>"$here/$1.log" 2>&1 || {
+    say "$1" FAIL "does not apply or compile, see $here/$1.log"
+    return
+  }
+  "$build/grade" --build "$build" --server "$3" --program "$here/$1" --list-lost \
+    >"$here/$1.log" 2>&1
+  compare "$1" "$here/$1.log" "$(header "$2" Loses)" "$(header "$2" 'May lose')"
+}
+
+if [ -z "$pattern" ]; then
+  for program in "$build"/solutions/*; do
+    exercise=$(basename "$program")
+    log=$here/solution-$exercise.log
+    "$build/grade" --build "$build" --program "$program" --list-lost "$exercise" >"$log" 2>&1
+    compare "solution of $exercise" "$log" '' ''
+    [ "$extent" = quick ] && continue
+    log=$here/starter-$exercise.log
+    "$build/grade" --build "$build" --program "$build/exercises/$exercise" "$exercise" >"$log" 2>&1
+    score=$(sed -n 's/.*\] *\([0-9]*\) of 100$/\1/p' "$log")
+    baseline=$("$build/grade" --baseline "$exercise")
+    if [ "$score" = "$baseline" ]; then
+      say "starter of $exercise" ok "$score points"
+    else
+      say "starter of $exercise" FAIL "scores $score instead of $baseline, see $log"
+    fi
+  done
+fi
+
+for patch in tests/grade/mutants/*"$pattern"*.patch; do
+  name=$(basename "$patch" .patch)
+  [ "$extent" = quick ] && [ "$(header "$patch" Quick)" != yes ] && continue
+  set -- $(header "$patch" Program)
+  case $1 in
+    exercise) prove_exercise "$name" "$patch" "$2" ;;
+    server) prove_server "$name" "$patch" "$2" ;;
+    *) say "$name" FAIL "has no line 'Program: exercise NAME' or 'Program: server NAME'" ;;
+  esac
+done
+
+echo "$proved proved, $failed not"
+[ "$failed" -eq 0 ]
