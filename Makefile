@@ -105,7 +105,12 @@ run: all  ## one server: make run SERVER=event_loop PORT=8080
 trace: all  ## one server, and the calls it makes: make trace SERVER=poll_loop
 	@tests/trace.sh $(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
 
-test: all $(TESTS)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
+# Part of `make test`, unless it is narrowed: what is slow and is the same for every compiler.
+# QUICK=1 leaves it out.
+NARROWED    = $(filter command line,$(origin SERVER))$(CASE)
+ONCE        = $(if $(NARROWED)$(filter-out 0,$(QUICK)),,check-lessons)
+
+test: all $(TESTS) $(ONCE)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
 	@tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
 
 attack: all $(BUILD)/attack  ## the bad clients, at one server or at all, with a scoreboard

@@ -20,6 +20,9 @@ here=$build/mutants
 mkdir -p "$here" || exit 1
 proved=0
 failed=0
+# A copy, so that a build that goes on beside this does not take the grader away.
+grade=$here/grade
+cp "$build/grade" "$grade" || exit 1
 
 say() { # name, outcome, details
   printf '%-44s %s %s\n' "$1" "$2" "$3"
@@ -54,6 +57,7 @@ compare() { # name, log, must, may
 
 prove_exercise() { # name, patch, exercise
   source=$here/$1.cpp
+  # shellcheck disable=SC2015 # any of the three may fail
   cp "tests/grade/solutions/$3.cpp" "$source" &&
     patch -s -F0 "$source" "$2" >"$here/$1.log" 2>&1 &&
     $make -s --no-print-directory submission BUILD="$build" EX="$3" FROM="$source" \
@@ -61,7 +65,7 @@ prove_exercise() { # name, patch, exercise
     say "$1" FAIL "does not apply or compile, see $here/$1.log"
     return
   }
-  "$build/grade" --build "$build" --program "$here/$1" --list-lost "$3" >"$here/$1.log" 2>&1
+  "$grade" --build "$build" --program "$here/$1" --list-lost "$3" >"$here/$1.log" 2>&1
   compare "$1" "$here/$1.log" "$(header "$2" Loses)" "$(header "$2" 'May lose')"
 }
 
@@ -80,13 +84,14 @@ prove_server() { # name, patch, server
       *) sources="$sources $file" ;;
     esac
   done
+  # shellcheck disable=SC2015 # either may fail
   patch -s -F0 -p1 -d "$overlay" <"$2" >"$here/$1.log" 2>&1 &&
     $make -s --no-print-directory mutant BUILD="$build" SERVER="$3" OVERLAY="$overlay" \
       CHANGED="$sources" INTO="$here/$1" >>"$here/$1.log" 2>&1 || {
     say "$1" FAIL "does not apply or compile, see $here/$1.log"
     return
   }
-  "$build/grade" --build "$build" --server "$3" --program "$here/$1" --list-lost \
+  "$grade" --build "$build" --server "$3" --program "$here/$1" --list-lost \
     >"$here/$1.log" 2>&1
   compare "$1" "$here/$1.log" "$(header "$2" Loses)" "$(header "$2" 'May lose')"
 }
@@ -95,13 +100,13 @@ if [ -z "$pattern" ]; then
   for program in "$build"/solutions/*; do
     exercise=$(basename "$program")
     log=$here/solution-$exercise.log
-    "$build/grade" --build "$build" --program "$program" --list-lost "$exercise" >"$log" 2>&1
+    "$grade" --build "$build" --program "$program" --list-lost "$exercise" >"$log" 2>&1
     compare "solution of $exercise" "$log" '' ''
     [ "$extent" = quick ] && continue
     log=$here/starter-$exercise.log
-    "$build/grade" --build "$build" --program "$build/exercises/$exercise" "$exercise" >"$log" 2>&1
+    "$grade" --build "$build" --program "$build/exercises/$exercise" "$exercise" >"$log" 2>&1
     score=$(sed -n 's/.*\] *\([0-9]*\) of 100$/\1/p' "$log")
-    baseline=$("$build/grade" --baseline "$exercise")
+    baseline=$("$grade" --baseline "$exercise")
     if [ "$score" = "$baseline" ]; then
       say "starter of $exercise" ok "$score points"
     else
@@ -113,6 +118,7 @@ fi
 for patch in tests/grade/mutants/*"$pattern"*.patch; do
   name=$(basename "$patch" .patch)
   [ "$extent" = quick ] && [ "$(header "$patch" Quick)" != yes ] && continue
+  # shellcheck disable=SC2046 # two words
   set -- $(header "$patch" Program)
   case $1 in
     exercise) prove_exercise "$name" "$patch" "$2" ;;

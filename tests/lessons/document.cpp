@@ -42,16 +42,6 @@ bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == line.npos;
 }
 
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> pieces;
-  for (;;) {
-    const std::size_t at = text.find(separator);
-    pieces.push_back(trimmed(text.substr(0, at)));
-    if (at == text.npos) return pieces;
-    text.remove_prefix(at + 1);
-  }
-}
-
 namespace {
 
 // As code hosts make it: lower case, letters, digits, hyphens and underscores kept, spaces to

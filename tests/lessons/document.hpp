@@ -18,7 +18,6 @@ void write_lines(const std::string& path, const Lines& lines);  // all or nothin
 std::string trimmed(std::string_view text);
 std::size_t indentation(std::string_view line);
 bool is_blank(std::string_view line);
-std::vector<std::string> split(std::string_view text, char separator);  // pieces are trimmed
 
 // A fenced block. `mark` is what the comment above it says, "console: exact" for
 // "<!-- console: exact -->", or empty.

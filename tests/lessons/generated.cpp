@@ -109,13 +109,28 @@ void add_excerpt(Lines& out, const ExcerptName& name, const Excerpt& excerpt) {
 
 using Row = std::map<std::string, std::string>;
 
+// A cell may stand in quotes, and then holds commas.
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells(1);
+  bool is_quoted = false;
+  for (const char c : line) {
+    if (c == '"')
+      is_quoted = !is_quoted;
+    else if (c == ',' && !is_quoted)
+      cells.emplace_back();
+    else
+      cells.back() += c;
+  }
+  return cells;
+}
+
 // Lines that begin with '#' say where the numbers come from.
 std::vector<Row> read_csv(const std::string& path) {
   std::vector<Row> rows;
   std::vector<std::string> columns;
   for (const std::string& line : read_lines(path)) {
     if (line.empty() || line.front() == '#') continue;
-    const std::vector<std::string> cells = split(line, ',');
+    const std::vector<std::string> cells = cells_of(line);
     if (columns.empty()) {
       columns = cells;
       continue;
@@ -139,6 +154,11 @@ std::string with_thousands(double value, int digits) {
   return number;
 }
 
+std::string without_spaces(std::string text) {
+  std::replace(text.begin(), text.end(), ' ', '_');
+  return text;
+}
+
 // "COLUMN where a=b c=d", from a stream of words; the word behind it is left in `next`.
 double look_up(const std::vector<Row>& rows, std::istream& words, std::string& next) {
   std::string column;
@@ -154,7 +174,7 @@ double look_up(const std::vector<Row>& rows, std::istream& words, std::string& n
   for (const Row& row : rows) {
     const bool fits = std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
       const auto cell = row.find(condition.first);
-      return cell != row.end() && cell->second == condition.second;
+      return cell != row.end() && without_spaces(cell->second) == condition.second;
     });
     if (fits && row.contains(column)) found.push_back(&row);
   }

@@ -14,8 +14,8 @@
 //     <!-- number: figures/threads.csv resident where model=event_loop clients=10000 digits 1 -->
 //     97.0<!-- end -->                        (all in one line)
 //
-// "scale 0.001" multiplies it first; "over COLUMN where ..." divides it by another number of the
-// same file.
+// A space in a cell is an underscore here. "scale 0.001" multiplies it first; "over COLUMN where
+// ..." divides it by another number of the same file.
 //
 // A row of the table of exercises begins with "| `NAME`" while its folder does not exist, and with
 // a link to the folder when it does.

@@ -1,5 +1,8 @@
 // Says that it has passed, in several languages, and writes result files where it can.
+#include <stdio.h>
+
 #include <cstdio>
+#include <initializer_list>
 
 int main() {
   const char* words =
