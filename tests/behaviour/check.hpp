@@ -50,7 +50,7 @@ using Needs = unsigned;
 inline constexpr Needs need_proc = 1;         // /proc/PID
 inline constexpr Needs need_sockets = 2;      // exact questions about one socket
 inline constexpr Needs need_plain_build = 4;  // a server without sanitizers
-inline constexpr Needs need_peace = 8;        // not with faults on purpose: it measures, for example
+inline constexpr Needs need_peace = 8;  // not with faults on purpose: it measures, for example
 
 class Context;
 
@@ -89,7 +89,7 @@ struct Tested {
   std::string name;
   std::string path;
   Models model = 0;
-  FaultPlan* faults = nullptr;  // what its system calls suffer; somebody else's
+  FaultPlan* faults = nullptr;           // what its system calls suffer; somebody else's
   Patience patience = default_patience;  // with a plain build
 };
 

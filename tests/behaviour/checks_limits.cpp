@@ -328,10 +328,10 @@ const Check checks[] = {
              flood.emplace_back(context);
              flood.back().get("/echo/flood");
            }
+           context.expect_asleep("With no descriptor left and clients waiting");
            std::size_t answered = 0;
            int quick = 0;
            for (; quick < 3 && answered < tries; ++answered) {
-             context.expect_asleep("With no descriptor left and clients waiting");
              const auto begin = Clock::now();
              served[answered].close();
              flood[answered].expect_answer(200, context.echo("flood"));

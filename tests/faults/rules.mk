@@ -4,6 +4,15 @@
 MINUTES ?= 10
 SEED    ?= 1
 
+# `make soak BUILD=build/asan`: the folder's name says how to build, as in tests/sanitize.sh.
+SANITIZED = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+ifeq ($(notdir $(BUILD)),asan)
+  CXXFLAGS = $(SANITIZED) -fsanitize=address,undefined
+endif
+ifeq ($(notdir $(BUILD)),tsan)
+  CXXFLAGS = $(SANITIZED) -fsanitize=thread
+endif
+
 ifeq ($(SYSTEM),Linux)
 FAULTS = $(BUILD)/libfaults.so $(BUILD)/tests/faults
 

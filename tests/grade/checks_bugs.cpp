@@ -142,6 +142,27 @@ const Check checks[] = {
                throw Inconclusive{"the tester was held up for 0.4 s"};
            }
          }},
+
+    {.id = "X06",
+     .title = "a silent client is closed also while another one keeps asking",
+     .models = concurrent,
+     .hint = "poll(2) waits for as long as you say. From when does that time count?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, one client was silent while another asked every 50 ms.",
+                         "the silent one is closed before the other has asked 60 times.");
+           context.start_with({"-t", "0.5"});
+           Client busy(context);
+           Client silent(context);
+           for (int i = 0; i < 60; ++i) {
+             busy.get("/echo/x");
+             busy.expect_answer(200, "x");
+             if (silent.something_arrives_within(std::chrono::milliseconds(50)))
+               return silent.expect_end();
+           }
+           context.fail("it is still connected");
+         }},
 };
 
 }  // namespace

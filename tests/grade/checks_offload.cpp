@@ -51,19 +51,22 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene("Four clients asked for /spin/400 at once.",
-                         "at some moment two threads or more are runnable.");
+                         "two threads or more are runnable, a third of the time at least.");
            context.server();
            std::vector<Client> spinning;
            for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/400");
-           int most = 0;
+           int looks = 0;
+           int crowded = 0;
            while (!spinning.front().something_arrives_within(short_while)) {
              int runnable = 0;
              for (const ThreadLook& thread : threads_of(context.server().pid()))
                runnable += thread.state == 'R' ? 1 : 0;
-             most = std::max(most, runnable);
+             ++looks;
+             crowded += runnable >= 2 ? 1 : 0;
            }
            for (Client& client : spinning) client.expect_answer(200, "spun 400 ms\n");
-           context.expect(most >= 2, "never more than " + std::to_string(most) + " ran at once");
+           context.expect(crowded * 3 >= looks, "two were runnable in " + std::to_string(crowded) +
+                                                    " of " + std::to_string(looks) + " looks");
          }},
 
     {.id = "O03",

@@ -13,7 +13,7 @@ constexpr Point short_writes[] = {
 constexpr Point find_the_bugs[] = {
     {"A00", 4, ""}, {"B02", 3},        {"B04", 3},        {"X01", 9},        {"X02", 9},
     {"X04", 9},     {"X03", 9},        {"C01", 9, "X03"}, {"D13", 9, "X04"}, {"L01", 9, "X04"},
-    {"T07", 9},     {"S02", 9, "X03"}, {"T03", 9, "T07"},
+    {"X06", 9},     {"S02", 9, "X03"}, {"T03", 9, "X06"},
 };
 
 constexpr Point chat_poll[] = {

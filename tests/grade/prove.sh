@@ -21,8 +21,9 @@ mkdir -p "$here" || exit 1
 proved=0
 failed=0
 # A copy, so that a build that goes on beside this does not take the grader away.
-grade=$here/grade
+grade=$here/grade.$$
 cp "$build/grade" "$grade" || exit 1
+trap 'rm -f "$grade"' EXIT
 
 say() { # name, outcome, details
   printf '%-44s %s %s\n' "$1" "$2" "$3"

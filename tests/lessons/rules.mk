@@ -14,7 +14,7 @@ $(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(CO
 lessons: $(BUILD)/check_lessons  ## brings the excerpts and numbers of lessons.md up to date
 	$(BUILD)/check_lessons -r
 
-check-lessons: all $(BUILD)/check_lessons $(BUILD)/quiz $(BUILD)/demo $(BUILD)/load $(BUILD)/attack  ## is everything in lessons.md true?
+check-lessons: all $(BUILD)/check_lessons $(BUILD)/quiz $(BUILD)/demo $(BUILD)/load $(BUILD)/attack $(BUILD)/prefork  ## is everything in lessons.md true?
 	$(BUILD)/check_lessons $(if $(LESSON),-l $(LESSON))
 	@tests/lessons/check_words.sh $(BUILD) '$(MARKDOWNLINT)'
 

@@ -122,8 +122,9 @@ class PollServer {
   // -- time --
 
   int timeout() const {
-    if (clients_.empty()) return -1;
-    return milliseconds_until(now_ + idle_limit_, now_);
+    std::optional<Time> next = acceptor_.resumes_at(now_);
+    if (!clients_.empty()) next = earlier(next, now_ + idle_limit_);
+    return milliseconds_until(next, now_);
   }
 
   void expire_clients() {

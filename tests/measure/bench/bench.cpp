@@ -47,6 +47,10 @@ void Bench::interleave(std::size_t count,
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), 0u);
   for (std::size_t repeat = 0; repeat < repeats(); ++repeat) {
+    if (repeat >= fewest_repeats && LoadClock::now() - start_ > time_limit) {
+      note("a busy machine: only " + std::to_string(repeat) + " repeats of some of it");
+      return;
+    }
     std::shuffle(order.begin(), order.end(), random_);
     for (const std::size_t i : order) work(repeat, i);
   }

@@ -25,7 +25,7 @@ void measure_active(Bench& bench, const BenchModel& model, double idle, Contende
   Bench::check(active, "/", server);
   bench.note_own_cpu(full);
   bench.results.add(model.name, idle, "per_second", full.per_second());
-  active.constant_rate(rate, bench.choose(milliseconds(300), milliseconds(700)));
+  active.constant_rate(rate, bench.choose(milliseconds(300), milliseconds(500)));
   Bench::check(active, "/ at a constant rate", server);
   const Histogram& latencies = active.latencies();
   bench.results.add(model.name, idle, "p50_us", latencies.quantile(0.5) / 1e3);

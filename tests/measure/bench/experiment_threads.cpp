@@ -20,7 +20,7 @@ constexpr std::size_t steps[] = {1, 100, 1'000, 5'000, 10'000};
 std::vector<BenchModel> models() {
   std::vector<BenchModel> all = many_client_models();
   all.insert(all.begin() + 1,
-             BenchModel{"threads, -s 64", "thread_per_connection", {"-s", "64"}, 0});
+             BenchModel{"threads -s 64", "thread_per_connection", {"-s", "64"}, 0});
   return all;
 }
 

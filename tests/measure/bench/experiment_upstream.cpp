@@ -18,8 +18,7 @@ std::size_t most_rows() {
 
 std::vector<std::size_t> levels(const Bench& bench) {
   std::vector<std::size_t> all{1, 10, 100, 1'000};
-  all.push_back(std::min<std::size_t>(5'000, most_rows()));
-  if (!bench.quick() && most_rows() > 5'000) all.push_back(most_rows());
+  all.push_back(bench.quick() ? std::min<std::size_t>(5'000, most_rows()) : most_rows());
   return all;
 }
 
@@ -54,7 +53,7 @@ void climb(Bench& bench, const BenchModel& model) {
         // Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where
         // the CPU is full and a round takes longer.
         const std::size_t rounds =
-            level > 1'000 ? bench.choose<std::size_t>(1, 3) : bench.choose<std::size_t>(5, 12);
+            level > 1'000 ? bench.choose<std::size_t>(1, 2) : bench.choose<std::size_t>(5, 10);
         const LoadResult result = clients.closed_loop_requests(level * rounds);
         Bench::check(clients, "/row", server);
         bench.note_own_cpu(result);

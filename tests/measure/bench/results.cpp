@@ -90,12 +90,13 @@ std::string Results::csv() const {
     const auto& [model, x, metric] = key;
     const auto found = spread(model, x, metric);
     if (!found) continue;
-    text += model + "," + csv_number(x) + "," + metric + "," + csv_number(found->median) + "," +
-            csv_number(found->least) + "," + csv_number(found->most) + "," +
+    text += csv_text(model) + "," + csv_number(x) + "," + metric + "," + csv_number(found->median) +
+            "," + csv_number(found->least) + "," + csv_number(found->most) + "," +
             std::to_string(found->repeats) + ",\n";
   }
   for (const auto& [where, reason] : failures_)
-    text += where.first + "," + csv_number(where.second) + ",,,,,," + csv_text(reason) + "\n";
+    text +=
+        csv_text(where.first) + "," + csv_number(where.second) + ",,,,,," + csv_text(reason) + "\n";
   return text;
 }
 

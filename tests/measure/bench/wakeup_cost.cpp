@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <utility>
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
+#include "tests/measure/text_table.hpp"
 
 #ifdef __linux__
 #include <sys/epoll.h>
@@ -137,15 +139,18 @@ std::optional<double> mean_time(std::size_t ready, std::chrono::nanoseconds time
   using Clock = std::chrono::steady_clock;
   for (int i = 0; i < 3; ++i)
     if (once() != ready) return std::nullopt;
-  std::size_t calls = 0;
+  // The median of many small groups of calls: one in which somebody else took the CPU away does
+  // not count more than another.
+  constexpr int group = 8;
+  std::vector<double> groups;
   const auto start = Clock::now();
-  auto now = start;
-  while (now - start < time) {
-    for (int i = 0; i < 8; ++i) (void)once();
-    calls += 8;
+  for (auto now = start; now - start < time;) {
+    const auto before = now;
+    for (int i = 0; i < group; ++i) (void)once();
     now = Clock::now();
+    groups.push_back(std::chrono::duration<double, std::nano>(now - before).count() / group);
   }
-  return std::chrono::duration<double, std::nano>(now - start).count() / static_cast<double>(calls);
+  return median(std::move(groups));
 }
 
 }  // namespace

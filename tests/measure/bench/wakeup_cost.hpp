@@ -1,6 +1,6 @@
 // wakeup_cost.hpp — the price of one call that waits, in nanoseconds.
 //
-// Gives: the mean time of one call and of finding in its result who is ready, with `ready` of
+// Gives: the usual time of one call and of finding in its result who is ready, with `ready` of
 //        `watched` descriptors ready all the time. Nothing sleeps: what is measured is the asking.
 // Do not: expect select beyond FD_SETSIZE, or kqueue on Linux; there is no number then.
 #pragma once

@@ -1,6 +1,7 @@
 // Kills whoever has started it.
-#include <csignal>
 #include <unistd.h>
+
+#include <csignal>
 
 int main() {
   kill(getppid(), SIGKILL);
