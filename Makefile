@@ -7,8 +7,8 @@ ifeq ($(origin CXX),default)
 endif
 CXXFLAGS ?= -O2 -g
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
-COMPILE   = $(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) $(INCLUDES) -I. -MMD -MP -pthread
-LINK      = $(CXX) $(CXXFLAGS) $(LDFLAGS) -pthread
+COMPILE   = $(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) $(WARNINGS) $(INCLUDES) -I. -MMD -MP -pthread
+LINK      = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(HARDENED_LINK) -pthread
 # A short line for each step; V=1 shows the whole command instead.
 say       = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
@@ -18,6 +18,15 @@ ifeq ($(SYSTEM),Linux)
   QUEUE ?= epoll
 else
   QUEUE ?= kqueue
+endif
+
+# Defences that cost next to nothing; SECURITY.md says what. _FORTIFY_SOURCE needs an optimising
+# compiler, and the sanitizers look closer than it does.
+FORTIFY   = $(if $(filter -O0,$(CXXFLAGS))$(findstring -fsanitize,$(CXXFLAGS)),,$(if \
+              $(filter -O%,$(CXXFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+HARDENING = $(FORTIFY) -fstack-protector -fPIE
+ifneq ($(SYSTEM),Darwin)
+  HARDENED_LINK = -pie -Wl,-z,relro,-z,now
 endif
 
 # -- the programs ----------------------------------------------------------------------------------

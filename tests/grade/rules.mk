@@ -50,7 +50,7 @@ $(BUILD)/grade: $(GRADE) $(COMMON)
 # stands on, and no solutions.
 .PHONY: submission given
 submission: $(COMMON) $(given_for_$(EX)) | $(BUILD)/given
-	@$(CXX) -std=c++20 $(CXXFLAGS) -Wall -Wextra -Wshadow -I$(BUILD)/given -pthread \
+	@$(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/given -pthread \
 	  -c $(FROM) -o $(INTO).o
 	@$(LINK) $(INTO).o $^ -o $(INTO)
 	@rm -f $(INTO).o
@@ -102,7 +102,7 @@ parts_of_await_loop            = $(call objects,nonblocking/await_loop.cpp) $(AW
 mutant: all
 	@for source in $(CHANGED); do \
 	  from=$$source; [ -f $(OVERLAY)/$$source ] && from=$(OVERLAY)/$$source; \
-	  $(CXX) -std=c++20 -O1 -w -I$(OVERLAY) -I. -pthread -c $$from \
+	  $(CXX) -std=c++20 -O1 -w -fPIE -I$(OVERLAY) -I. -pthread -c $$from \
 	    -o $(OVERLAY)/$$(echo $$source | tr / _).o || exit 1; \
 	done
 	@$(LINK) $(OVERLAY)/*.o \
