@@ -1,30 +1,58 @@
 # The exercises, their grader, and the grader's own tests.
 #   make grade [EX=name] [ONLY=id] [V=1]
 
-ALL_EXERCISES = short_writes find_the_bugs chat_poll edge_triggered offload
 EX   ?=
 ONLY ?=
 V    ?=
 
-folder_of_short_writes   = blocking/exercises/short_writes
-folder_of_find_the_bugs  = select_poll/exercises/find_the_bugs
-folder_of_chat_poll      = select_poll/exercises/chat_poll
-folder_of_edge_triggered = nonblocking/exercises/edge_triggered
-folder_of_offload        = nonblocking/exercises/offload
+# Every exercise is one block, in the order of lessons.md:
+#   number_of_NAME   by which EX takes it as well
+#   folder_of_NAME   its place
+#   file_of_NAME     the one file in it that is the student's
+#   given_for_NAME   the objects that the program is made of besides that file and common/, if any
+#   shown_by_NAME    the sources of ours that give it away; a handout with HIDE=1 leaves them out
+
+ALL_EXERCISES            += short_writes
+number_of_short_writes    = 1
+folder_of_short_writes    = blocking/exercises/short_writes
+file_of_short_writes      = helpers.cpp
+given_for_short_writes    = $(call objects,blocking/exercises/short_writes/server.cpp)
+shown_by_short_writes     =
+
+ALL_EXERCISES            += find_the_bugs
+number_of_find_the_bugs   = 4
+folder_of_find_the_bugs   = select_poll/exercises/find_the_bugs
+file_of_find_the_bugs     = find_the_bugs.cpp
+given_for_find_the_bugs   =
+shown_by_find_the_bugs    = select_poll/poll_loop.cpp
+
+ALL_EXERCISES            += chat_poll
+number_of_chat_poll       = 6
+folder_of_chat_poll       = select_poll/exercises/chat_poll
+file_of_chat_poll         = chat_poll.cpp
+given_for_chat_poll       =
+shown_by_chat_poll        =
+
+ALL_EXERCISES            += edge_triggered
+number_of_edge_triggered  = 7
+folder_of_edge_triggered  = nonblocking/exercises/edge_triggered
+file_of_edge_triggered    = edge_triggered.cpp
+given_for_edge_triggered  = $(call objects,nonblocking/exercises/edge_triggered/edge_queue_$(QUEUE).cpp)
+shown_by_edge_triggered   =
+
+ALL_EXERCISES            += offload
+number_of_offload         = 9
+folder_of_offload         = nonblocking/exercises/offload
+file_of_offload           = offload.cpp
+given_for_offload         = $(READY_QUEUE)
+shown_by_offload          =
 
 # A handout may hold only some of them.
 EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
 
-# The one file of each that is the student's, and what else the program is made of.
-file_of_short_writes   = helpers.cpp
-file_of_find_the_bugs  = find_the_bugs.cpp
-file_of_chat_poll      = chat_poll.cpp
-file_of_edge_triggered = edge_triggered.cpp
-file_of_offload        = offload.cpp
-
-given_for_short_writes   = $(call objects,blocking/exercises/short_writes/server.cpp)
-given_for_edge_triggered = $(call objects,nonblocking/exercises/edge_triggered/edge_queue_$(QUEUE).cpp)
-given_for_offload        = $(READY_QUEUE)
+# EX by names or numbers: EX="1 2 offload". Nothing means all.
+by_number = $(strip $(foreach ex,$(EXERCISES),$(if $(filter $(1),$(number_of_$(ex))),$(ex))))
+WANTED    = $(if $(EX),$(foreach ex,$(EX),$(or $(call by_number,$(ex)),$(ex))),$(EXERCISES))
 
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(patsubst tests/grade/solutions/%.cpp,$(BUILD)/solutions/%, \
@@ -49,7 +77,7 @@ $(BUILD)/grade: $(GRADE) $(COMMON)
 # Everything else, this file included, is ours; and of the project it can include what the exercise
 # stands on, and no solutions.
 .PHONY: submission given
-submission: $(COMMON) $(given_for_$(EX)) | $(BUILD)/given
+submission: $(COMMON) $(given_for_$(WANTED)) | $(BUILD)/given
 	@$(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/given -pthread \
 	  -c $(FROM) -o $(INTO).o
 	@$(LINK) $(INTO).o $^ -o $(INTO)
@@ -66,12 +94,12 @@ given: $(COMMON) $(foreach ex,$(EXERCISES),$(given_for_$(ex)))
 exercises: $(STARTERS)
 grade: $(BUILD)/grade given  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
-	@for exercise in $(if $(EX),$(EX),$(EXERCISES)); do \
+	@for exercise in $(WANTED); do \
 	  $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise \
 	    >$(BUILD)/grades/$$exercise.compiler.txt 2>&1 || rm -f $(BUILD)/exercises/$$exercise; \
 	done
 	@$(BUILD)/grade --build $(BUILD) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) \
-	  $(if $(EX),$(EX),$(EXERCISES))
+	  $(WANTED)
 
 # The grader is graded: every starter scores its baseline, every solution 100, and each mutant
 # loses what it must and nothing else.
@@ -87,7 +115,7 @@ golden: $(BUILD)/grade given  ## a class of bad submissions through the grader
 
 .PHONY: handout
 handout: $(BUILD)/grade  ## an archive for students, without solutions: make handout EX="short_writes offload"
-	@tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(if $(EX),$(EX),$(EXERCISES))'
+	@tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)'
 
 # A server of ours with some files in OVERLAY in the place of its own. CHANGED names the sources to
 # compile again: make mutant SERVER=poll_loop OVERLAY=dir CHANGED=select_poll/poll_loop.cpp INTO=file
