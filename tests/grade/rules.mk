@@ -109,6 +109,15 @@ prove-grader: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given  ## every soluti
 prove-grader-quickly: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given
 	@tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
 
+# Correct programs, again and again, on a machine that is kept busy.
+RUNS    ?= 100
+GRADERS ?= 4
+HOGS    ?= 2
+.PHONY: false-failures
+false-failures: $(BUILD)/grade $(SOLUTIONS)  ## does the grader fail what is right? make false-failures RUNS=100
+	@tests/grade/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
+	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
+
 .PHONY: golden
 golden: $(BUILD)/grade given  ## a class of bad submissions through the grader
 	@tests/grade/golden.sh $(BUILD)
