@@ -59,6 +59,7 @@ struct Explanation {
 };
 
 constexpr Explanation explanations[] = {
+    {'w', "COPIES", "how many copies, one for each core perhaps (2)"},
     {'a', "ADDRESS", "numeric address to listen on (127.0.0.1)"},
     {'p', "PORT", "port to listen on; 0 lets the kernel choose (8080)"},
     {'b', "BACKEND_PORT", "port of the backend that /row asks (none)"},
@@ -72,12 +73,17 @@ bool takes(std::string_view letters, char letter) {
   return letters.find(letter) != std::string_view::npos;
 }
 
+bool takes_command(std::string_view letters) {
+  return letters.starts_with('+');
+}
+
 void print_usage(std::string_view program, std::string_view letters, std::string_view purpose) {
   program.remove_prefix(program.rfind('/') + 1);
   std::string text = "usage: " + std::string(program);
   for (const Explanation& option : explanations)
     if (takes(letters, option.letter))
       text += std::string(" [-") + option.letter + " " + option.argument + "]";
+  if (takes_command(letters)) text += " PROGRAM [ARGUMENT...]";
   text += "\n" + std::string(purpose) + "\n";
   for (const Explanation& option : explanations) {
     if (!takes(letters, option.letter)) continue;
@@ -89,9 +95,15 @@ void print_usage(std::string_view program, std::string_view letters, std::string
 }
 
 // getopt's way of saying it: a colon behind each letter that takes an argument. The leading colon
-// makes it tell a missing argument from an unknown option.
+// makes it tell a missing argument from an unknown option. POSIX stops at the first word that is
+// no option; glibc goes on to look for options behind it, unless it is asked not to.
 std::string getopt_list(std::string_view letters) {
+#ifdef __GLIBC__
+  std::string list = "+:";
+#else
   std::string list = ":";
+#endif
+  if (takes_command(letters)) letters.remove_prefix(1);
   for (const char letter : letters)
     list += letter == 'h' ? std::string("h") : std::string{letter, ':'};
   return list;
@@ -128,6 +140,9 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
       case 'd':
         options.delay = Seconds(argument.fraction(0, 600'000) / 1000);
         break;
+      case 'w':
+        options.copies = argument.whole_number(1, 256);
+        break;
       case 'h':
         print_usage(program, letters, purpose);
         std::exit(0);
@@ -137,6 +152,11 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
         reject(program, std::string("there is no option -") + static_cast<char>(optopt));
     }
   }
-  if (optind < argc) reject(program, std::string("unexpected argument '") + argv[optind] + "'");
+  if (takes_command(letters)) {
+    if (optind == argc) reject(program, "which PROGRAM is to be run?");
+    options.command = argv + optind;
+  } else if (optind < argc) {
+    reject(program, std::string("unexpected argument '") + argv[optind] + "'");
+  }
   return options;
 }

@@ -20,8 +20,11 @@ struct Options {
   std::size_t thread_limit = 20'000;  // -n
   std::size_t stack_kib = 0;          // -s  0: the system's default
   Seconds delay{0.05};                // -d  given in milliseconds
+  std::size_t copies = 2;             // -w
+  char** command = nullptr;           // PROGRAM and its arguments, up to a null pointer
 };
 
 // `letters` are the options this program takes, such as "apbth". `purpose` is the sentence that -h
-// prints between the usage line and the list of options.
+// prints between the usage line and the list of options. A '+' before the letters says, as to
+// getopt(3), that a command follows the options: a PROGRAM, and words that are not ours to read.
 Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose);

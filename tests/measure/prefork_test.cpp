@@ -119,7 +119,7 @@ TEST_CASE("prefork: a copy that dies is replaced, and later each time") {
     REQUIRE(comes_true([&] { return copies(prefork).size() == 2; }));
     const std::vector<pid_t> before = copies(prefork);
     kill(*std::max_element(before.begin(), before.end()), SIGKILL);
-    REQUIRE(comes_true([&] { return count_lines(prefork, "prefork: copy") >= death; }));
+    REQUIRE(comes_true([&] { return count_lines(prefork, "prefork: a copy") >= death; }));
     CHECK(served(port, 10) == 10);  // by the other one, meanwhile
     const std::string words = prefork.last_words();
     CAPTURE(words);
@@ -156,6 +156,36 @@ TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
   CHECK(answered);
   CHECK(how_it_ends(prefork) == "ended with status 0");
   for (const pid_t process : running) CHECK(kill(process, 0) < 0);
+}
+
+TEST_CASE("prefork: a second SIGTERM ends the copies at once") {
+  ChildProcess prefork(copies_of("event_loop", 2));
+  const std::uint16_t port = prefork.wait_until_ready(seconds(10));
+  LoadLoop loop;
+  ClientGroup clients(loop, port);
+  clients.ask("/");
+  clients.connect(1);
+  clients.ask("/spin/10000");
+  clients.start_requests(1);
+  std::this_thread::sleep_for(milliseconds(100));
+  const std::vector<pid_t> running = copies(prefork);
+  const auto start = std::chrono::steady_clock::now();
+  kill(prefork.pid(), SIGTERM);
+  std::this_thread::sleep_for(milliseconds(100));  // or the two would be one
+  kill(prefork.pid(), SIGTERM);
+  CHECK(how_it_ends(prefork) == "ended with status 1");
+  CHECK(std::chrono::steady_clock::now() - start < seconds(5));
+  for (const pid_t process : running) CHECK(kill(process, 0) < 0);
+}
+
+TEST_CASE("prefork: a signal that comes while the copies start is not lost") {
+  for (int i = 0; i < 20; ++i) {
+    ChildProcess prefork(copies_of("event_loop", 2));
+    REQUIRE(comes_true([&] { return !copies(prefork).empty(); }));
+    kill(prefork.pid(), SIGUSR1);
+    kill(prefork.pid(), SIGTERM);
+    REQUIRE(how_it_ends(prefork) == "ended with status 0");
+  }
 }
 
 TEST_CASE("prefork: what cannot run is not run again and again") {

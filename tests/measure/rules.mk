@@ -8,7 +8,7 @@ QUICK_FLAG = $(if $(filter-out 0,$(QUICK)),-q)
 all: $(BUILD)/prefork
 everything: $(BENCHES) $(BUILD)/prefork
 
-$(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp) $(COMMON)
+$(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp nonblocking/copy.cpp) $(COMMON)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(LINK) $^ -o $@
 

@@ -60,6 +60,17 @@ TEST_CASE("options: -h tells of the options this program takes, and of no others
   CHECK(end.out.find("-b") == std::string::npos);
 }
 
+TEST_CASE("options: the options of a command that follows are left to it") {
+  const ChildEnd end = read_in_child({"-p", "0", "cat", "-t", "-x"}, "+ph");
+  CHECK(end.exit_status == 0);
+  CHECK(end.out.starts_with("127.0.0.1 0 0 60 "));
+  CHECK(read_in_child({"-h"}, "+ph")
+            .out.starts_with("usage: server [-p PORT] PROGRAM [ARGUMENT...]\n"));
+  const ChildEnd missing = read_in_child({"-p", "0"}, "+ph");
+  CHECK(missing.exit_status == 2);
+  CHECK(missing.err.find("PROGRAM") != std::string::npos);
+}
+
 TEST_CASE("options: a bad command line is one line on stderr and exit status 2") {
   const std::vector<std::vector<std::string>> bad = {
       {"-p", "65536"},
