@@ -69,6 +69,8 @@ $(STARTERS) $(SOLUTIONS):
 	@mkdir -p $(@D)
 	@$(LINK) $^ -o $@
 
+everything: $(BUILD)/grade $(STARTERS) $(SOLUTIONS)
+
 $(BUILD)/grade: $(GRADE) $(COMMON)
 	@mkdir -p $(@D)
 	$(LINK) $^ -o $@

@@ -2,6 +2,8 @@
 LESSONS_COMMON = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/lessons/*.cpp)))
 MARKDOWNLINT  ?= $(shell command -v markdownlint || ls tests/lessons/node_modules/.bin/markdownlint 2>/dev/null)
 
+everything: $(BUILD)/check_lessons $(BUILD)/quiz
+
 $(BUILD)/check_lessons: $(BUILD)/objects/tests/lessons/check_main.o $(LESSONS_COMMON) $(COMMON)
 	@mkdir -p $(@D)
 	$(LINK) $^ -o $@
