@@ -120,7 +120,7 @@ NARROWED    = $(filter command line,$(origin SERVER))$(CASE)
 ONCE        = $(if $(NARROWED)$(filter-out 0,$(QUICK)),,check-lessons)
 
 test: all $(TESTS) $(ONCE)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
-	@tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
+	@FORTIFY='$(FORTIFY)' tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
 
 attack: all $(BUILD)/attack  ## the bad clients, at one server or at all, with a scoreboard
 	$(BUILD)/attack $(addprefix $(BUILD)/,$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS)))
@@ -136,9 +136,13 @@ ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the le
 SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp tests/*/*/*.hpp)
 SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh) .ci/run
 
-.PHONY: sanitize lint format clean help
+.PHONY: sanitize hardening lint format clean help
 sanitize: $(BUILD)/tests/behaviour  ## the tests with AddressSanitizer and UBSan, and the threads with ThreadSanitizer
 	@tests/sanitize.sh '$(CXX)' '$(BUILD)' '$(SERVERS)' '$(CASE)'
+
+hardening: all $(FLOORS) $(BUILD)/compare  ## the defences of SECURITY.md: are they in the programs, what do they cost
+	@tests/hardening.sh $(BUILD) '$(notdir $(PROGRAMS)) prefork' '$(FORTIFY)'
+	+@tests/hardening_cost.sh '$(CXX)' $(BUILD) '$(FORTIFY)'
 
 lint:  ## clang-format, clang-tidy and shellcheck
 	@tests/lint.sh '$(filter %.cpp %.hpp,$(SOURCES))' '$(SCRIPTS)'

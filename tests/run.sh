@@ -4,6 +4,7 @@
 #
 # Usage: tests/run.sh BUILD 'SERVERS' [CASE] [TESTS]
 #   TESTS is where the test programs are, if not in BUILD/tests.
+#   FORTIFY in the environment: the flags that the programs were built with, for hardening.sh.
 #   CASE is a pattern such as '*half-close*'; with it, or for one server, only behaviour runs.
 # Ends with one line, "N passed, N failed", and with status 0 if none failed.
 set -u
@@ -46,6 +47,9 @@ failed_programs=
 names=
 
 if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
+  run_quietly hardening tests/hardening.sh "$build" "$servers prefork" "${FORTIFY-}"
+  report hardening
+  names="$names hardening"
   for program in unit replay instruments kqueue_model faults; do
     [ -x "$tests/$program" ] || continue
     run_quietly "$program" "$tests/$program"
