@@ -526,6 +526,22 @@ std::string Client::describe() const {
   return text + "; " + server + ".";
 }
 
+double cost_per_request(Context& context, Client& active) {
+  constexpr int requests = 200;
+  double least = 1e18;
+  for (int round = 0; round < 5; ++round) {
+    const std::uint64_t before = context.cpu_nanoseconds();
+    for (int i = 0; i < requests; ++i) {
+      active.get("/echo/x");
+      active.expect_answer(200, "x");
+    }
+    context.wait_until_quiet();  // the kernel settles a thread's account when it goes to sleep
+    const auto spent = static_cast<double>(context.cpu_nanoseconds() - before);
+    least = std::min(least, spent / requests);
+  }
+  return least;
+}
+
 bool BackendCall::read_request(Patience patience) {
   std::array<char, 4096> room;
   while (request_.find("\r\n\r\n") == std::string::npos) {

@@ -36,6 +36,14 @@ constexpr Point offload[] = {
     {"O04", 6, "O01"}, {"O05", 10, "O01"}, {"O06", 8, "O01"}, {"O07", 8, "O01"},
 };
 
+constexpr Point await_timer[] = {
+    {"A00", 4, ""},    {"A17", 1},        {"B02", 2},        {"C01", 2},        {"D04", 2},
+    {"T01", 1},        {"G01", 2},        {"G04", 2},        {"H01", 2},        {"H02", 6},
+    {"H03", 2},        {"H04", 8, "H02"}, {"H05", 6, "H02"}, {"H06", 4, "H02"}, {"H07", 10, "H02"},
+    {"H08", 4, "H02"}, {"H09", 4, "H02"}, {"H10", 10},       {"H11", 5, "H10"}, {"H12", 4, "H10"},
+    {"H13", 6, "H12"}, {"H14", 3, "H10"}, {"H15", 3, "H12"}, {"H16", 3, "H02"}, {"H17", 4, "H02"},
+};
+
 constexpr Exercise all[] = {
     {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 11,
      short_writes},
@@ -45,6 +53,8 @@ constexpr Exercise all[] = {
     {"edge_triggered", "nonblocking/exercises/edge_triggered", "edge_triggered.cpp", event_loop, 10,
      edge_triggered},
     {"offload", "nonblocking/exercises/offload", "offload.cpp", event_loop, 20, offload},
+    {"await_timer", "nonblocking/exercises/await_timer", "await_timer.cpp", await_loop, 20,
+     await_timer},
 };
 
 constexpr int sum(std::span<const Point> points) {
@@ -62,6 +72,7 @@ static_assert(sum(find_the_bugs) == 100);
 static_assert(sum(chat_poll) == 100);
 static_assert(sum(edge_triggered) == 100);
 static_assert(sum(offload) == 100);
+static_assert(sum(await_timer) == 100);
 static_assert(each_has_a_hundred());
 
 }  // namespace

@@ -12,6 +12,7 @@
 std::span<const Check> bug_checks();      // checks_bugs.cpp
 std::span<const Check> chat_checks();     // checks_chat.cpp
 std::span<const Check> offload_checks();  // checks_offload.cpp
+std::span<const Check> await_timer_checks();
 
 // The shared table and these.
 std::vector<Check> all_grade_checks();

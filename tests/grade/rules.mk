@@ -47,6 +47,13 @@ file_of_offload           = offload.cpp
 given_for_offload         = $(READY_QUEUE)
 shown_by_offload          =
 
+ALL_EXERCISES            += await_timer
+number_of_await_timer     = 10
+folder_of_await_timer     = nonblocking/exercises/await_timer
+file_of_await_timer       = await_timer.cpp
+given_for_await_timer     = $(READY_QUEUE)
+shown_by_await_timer      =
+
 # A handout may hold only some of them.
 EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
 

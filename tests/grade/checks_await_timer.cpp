@@ -1,0 +1,540 @@
+// Coroutines that sleep, and that wait only so long.
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+std::string sleep_path(int length) {
+  return "/sleep/" + std::to_string(length);
+}
+
+std::string slept(int length) {
+  return "slept " + std::to_string(length) + " ms\n";
+}
+
+milliseconds since(Clock::time_point begin) {
+  return std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+}
+
+// Clients whose answer is far away. Whoever drops them resets them: a plain close would say only
+// that they have nothing more to ask.
+class Sleepers {
+ public:
+  Sleepers(Context& context, int count, int length = 60'000) {
+    for (int i = 0; i < count; ++i) clients_.emplace_back(context).get(sleep_path(length));
+    context.wait_until_quiet();
+  }
+  ~Sleepers() { reset(); }
+  Sleepers(const Sleepers&) = delete;
+  Sleepers& operator=(const Sleepers&) = delete;
+
+  void reset() {
+    for (Client& client : clients_) client.reset();
+    clients_.clear();
+  }
+
+ private:
+  std::vector<Client> clients_;
+};
+
+int as_many_as_allowed(int wished) {
+  return std::min(wished, static_cast<int>(descriptor_limit()) - 100);
+}
+
+// Fails unless the server goes back to this many descriptors.
+void expect_descriptors(Context& context, std::size_t before) {
+  context.eventually([&] { return context.descriptors() <= before; },
+                     [&] {
+                       return "it had " + std::to_string(before) + " descriptors and has " +
+                              std::to_string(context.descriptors()) + "; " +
+                              context.describe_server();
+                     });
+}
+
+// -- in which order? --
+
+// Groups of clients, each due a while after the one before.
+class Groups {
+ public:
+  static constexpr int count = 4;
+  static constexpr int first_due = 1000;
+  static constexpr int gap = 500;
+
+  Groups(Context& context, int in_each) : in_each_(static_cast<std::size_t>(in_each)) {
+    for (int i = 0; i < count * in_each; ++i) {
+      clients_.emplace_back(context);
+      watched_.push_back({clients_.back().socket(), POLLIN, 0});
+    }
+  }
+
+  // The latest first, and all of them within less than the gap, or nothing could be said.
+  void ask(Context& context) {
+    context.settle();
+    const auto begin = Clock::now();
+    for (std::size_t i = clients_.size(); i-- > 0;) clients_[i].get(sleep_path(length_of(i)));
+    context.wait_until_quiet();
+    if (since(begin) > milliseconds(gap)) throw Inconclusive{"asking has taken too long"};
+  }
+
+  // Whenever somebody has been answered, whoever was due a group earlier has been, too.
+  void expect_order(Context& context) {
+    std::size_t latest = 0;  // the latest client that has been answered
+    for (auto progress = Clock::now(); latest + 1 < clients_.size();) {
+      look();
+      const std::size_t before = latest;
+      for (std::size_t i = latest; i < clients_.size(); ++i)
+        if (watched_[i].revents != 0) latest = i;
+      if (latest != before) progress = Clock::now();
+      if (Clock::now() - progress > context.patience() + milliseconds(first_due))
+        context.fail("client " + std::to_string(latest + 2) + " got no answer; " +
+                     context.describe_server());
+      look();  // at what was there when that one had been answered
+      const std::size_t earlier = latest - latest % in_each_;
+      for (std::size_t i = 0; i < earlier; ++i)
+        if (watched_[i].revents == 0)
+          context.fail("a client with " + sleep_path(length_of(latest)) +
+                       " was answered, and one with " + sleep_path(length_of(i)) + " was not");
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  }
+
+  void expect_answers() {
+    for (std::size_t i = 0; i < clients_.size(); ++i)
+      clients_[i].expect_answer(200, slept(length_of(i)));
+  }
+
+ private:
+  int length_of(std::size_t i) const { return first_due + static_cast<int>(i / in_each_) * gap; }
+  void look() { (void)poll(watched_.data(), static_cast<nfds_t>(watched_.size()), 0); }
+
+  std::size_t in_each_;
+  std::vector<Client> clients_;
+  std::vector<pollfd> watched_;
+};
+
+const Check checks[] = {
+    {.id = "H01",
+     .title = "/sleep/150 is answered, and not before its time",
+     .models = queue_loops,
+     .hint = "to which side do you round when you tell epoll_wait how long to wait?",
+     .lesson = lesson::awaiting,
+     .run =
+         [](Context& context) {
+           context.scene("One client asked for /sleep/150, nobody else was there; then /sleep/0.",
+                         "'slept 150 ms' after 150 ms or more, and 'slept 0 ms'.");
+           Client client(context);
+           const auto begin = Clock::now();
+           client.get("/sleep/150");
+           client.expect_answer(200, slept(150));
+           context.expect(since(begin) >= milliseconds(150),
+                          "it came after " + std::to_string(since(begin).count()) + " ms");
+           client.get("/sleep/0");
+           client.expect_answer(200, slept(0));
+         }},
+
+    {.id = "H02",
+     .title = "while one sleeps, others are answered",
+     .models = queue_loops,
+     .hint = "who sleeps: the coroutine, or the thread?",
+     .lesson = lesson::awaiting,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "A client asked for /sleep/60000; when that had been read, another one asked for a "
+               "word, and for /sleep/20.",
+               "the other one is answered.");
+           Sleepers sleeper(context, 1);
+           Client other(context);
+           other.get("/echo/word");
+           other.expect_answer(200, "word");
+           other.get("/sleep/20");
+           other.expect_answer(200, slept(20));
+         }},
+
+    {.id = "H03",
+     .title = "a time that is none, or too long, is 400",
+     .models = queue_loops,
+     .hint = "what does your reader of numbers say to -1, to an x, to nothing?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I asked for /sleep/ and /within/ with times that are none, and for /within/10 "
+               "without a path.",
+               "400 each time; the connection goes on.");
+           Client client(context);
+           for (const char* path :
+                {"/sleep/", "/sleep/-1", "/sleep/x", "/sleep/60001", "/sleep/99999999999999999999",
+                 "/within/x/echo/a", "/within/60001/echo/a", "/within/10", "/within//echo/a"}) {
+             client.get(path);
+             client.expect_answer(400);
+           }
+           client.get("/within/10/echo/after");
+           client.expect_answer(200, "after");
+           client.get("/within/10/nothing");
+           client.expect_answer(404);
+         }},
+
+    {.id = "H04",
+     .title = "two thousand sleep, and are answered as they are due",
+     .models = queue_loops,
+     .needs = need_proc,
+     .hint = "which of your sleepers do you look at when one of them may be due?",
+     .lesson = lesson::awaiting,
+     .run =
+         [](Context& context) {
+           const int in_each = as_many_as_allowed(2000) / Groups::count;
+           context.scene(
+               std::to_string(Groups::count * in_each) +
+                   " clients in four groups asked for sleeps of 1000, 1500, 2000 and 2500 "
+                   "ms; the longest asked first.",
+               "when somebody of a group is answered, all of the groups before are.");
+           Groups groups(context, in_each);
+           groups.ask(context);
+           groups.expect_order(context);
+           groups.expect_answers();
+         }},
+
+    {.id = "H05",
+     .title = "a thousand sleepers need one thread, which sleeps as well",
+     .models = queue_loops,
+     .needs = need_proc,
+     .hint = "until when may epoll_wait wait?",
+     .lesson = lesson::awaiting,
+     .run =
+         [](Context& context) {
+           const int count = as_many_as_allowed(1000);
+           context.scene(std::to_string(count) + " clients asked for /sleep/60000.",
+                         "there is one thread, and it does not wake up meanwhile.");
+           const Sleepers sleepers(context, count);
+           context.expect(context.threads() == 1,
+                          "there are " + std::to_string(context.threads()) + " threads");
+           context.expect_asleep("With " + std::to_string(count) + " sleepers");
+         }},
+
+    {.id = "H06",
+     .title = "sleepers cost an active client nothing",
+     .models = queue_loops,
+     .needs = need_proc | need_plain_build,
+     .hint = "what do you do for each sleeper whenever the loop wakes up?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           const int count = as_many_as_allowed(4000);
+           context.scene("I measured the CPU time of a request alone, and with " +
+                             std::to_string(count) + " sleepers.",
+                         "the same, as near as can be measured.");
+           Client active(context);
+           active.get("/echo/x");
+           active.expect_answer(200, "x");
+           const double alone = cost_per_request(context, active);
+           const Sleepers sleepers(context, count);
+           const double beside = cost_per_request(context, active);
+           context.expect(beside < 2 * alone + 10'000,
+                          "a request cost " + std::to_string(static_cast<int>(alone / 1000)) +
+                              " microseconds alone and " +
+                              std::to_string(static_cast<int>(beside / 1000)) + " beside them");
+         }},
+
+    {.id = "H07",
+     .title = "who resets in its sleep is gone at once, with all it had",
+     .models = queue_loops,
+     .needs = need_proc,
+     .hint = "which descriptor does a conversation watch that waits for a moment?",
+     .lesson = lesson::frames,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "300 clients asked for /sleep/60000, and reset when that had been read; ten times.",
+               "each time their descriptors are closed long before the minute is over, and in the "
+               "end the server has grown by 1 MiB at most.");
+           context.settle();
+           const std::size_t descriptors = context.descriptors();
+           std::size_t before = 0;
+           for (int i = 0; i < 10; ++i) {
+             Sleepers(context, 300).reset();
+             expect_descriptors(context, descriptors);
+             if (i == 0) before = context.memory().anonymous_kib;
+           }
+           context.settle();
+           const std::size_t after = context.memory().anonymous_kib;
+           context.expect(after <= before + 1024,
+                          "it grew by " + std::to_string(after - before) + " KiB");
+         }},
+
+    {.id = "H08",
+     .title = "who half-closes or goes on asking is answered, and wakes nobody",
+     .models = queue_loops,
+     .needs = need_proc,
+     .hint = "recv says 0, or there are bytes. How often will epoll_wait tell you?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "Two clients asked for /sleep/2000. Then one closed its sending side, and the other "
+               "sent its next request.",
+               "the server sleeps meanwhile, and all three requests are answered.");
+           Client half_closed(context);
+           Client eager(context);
+           for (Client* client : {&half_closed, &eager}) {
+             client->get("/sleep/2000");
+             client->wait_until_read();
+           }
+           half_closed.half_close();
+           eager.get("/echo/next");
+           context.expect_asleep("While both were asleep");
+           half_closed.expect_answer(200, slept(2000));
+           half_closed.expect_end();
+           eager.expect_answer(200, slept(2000));
+           eager.expect_answer(200, "next");
+         }},
+
+    {.id = "H09",
+     .title = "a sleep is no silence: -t does not count in it",
+     .models = queue_loops,
+     .hint = "whose silence does -t limit?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, a client asked for /sleep/1300, and then was silent.",
+                         "it is answered, and closed some time after that.");
+           context.start_with({"-t", "0.5"});
+           Client client(context);
+           client.get("/sleep/1300");
+           client.expect_answer(200, slept(1300));
+           client.expect_end();
+         }},
+
+    {.id = "H10",
+     .title = "a backend too slow for /within: 504, and it is let go",
+     .models = queue_loops,
+     .hint = "who owns the connection to the backend, and when is that destroyed?",
+     .lesson = lesson::backend,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 30, a client asked for /within/200/row; the backend did not answer.",
+               "504 after 200 ms or more; the connection to the backend is closed, the client's "
+               "goes on.");
+           Backend backend;
+           context.start_with({"-t", "30", "-b", backend.port_text()});
+           Client client(context);
+           const auto begin = Clock::now();
+           client.get("/within/200/row");
+           BackendCall call = backend.take(context);
+           client.expect_answer(504);
+           context.expect(since(begin) >= milliseconds(200),
+                          "it came after " + std::to_string(since(begin).count()) + " ms");
+           context.expect(call.is_left_within(context.patience()),
+                          "the 504 came, but the backend's connection is still open");
+           client.get("/echo/after");
+           client.expect_answer(200, "after");
+         }},
+
+    {.id = "H11",
+     .title = "what is there in time is the answer, and its deadline is gone with it",
+     .models = queue_loops,
+     .hint = "who takes the deadline off the list when it is not needed any more?",
+     .lesson = lesson::awaiting,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "A client asked for /within/20000/row, which the backend answered at once; then for "
+               "/within/300/sleep/20 and /within/300/echo/word, and after each for /sleep/700.",
+               "the row; and no sleep is cut short by a deadline of what came before.");
+           Backend backend;
+           context.start_with({"-b", backend.port_text()});
+           Client client(context);
+           client.get("/within/20000/row?a=1");
+           BackendCall call = backend.take(context);
+           context.expect(call.first_line() == "GET /row?a=1 HTTP/1.0",
+                          "the backend was asked '" + readable(call.first_line()) + "'");
+           call.answer("the row");
+           client.expect_answer(200, "the row");
+           for (const char* path : {"/within/300/sleep/20", "/within/300/echo/word"}) {
+             client.get(path);
+             // 504 if the machine was busy; what counts is the deadline that is left behind.
+             (void)client.read_answer();
+             client.get("/sleep/700");
+             client.expect_answer(200, slept(700));
+           }
+         }},
+
+    {.id = "H12",
+     .title = "deadlines in deadlines, and around sleeps",
+     .models = queue_loops,
+     .hint = "is it the innermost wait that runs out of time, or one further out?",
+     .lesson = lesson::frames,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "One client asked, one after the other, for sleeps within deadlines of which now "
+               "the inner one and now the outer one is too short.",
+               "504, 504, 504, and the answer that is there in time.");
+           Client client(context);
+           for (const char* path : {"/within/50/sleep/60000", "/within/50/within/60000/sleep/60000",
+                                    "/within/60000/within/50/sleep/60000"}) {
+             client.get(path);
+             client.expect_answer(504);
+           }
+           client.get("/within/60000/within/50000/sleep/30");
+           client.expect_answer(200, slept(30));
+         }},
+
+    {.id = "H13",
+     .title = "twenty thousand waits that are given up leave nothing behind",
+     .models = queue_loops,
+     .needs = need_proc | need_plain_build,
+     .hint = "a coroutine is suspended for ever: who destroys its frame?",
+     .lesson = lesson::frames,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "200 clients asked for /within/1/sleep/60000, ten times each; then a hundred times "
+               "each.",
+               "504 each time, and the second round leaves 2 MiB at most behind.");
+           std::vector<Client> clients;
+           for (int i = 0; i < 200; ++i) clients.emplace_back(context);
+           const auto give_up = [&clients](int times) {
+             std::string requests;
+             for (int i = 0; i < times; ++i) requests += get_request("/within/1/sleep/60000");
+             for (Client& client : clients) client.send(requests);
+             for (Client& client : clients)
+               for (int i = 0; i < times; ++i) client.expect_answer(504);
+           };
+           give_up(10);
+           context.settle();
+           const std::size_t before = context.memory().anonymous_kib;
+           give_up(100);
+           context.settle();
+           const std::size_t after = context.memory().anonymous_kib;
+           context.expect(after <= before + 2048,
+                          "it grew by " + std::to_string(after - before) + " KiB");
+         }},
+
+    {.id = "H14",
+     .title = "answer and deadline in one wake-up: only one of them",
+     .models = queue_loops,
+     .hint = "the event and the alarm are for the same coroutine. Who is destroyed by the first?",
+     .lesson = lesson::frames,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "Five clients asked for /within/150/row. While the server was stopped, the backend "
+               "answered and the deadlines passed.",
+               "each gets the row or 504, one answer, and its connection goes on.");
+           Backend backend;
+           context.start_with({"-b", backend.port_text()});
+           std::vector<Client> clients;
+           std::vector<BackendCall> calls;
+           for (int i = 0; i < 5; ++i) {
+             clients.emplace_back(context).get("/within/150/row");
+             calls.push_back(backend.take(context));
+           }
+           context.server().stop_running();
+           for (BackendCall& call : calls) call.answer("row");
+           std::this_thread::sleep_for(milliseconds(200));
+           context.server().run_on();
+           for (Client& client : clients) {
+             const ReceivedAnswer answer = client.read_answer();
+             const bool is_row = answer.status == 200 && answer.body == "row";
+             context.expect(is_row || answer.status == 504,
+                            "one was answered with " + std::to_string(answer.status));
+             client.get("/echo/after");
+             client.expect_answer(200, "after");
+           }
+         }},
+
+    {.id = "H15",
+     .title = "pipelined requests around sleeps come back in order",
+     .models = queue_loops,
+     .hint = "what do you do with a client's next request while it sleeps?",
+     .lesson = lesson::reading,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "One client sent a word, a sleep, one that is given up, another sleep and another "
+               "word in one piece.",
+               "five answers in that order.");
+           Client client(context);
+           client.send(get_request("/echo/before") + get_request("/sleep/60") +
+                       get_request("/within/20/sleep/60000") + get_request("/sleep/1") +
+                       get_request("/echo/behind"));
+           client.expect_answer(200, "before");
+           client.expect_answer(200, slept(60));
+           client.expect_answer(504);
+           client.expect_answer(200, slept(1));
+           client.expect_answer(200, "behind");
+         }},
+
+    {.id = "H16",
+     .title = "SIGTERM while clients sleep: they get their answers",
+     .models = queue_loops,
+     .hint = "which clients may be closed at once, and which have been promised something?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene("Ten clients asked for /sleep/400; then came SIGTERM.",
+                         "ten answers, ten ends, and exit status 0.");
+           std::vector<Client> clients;
+           for (int i = 0; i < 10; ++i) clients.emplace_back(context).get("/sleep/400");
+           for (Client& client : clients) client.wait_until_read();
+           context.server().signal(SIGTERM);
+           for (Client& client : clients) {
+             client.expect_answer(200, slept(400));
+             client.expect_end();
+           }
+           const auto status = context.server().wait_for_end(context.patience());
+           context.expect(status == 0, "the answers came, but then " + context.describe_server());
+         }},
+
+    {.id = "H17",
+     .title = "due, and reset, in one wake-up",
+     .models = queue_loops,
+     .needs = need_proc,
+     .hint = "one of the two destroys the coroutine. What does the other one point to then?",
+     .lesson = lesson::frames,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "50 clients asked for /sleep/300. While the server was stopped, every other one "
+               "reset and the time of all ran out.",
+               "the others are answered, and nothing of those is left.");
+           context.settle();
+           const std::size_t before = context.descriptors();
+           std::vector<Client> staying;
+           std::vector<Client> leaving;
+           for (int i = 0; i < 25; ++i) {
+             staying.emplace_back(context).get("/sleep/300");
+             leaving.emplace_back(context).get("/sleep/300");
+           }
+           context.server().stop_running();
+           for (Client& client : leaving) client.reset();
+           std::this_thread::sleep_for(milliseconds(350));
+           context.server().run_on();
+           for (Client& client : staying) {
+             client.expect_answer(200, slept(300));
+             client.get("/echo/after");
+             client.expect_answer(200, "after");
+           }
+           expect_descriptors(context, before + staying.size());
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> await_timer_checks() {
+  return checks;
+}
