@@ -23,7 +23,7 @@ constexpr const char* usage =
     "  -n         no commands\n"
     "  -r         refresh excerpts, numbers and the table of exercises instead, in place\n"
     "  -o         refresh what the commands print instead, in place\n"
-    "  -w         words of text in each lesson\n";
+    "  -w         the words of each lesson\n";
 
 struct Settings {
   std::string path = "lessons.md";
@@ -92,13 +92,17 @@ int refresh_outputs(const Settings& settings) {
 
 int print_words(const Settings& settings) {
   const Document document = read_document(settings.path);
-  std::size_t sum = 0;
+  Words sum;
+  std::printf("%-38s %6s  %9s  %6s\n", "", "text", "questions", "folded");
   for (const Lesson& lesson : document.lessons) {
-    const std::size_t words = count_words(document, lesson);
-    std::printf("%2d. %-34s %6zu\n", lesson.number, lesson.title.c_str(), words);
-    sum += words;
+    const Words words = count_words(document, lesson);
+    std::printf("%2d. %-34s %6zu  %9zu  %6zu\n", lesson.number, lesson.title.c_str(), words.text,
+                words.questions, words.folded);
+    sum.text += words.text;
+    sum.questions += words.questions;
+    sum.folded += words.folded;
   }
-  std::printf("%-38s %6zu\n", "together", sum);
+  std::printf("%-38s %6zu  %9zu  %6zu\n", "together", sum.text, sum.questions, sum.folded);
   return 0;
 }
 

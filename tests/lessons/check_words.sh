@@ -1,30 +1,39 @@
 #!/bin/sh
-# check_words.sh — spelling and Markdown of lessons.md, and a try of the quiz.
+# check_words.sh — spelling and Markdown of all that is to be read, and a try of the quiz.
 # Usage: tests/lessons/check_words.sh BUILD [MARKDOWNLINT]
 set -eu
 build=$1
 markdownlint=${2:-}
+here=tests/lessons
 
 if command -v codespell >/dev/null; then
-  codespell lessons.md tests/lessons/*.?pp
+  # words.txt: what codespell takes for a mistake, and is none here
+  codespell --ignore-words "$here/words.txt" --skip '*/node_modules,*/corpus,*.svg,*-lock.json' \
+    ./*.md common blocking select_poll nonblocking tests
+  echo "spelling: codespell has nothing to say"
 else
-  echo "skipped: codespell is not installed"
+  echo "skipped: spelling, because codespell is not installed (Debian: apt-get install codespell)"
 fi
 
 if [ -n "$markdownlint" ]; then
-  "$markdownlint" --config tests/lessons/markdownlint.json lessons.md
+  "$markdownlint" --config "$here/markdownlint.json" ./*.md
+  echo "Markdown: markdownlint has nothing to say"
 else
-  echo "skipped: markdownlint is not installed (npm install markdownlint-cli)"
+  echo "skipped: Markdown, because markdownlint is not installed (npm ci --prefix $here)"
 fi
 
 # The quiz reads the same text: all right answers make a full score, none make none.
+score() { "$build/quiz" -a "$1" | grep ' right$' | tail -n 1; }
 "$build/quiz" -b >"$build/blank.answers"
-none=$("$build/quiz" -a "$build/blank.answers" | grep 'right$' | tail -n 1)
-case $none in
-"0 of "*) ;;
-*)
-  echo "quiz: no answers, and yet '$none'" >&2
+awk '/^\*\*(Quiz|Order) / { id = $2; sub(/\.\*\*.*/, "", id) }
+  /^- [A-Za-z]+: \*\*Right/ { sub(":", "", $2); print id, $2 }
+  /^\*\*[A-Z](, [A-Z])+\.\*\*/ { sub(/\.\*\*.*/, ""); gsub(/[*, ]/, ""); print id, $0 }
+' lessons.md >"$build/right.answers"
+none=$(score "$build/blank.answers")
+all=$(score "$build/right.answers")
+questions=$(grep -c . "$build/right.answers")
+if [ "$none" != "0 of $questions right" ] || [ "$all" != "$questions of $questions right" ]; then
+  echo "quiz: there are $questions questions; without answers '$none', with all '$all'" >&2
   exit 1
-  ;;
-esac
-echo "quiz: $none without answers, as it should be"
+fi
+echo "quiz: $none without answers, $all with the right ones"

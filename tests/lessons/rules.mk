@@ -6,18 +6,27 @@ everything: $(BUILD)/check_lessons $(BUILD)/quiz
 
 $(BUILD)/check_lessons: $(BUILD)/objects/tests/lessons/check_main.o $(LESSONS_COMMON) $(COMMON)
 	@mkdir -p $(@D)
-	$(LINK) $^ -o $@
+	$(call say,link,$@)$(LINK) $^ -o $@
 
 $(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(COMMON)
 	@mkdir -p $(@D)
-	$(LINK) $^ -o $@
+	$(call say,link,$@)$(LINK) $^ -o $@
+
+# The code that the lessons label WRONG, each proved wrong by a case of its own.
+$(BUILD)/tests/wrong_code: $(call objects,$(wildcard tests/lessons/wrong/*.cpp) \
+    tests/unit/main.cpp tests/unit/child.cpp tests/unit/socket_pair.cpp) $(COMMON)
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(LINK) $^ -o $@
+tests test: $(BUILD)/tests/wrong_code
 
 .PHONY: lessons check-lessons quiz
 lessons: $(BUILD)/check_lessons  ## brings the excerpts and numbers of lessons.md up to date
 	$(BUILD)/check_lessons -r
 
-check-lessons: all $(BUILD)/check_lessons $(BUILD)/quiz $(BUILD)/demo $(BUILD)/load $(BUILD)/attack $(BUILD)/prefork  ## is everything in lessons.md true?
+check-lessons: all $(BUILD)/check_lessons $(BUILD)/quiz $(BUILD)/demo $(BUILD)/load $(BUILD)/attack $(BUILD)/prefork $(BUILD)/tests/wrong_code  ## is everything in lessons.md true?
+	@$(BUILD)/tests/wrong_code --minimal
 	$(BUILD)/check_lessons $(if $(LESSON),-l $(LESSON))
+	@tests/lessons/prove_checker.sh $(BUILD)
 	@tests/lessons/check_words.sh $(BUILD) '$(MARKDOWNLINT)'
 
 quiz: $(BUILD)/quiz  ## the questions of lessons.md: make quiz LESSON=3, make quiz ANSWERS=file

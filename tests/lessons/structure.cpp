@@ -1,16 +1,18 @@
 #include "tests/lessons/structure.hpp"
 
 #include <algorithm>
-#include <filesystem>
+#include <iterator>
+#include <map>
 #include <regex>
-#include <set>
 #include <sstream>
 
 namespace {
 
-namespace files = std::filesystem;
+// -- a lesson's parts --
 
-// -- a lesson --
+bool is_in(const Lesson& lesson, std::size_t line) {
+  return lesson.begin <= line && line < lesson.end;
+}
 
 std::size_t count_starting(const Document& document, const Lesson& lesson,
                            const std::string& beginning) {
@@ -18,6 +20,16 @@ std::size_t count_starting(const Document& document, const Lesson& lesson,
   for (std::size_t i = lesson.begin; i < lesson.end; ++i)
     count += !document.is_code[i] && document.lines[i].starts_with(beginning);
   return count;
+}
+
+// The first fence of one of these languages from `begin` on; nullptr if there is none before `end`.
+const Fence* find_fence(const Document& document, std::size_t begin, std::size_t end,
+                        std::initializer_list<const char*> languages) {
+  for (const Fence& fence : document.fences)
+    if (fence.begin >= begin && fence.begin < end &&
+        std::find(languages.begin(), languages.end(), fence.language) != languages.end())
+      return &fence;
+  return nullptr;
 }
 
 std::string paragraph_at(const Document& document, std::size_t i) {
@@ -28,16 +40,15 @@ std::string paragraph_at(const Document& document, std::size_t i) {
 }
 
 // Sentences end with a mark, then a gap. (Numbers and file names have no gap behind their dots.)
-std::size_t count_sentences(const std::string& text) {
-  static const std::regex end("[.!?][`*)\"]* ");
-  return static_cast<std::size_t>(
-      std::distance(std::sregex_iterator(text.begin(), text.end(), end), std::sregex_iterator()));
+std::vector<std::string> sentences_of(const std::string& text) {
+  static const std::regex end("[.!?:][`*)\"]* ");
+  return {std::sregex_token_iterator(text.begin(), text.end(), end, -1), {}};
 }
 
 void check_recap(const Document& document, const Lesson& lesson, Report& report) {
   for (std::size_t i = lesson.begin; i < lesson.end; ++i) {
     if (!document.lines[i].starts_with("**Recap.** ")) continue;
-    const std::size_t sentences = count_sentences(paragraph_at(document, i).substr(11));
+    const std::size_t sentences = sentences_of(paragraph_at(document, i).substr(11)).size();
     if (sentences != 4)
       report.add(i, "a recap has four sentences, this one " + std::to_string(sentences));
     return;
@@ -47,30 +58,43 @@ void check_recap(const Document& document, const Lesson& lesson, Report& report)
 
 void check_recall(const Document& document, const Lesson& lesson, Report& report) {
   for (std::size_t i = lesson.begin; i < lesson.end; ++i) {
-    if (document.lines[i] != "### Recall before you leave" &&
-        !document.lines[i].starts_with("**Recall before you leave.**"))
-      continue;
+    if (!document.lines[i].starts_with("**Recall before you leave.**")) continue;
     std::size_t questions = 0;
     std::size_t answers = 0;
-    for (++i; i < lesson.end && !document.lines[i].starts_with("**Recap"); ++i) {
-      static const std::regex question("^[0-9]\\. .*");
-      questions += std::regex_match(document.lines[i], question);
-      answers += document.lines[i].starts_with("<details>");
+    bool is_folded = false;
+    for (++i; i < lesson.end && !document.lines[i].starts_with("**Exercise"); ++i) {
+      static const std::regex item("^[0-9]\\. .*");
+      if (document.lines[i] == "<details><summary>Model answers</summary>") is_folded = true;
+      if (document.lines[i] == "</details>") is_folded = false;
+      (is_folded ? answers : questions) += std::regex_match(document.lines[i], item);
     }
-    if (questions < 6) report.add(lesson.begin, "recall needs three questions and three answers");
-    if (answers == 0) report.add(lesson.begin, "the answers of recall are not folded");
+    if (questions != 3 || answers != 3)
+      report.add(lesson.begin, "recall has three questions and three folded answers, not " +
+                                   std::to_string(questions) + " and " + std::to_string(answers));
     return;
   }
   report.add(lesson.begin, "there is no recall");
 }
 
-bool has_console(const Document& document, const Lesson& lesson) {
-  return std::any_of(document.fences.begin(), document.fences.end(), [&](const Fence& fence) {
-    return fence.language == "console" && lesson.begin <= fence.begin && fence.begin < lesson.end;
-  });
+// A guess is worth making if the next thing to be seen is a command that settles it.
+void check_predictions(const Document& document, const Lesson& lesson, Report& report) {
+  for (std::size_t i = lesson.begin; i < lesson.end; ++i) {
+    if (!document.lines[i].starts_with("**Predict.** ")) continue;
+    const Fence* next =
+        find_fence(document, i, lesson.end, {"console", "cpp", "text", "mermaid", "make"});
+    if (next == nullptr || next->language != "console")
+      report.add(i, "what is to be predicted is not answered by the next command");
+  }
 }
 
-void check_questions(const Lesson& lesson, const std::vector<Question>& questions, Report& report) {
+void check_pictures(const Document& document, const Lesson& lesson, Report& report) {
+  if (find_fence(document, lesson.begin, lesson.end, {"text", "mermaid"}) == nullptr &&
+      count_starting(document, lesson, "![") == 0)
+    report.add(lesson.begin, "there is no picture");
+}
+
+void check_questions(const Document& document, const Lesson& lesson,
+                     const std::vector<Question>& questions, Report& report) {
   int number = 0;
   int closed = 0;
   for (const Question& question : questions) {
@@ -80,99 +104,111 @@ void check_questions(const Lesson& lesson, const std::vector<Question>& question
     const std::string id = std::to_string(lesson.number) + "." + std::to_string(number);
     if (question.id != id)
       report.add(question.line, "question " + question.id + " should be number " + id);
-    if (question.line < lesson.begin || question.line >= lesson.end)
+    if (!is_in(lesson, question.line))
       report.add(question.line, "question " + question.id + " is in another lesson");
   }
   if (closed < 3) report.add(lesson.begin, "a lesson has three questions or more");
+  if (number == closed && count_starting(document, lesson, "<!-- no order: ") == 0)
+    report.add(lesson.begin,
+               "no steps to put in order; if there are none, say <!-- no order: why -->");
 }
 
-// -- references --
-
-// Text without what stands in backquotes, where brackets are code.
-std::string without_code(const std::string& line) {
-  static const std::regex code("`[^`]*`");
-  return std::regex_replace(line, code, "`");
+void check_lesson(const Document& document, const Lesson& lesson,
+                  const std::vector<Question>& questions, Report& report) {
+  for (const char* part : {"**Crux.** ", "**Exercise.** ", "*Altitude: surface*",
+                           "*Altitude: middle*", "*Altitude: summit*", "**Predict.** "})
+    if (count_starting(document, lesson, part) == 0)
+      report.add(lesson.begin, std::string("there is no '") + part + "'");
+  if (find_fence(document, lesson.begin, lesson.end, {"console"}) == nullptr)
+    report.add(lesson.begin, "there is no command to run");
+  check_questions(document, lesson, questions, report);
+  check_predictions(document, lesson, report);
+  check_recall(document, lesson, report);
+  check_recap(document, lesson, report);
+  if (lesson.number == 0) return;  // it is about this page, not about the code
+  check_pictures(document, lesson, report);
+  if (find_fence(document, lesson.begin, lesson.end, {"cpp"}) == nullptr)
+    report.add(lesson.begin, "there is no excerpt of the code");
 }
 
-bool is_web_address(const std::string& target) {
-  return target.starts_with("https://") || target.starts_with("http://");
+// -- misbeliefs --
+
+// From the heading above a line to the next one.
+Lesson section_at(const Document& document, std::size_t line) {
+  Lesson section{0, "", 0, document.lines.size()};
+  for (const Heading& heading : document.headings) {
+    if (heading.line <= line) section.begin = heading.line;
+    if (heading.line > line) section.end = std::min(section.end, heading.line);
+  }
+  return section;
 }
 
-void check_target(const Document& document, std::size_t i, const std::string& target,
-                  Report& report) {
-  if (is_web_address(target)) return;
-  const std::size_t hash = std::min(target.find('#'), target.size());
-  const std::string file = target.substr(0, hash);
-  if (!file.empty() && !files::exists(file)) return report.add(i, "there is no file " + file);
-  if (!file.empty() || hash == target.size()) return;
-  const std::string anchor = target.substr(hash + 1);
-  if (std::find(document.anchors.begin(), document.anchors.end(), anchor) == document.anchors.end())
-    report.add(i, "there is no place #" + anchor);
-}
-
-void check_links(const Document& document, Report& report) {
-  static const std::regex link("\\]\\(([^) ]+)[^)]*\\)");
-  static const std::regex source("(src|srcset)=\"([^\"]+)\"");
+// What many believe is named, and settled by a command's output or by a kept measurement.
+void check_misbeliefs(const Document& document, Report& report) {
+  std::map<std::string, bool> is_named{
+      {"10,000 threads take 10 GB", false}, {"epoll is O(1)", false},
+      {"non-blocking is faster", false},    {"await makes it parallel", false},
+      {"one `recv` is one message", false}, {"`send` succeeded, so the peer has it", false},
+  };
   for (std::size_t i = 0; i < document.lines.size(); ++i) {
-    if (document.is_code[i]) continue;
-    const std::string line = without_code(document.lines[i]);
-    const std::sregex_iterator end;
-    for (std::sregex_iterator match(line.begin(), line.end(), link); match != end; ++match)
-      check_target(document, i, (*match)[1], report);
-    for (std::sregex_iterator match(line.begin(), line.end(), source); match != end; ++match)
-      check_target(document, i, (*match)[2], report);
+    const std::string& line = document.lines[i];
+    if (!line.starts_with("Misbelief: ")) continue;
+    for (auto& [belief, named] : is_named) named = named || line.find(belief) != line.npos;
+    const Lesson section = section_at(document, i);
+    bool is_measured = find_fence(document, section.begin, section.end, {"console"}) != nullptr;
+    for (std::size_t at = section.begin; at < section.end; ++at)
+      is_measured = is_measured || document.lines[at].find("<!-- number: ") != line.npos;
+    if (!is_measured) report.add(i, "a misbelief that no measurement settles");
   }
+  for (const auto& [belief, named] : is_named)
+    if (!named) report.add(0, "the misbelief '" + belief + "' is not named");
 }
 
-// Every "lessons.md#PLACE" that sources and scripts of this project name.
-void check_anchors_from_code(const Document& document, Report& report) {
-  static const std::regex anchor("lessons\\.md#([A-Za-z0-9_-]+)");
-  const std::set<std::string> known(document.anchors.begin(), document.anchors.end());
-  std::set<std::string> missing;
-  for (const std::string folder : {"common", "blocking", "select_poll", "nonblocking", "tests"}) {
-    for (auto i = files::recursive_directory_iterator(folder);
-         i != files::recursive_directory_iterator(); ++i) {
-      if (i->path().filename() == "node_modules" || i->path().filename() == "corpus") {
-        i.disable_recursion_pending();
-        continue;
+// -- words --
+
+std::string without_markup(const std::string& line) {
+  static const std::regex markup("<!--.*?-->|<[^>]*>|\\]\\([^)]*\\)");
+  return std::regex_replace(line, markup, " ");
+}
+
+std::size_t count_words_of(const std::string& line) {
+  std::istringstream words(without_markup(line));
+  std::size_t count = 0;
+  for (std::string word; words >> word;)
+    count += std::any_of(word.begin(), word.end(),
+                         [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; });
+  return count;
+}
+
+bool asks(const std::string& line) {
+  static const std::regex choice("^- [A-Z]\\. .*");
+  return line.starts_with("**Quiz ") || line.starts_with("**Order ") ||
+         std::regex_match(line, choice);
+}
+
+// "About 8,000 to 12,000 words of text."
+void check_length(const Document& document, Report& report) {
+  std::size_t text = 0;
+  for (const Lesson& lesson : document.lessons) text += count_words(document, lesson).text;
+  if (text < 8'000 || text > 12'000)
+    report.add(0,
+               "the lessons have " + std::to_string(text) + " words of text, not 8,000 to 12,000");
+}
+
+// None repeated: a sentence of eight words or more stands in one place only.
+void check_repetition(const Document& document, Report& report) {
+  std::map<std::string, std::size_t> first_place;
+  for (const Lesson& lesson : document.lessons) {
+    for (std::size_t i = lesson.begin; i < lesson.end; ++i) {
+      if (document.is_code[i]) continue;
+      for (const std::string& sentence : sentences_of(without_markup(document.lines[i]) + " ")) {
+        if (count_words_of(sentence) < 8) continue;
+        const auto [place, is_new] = first_place.emplace(sentence, i);
+        if (!is_new)
+          report.add(
+              i, "line " + std::to_string(place->second + 1) + " says this already: " + sentence);
       }
-      const std::string kind = i->path().extension().string();
-      if (!i->is_regular_file() || (kind != ".cpp" && kind != ".hpp" && kind != ".sh")) continue;
-      if (i->path().parent_path() == "tests/lessons") continue;
-      for (const std::string& line : read_lines(i->path().string()))
-        for (std::sregex_iterator match(line.begin(), line.end(), anchor), end; match != end;
-             ++match)
-          if (!known.contains((*match)[1]))
-            missing.insert(i->path().string() + " points to #" + (*match)[1].str());
     }
-  }
-  for (const std::string& one : missing) report.add(0, one + ", and there is no such place");
-}
-
-std::string whole_text(const Document& document) {
-  std::string text;
-  for (const std::string& line : document.lines) text += line + "\n";
-  return text;
-}
-
-// The servers are those that the Makefile lists.
-void check_servers(const std::string& text, Report& report) {
-  for (const std::string& line : read_lines("Makefile")) {
-    if (!line.starts_with("SERVERS ") && !line.starts_with("SERVERS=")) continue;
-    std::istringstream names(line.substr(line.find('=') + 1));
-    for (std::string name; names >> name;)
-      if (text.find("build/" + name) == text.npos)
-        report.add(0, "the server " + name + " is never run");
-  }
-}
-
-void check_exercises(const std::string& text, Report& report) {
-  for (const std::string model : {"blocking", "select_poll", "nonblocking"}) {
-    const files::path folder = files::path(model) / "exercises";
-    if (!files::is_directory(folder)) continue;
-    for (const auto& entry : files::directory_iterator(folder))
-      if (entry.is_directory() && text.find("`" + entry.path().string() + "`") == text.npos)
-        report.add(0, "the exercise " + entry.path().string() + " is not mentioned");
   }
 }
 
@@ -180,39 +216,26 @@ void check_exercises(const std::string& text, Report& report) {
 
 void check_lessons(const Document& document, const std::vector<Question>& questions,
                    Report& report) {
-  for (const Lesson& lesson : document.lessons) {
-    for (const char* part : {"**Crux.** ", "**Exercise.** ", "*Altitude: surface",
-                             "*Altitude: middle", "*Altitude: summit", "**Predict.** "})
-      if (count_starting(document, lesson, part) == 0)
-        report.add(lesson.begin, std::string("there is no '") + part + "'");
-    if (!has_console(document, lesson)) report.add(lesson.begin, "there is no command to run");
-    check_questions(lesson, questions, report);
-    check_recall(document, lesson, report);
-    check_recap(document, lesson, report);
-  }
+  for (const Lesson& lesson : document.lessons) check_lesson(document, lesson, questions, report);
   for (std::size_t i = 0; i < document.lessons.size(); ++i)
     if (document.lessons[i].number != static_cast<int>(i))
       report.add(document.lessons[i].begin, "lessons are not numbered from 0 on");
   if (document.lessons.size() != 11) report.add(0, "there should be lessons 0 to 10");
+  check_misbeliefs(document, report);
+  check_length(document, report);
+  check_repetition(document, report);
 }
 
-void check_references(const Document& document, Report& report) {
-  const std::string text = whole_text(document);
-  check_links(document, report);
-  check_anchors_from_code(document, report);
-  check_servers(text, report);
-  check_exercises(text, report);
-}
-
-std::size_t count_words(const Document& document, const Lesson& lesson) {
-  static const std::regex markup("<!--.*?-->|<[^>]*>|\\]\\([^)]*\\)");
-  std::size_t count = 0;
+Words count_words(const Document& document, const Lesson& lesson) {
+  Words words;
+  bool is_folded = false;
   for (std::size_t i = lesson.begin; i < lesson.end; ++i) {
+    const std::string& line = document.lines[i];
     if (document.is_code[i]) continue;
-    std::istringstream words(std::regex_replace(document.lines[i], markup, " "));
-    for (std::string word; words >> word;)
-      count += std::any_of(word.begin(), word.end(),
-                           [](char c) { return std::isalnum(static_cast<unsigned char>(c)); });
+    if (line.starts_with("<details>")) is_folded = true;
+    const std::size_t count = count_words_of(line);
+    (is_folded ? words.folded : asks(line) ? words.questions : words.text) += count;
+    if (line == "</details>") is_folded = false;
   }
-  return count;
+  return words;
 }

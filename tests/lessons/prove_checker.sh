@@ -1,0 +1,51 @@
+#!/bin/sh
+# prove_checker.sh — the checker is checked: it must see each of these changes to lessons.md.
+# Usage: tests/lessons/prove_checker.sh BUILD
+# shellcheck disable=SC2016 # the backquotes are Markdown
+set -eu
+build=$1
+seen=0
+changed=$(mktemp "${TMPDIR:-/tmp}/two-ways-lessons.XXXXXX") || exit 1
+trap 'rm -f "$changed"' EXIT
+
+# What sed does to the text, and the words that the checker must find for it.
+must_see() {
+  sed -e "$1" lessons.md >"$changed"
+  if cmp -s lessons.md "$changed"; then
+    echo "prove_checker: '$1' changes nothing" >&2
+    exit 1
+  fi
+  if ! "$build/check_lessons" -n -f "$changed" | grep -qF -- "$2"; then
+    echo "prove_checker: after '$1' the checker does not say '$2'" >&2
+    exit 1
+  fi
+  seen=$((seen + 1))
+}
+
+must_see 's/^\*\*Crux\.\*\* A non-blocking/A non-blocking/' "lesson 3: there is no '**Crux.** '"
+must_see '/^## 6\./,/^## 7\./s/^\*Altitude: summit\*$//' "lesson 6: there is no '*Altitude: summit"
+must_see '/^## 8\./,/^## 9\./s/^```console$/```sh/' 'lesson 8: there is no command to run'
+must_see '/^## 1\./,/^## 2\./s/^```console$/```text/' 'not answered by the next command'
+must_see '/^## 10\./,$s/^```text$/```sh/' 'lesson 10: there is no picture'
+must_see 's/^\*\*Quiz 5\.2\.\*\*/**Quiz 5.7.**/' 'question 5.7 should be number 5.2'
+must_see 's/^- B: \*\*Right\.\*\* It is off the run queue/- B: **No.** It is/; s/^- False: \*\*Right\.\*\* It is off/- False: **No.** It is off/' 'needs exactly one right answer'
+must_see 's/^- A: \*\*No\.\*\* That is level-triggered\.$/- A: **No.** No./' 'does not say why for A'
+must_see 's/^<details><summary>Answer<\/summary>$/Answer/' 'has no folded answer'
+must_see 's/^\*\*B, D, C, A\.\*\*/**A, B, C, D.**/' 'shows its choices in the right order already'
+must_see 's/^<!-- no order: a comparison has none -->$//' 'lesson 7: no steps to put in order'
+must_see 's/^3\. When would you choose threads today?$//' 'recall has three questions'
+must_see 's/^\*\*Recap\.\*\* A request is mostly waiting\. /**Recap.** /' 'a recap has four sentences, this one 3'
+must_see 's/^Misbelief: \*"await makes it parallel/Belief: *"await makes it parallel/' "'await makes it parallel' is not named"
+must_see 's/std::optional<Wait> Conversation::linger() {" -->/std::optional<Wait> Conversation::dawdle() {" -->/' 'an excerpt needs one'
+must_see 's/^  acceptor_\.close();$/  acceptor_.close_it();/' 'out of date'
+must_see 's/<!-- end -->/0<!-- end -->/' 'out of date'
+must_see 's/(#out-of-descriptors)/(#out-of-everything)/' 'there is no place #out-of-everything'
+must_see 's/(figures\/idle\.svg)/(figures\/idol.svg)/' 'there is no file figures/idol.svg'
+must_see 's/^<!-- excerpt: tests\/lessons\/wrong\/accept_spins.*$//' 'accept_spins.cpp is quoted nowhere'
+must_see 's/^\[`common\/wait\.hpp`, line [0-9]*\].*$//' 'this code is no excerpt'
+must_see 's/^### offload$/### onload/' 'the exercise offload has no brief'
+must_see 's/^\*\*Time\.\*\* About 2 hours\.$//' "the brief of short_writes has no '**Time.** '"
+must_see 's/build\/poll_loop/build\/pole_loop/g' 'the server poll_loop is never run'
+must_see 's/^This is a good design\.$/Both work, because the server keeps what it has received until a whole request is there./' 'says this already'
+must_see '/^## 9\./,/^## 10\./{/^[A-Z][a-z ]* /d;}; /^## [3-7]\./,/^## 8\./{/^[A-Z][a-z]* /d;}' 'words of text, not 8,000 to 12,000'
+echo "the checker sees all of $seen changes that it must see"
