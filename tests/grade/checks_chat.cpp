@@ -1,11 +1,15 @@
-// A room that speaks lines.
+// A room that speaks lines, in all three models.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <map>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -15,6 +19,8 @@
 #include "tests/grade/grade_checks.hpp"
 
 namespace {
+
+constexpr Models rooms = thread_per_connection | poll_loop | event_loop;
 
 using std::chrono::milliseconds;
 
@@ -86,6 +92,16 @@ class Member {
     context_->expect(!was_silence_, "member " + name() + " is still in the room");
   }
 
+  // Until the room has read all that was said.
+  void wait_until_read() {
+    context_->eventually(
+        [this] {
+          const auto look = server_side_of(socket_.fd());
+          return look && look->unread == 0;
+        },
+        [] { return std::string("the room does not read what was sent"); });
+  }
+
   void reset() {
     const linger at_once{1, 0};
     (void)setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -112,22 +128,110 @@ void introduce(std::vector<Member>& members) {
   }
 }
 
-std::vector<Member> room_of(Context& context, int count, bool small_buffers = false) {
-  Launch launch;
-  launch.small_buffers = small_buffers;
+std::vector<Member> room_of(Context& context, int count, const Launch& launch = {}) {
   context.start(launch);
   std::vector<Member> members;
-  for (int i = 0; i < count; ++i) members.emplace_back(context, small_buffers);
+  for (int i = 0; i < count; ++i) members.emplace_back(context, launch.small_buffers);
   context.wait_until_quiet();  // all have been accepted
   return members;
+}
+
+Launch with_small_buffers(std::vector<std::string> arguments = {}) {
+  Launch launch;
+  launch.arguments = std::move(arguments);
+  launch.small_buffers = true;
+  return launch;
+}
+
+// A line by which its listener knows who speaks, and what should come next.
+std::string talk_line(int speaker, int number) {
+  return std::to_string(speaker) + " " + std::to_string(number) + std::string(50, '.');
+}
+
+std::string whole_talk_of(int speaker, int lines) {
+  std::string all;
+  for (int i = 0; i < lines; ++i) all += talk_line(speaker, i) + "\n";
+  return all;
+}
+
+// `count` lines of 1000 bytes, each begun when `listener` has heard the one before: nobody who
+// listens can fall behind.
+void talk(Member& speaker, Member& listener, int count) {
+  for (int i = 0; i < count; ++i) {
+    const std::string line = std::to_string(i) + std::string(990, 'x');
+    speaker.say(line + "\n");
+    listener.expect_line(line);
+  }
+}
+
+// Each of these lines, in whatever order, and none but `ignored` besides.
+void expect_lines(Context& context, Member& listener, std::multiset<std::string> wanted,
+                  std::string_view ignored = {}) {
+  while (!wanted.empty()) {
+    const auto line = listener.hear();
+    context.expect(line.has_value(), std::to_string(wanted.size()) + " lines never came, '" +
+                                         readable(*wanted.begin()) + "' among them");
+    if (!ignored.empty() && *line == ignored) continue;
+    const auto place = wanted.find(*line);
+    context.expect(place != wanted.end(), "it heard '" + readable(*line) + "'");
+    wanted.erase(place);
+  }
+}
+
+// Lines of many speakers, "SPEAKER NUMBER...", are heard whole and each speaker's in order.
+void expect_talk_of(Context& context, Member& listener, const std::set<int>& speakers, int lines) {
+  std::map<int, int> next;
+  const int all = static_cast<int>(speakers.size()) * lines;
+  for (int i = 0; i < all; ++i) {
+    const auto line = listener.hear();
+    context.expect(line.has_value(), "after " + std::to_string(i) + " lines came no more");
+    const int speaker = std::atoi(line->c_str());
+    const std::string wanted = talk_line(speaker, next[speaker]++);
+    context.expect(speakers.count(speaker) > 0 && *line == wanted,
+                   "it heard '" + readable(*line) + "' instead of '" + wanted + "'");
+  }
+}
+
+// The tester has as many sockets as the room.
+void expect_descriptors_for(std::size_t members) {
+  if (descriptor_limit() < members + 100) throw Skipped{"too few descriptors allowed (ulimit -n)"};
+}
+
+// CPU time of a wake-up that brings one byte of a line, in nanoseconds: the least of three rounds.
+double cost_of_a_byte(Context& context, Member& speaker, Member& listener) {
+  constexpr int bytes = 100;
+  double least = 1e18;
+  for (int round = 0; round < 3; ++round) {
+    context.wait_until_quiet();
+    const std::uint64_t before = context.cpu_nanoseconds();
+    for (int i = 0; i < bytes; ++i) {
+      speaker.say(".");
+      speaker.wait_until_read();
+    }
+    context.wait_until_quiet();  // the kernel settles a thread's account when it goes to sleep
+    least = std::min(least, static_cast<double>(context.cpu_nanoseconds() - before) / bytes);
+    speaker.say("\n");
+    listener.expect_line(std::string(bytes, '.'));
+  }
+  return least;
+}
+
+void expect_nothing_left(Context& context, std::size_t descriptors, std::size_t threads) {
+  context.eventually(
+      [&] { return context.descriptors() <= descriptors && context.threads() <= threads; },
+      [&] {
+        return "it had " + std::to_string(descriptors) + " descriptors and " +
+               std::to_string(threads) + " threads, and has " +
+               std::to_string(context.descriptors()) + " and " + std::to_string(context.threads());
+      });
 }
 
 const Check checks[] = {
     {.id = "K01",
      .title = "what one says, the others hear, and the room closes on SIGTERM",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "which sockets does a line go to?",
-     .lesson = lesson::asking,
+     .lesson = lesson::writing,
      .run =
          [](Context& context) {
            context.scene("Three members entered, and the first said 'hello'.",
@@ -141,9 +245,9 @@ const Check checks[] = {
 
     {.id = "K02",
      .title = "nobody hears himself",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "who said it?",
-     .lesson = lesson::asking,
+     .lesson = lesson::writing,
      .run =
          [](Context& context) {
            context.scene("One said 'mine', the other then 'yours'.",
@@ -157,7 +261,7 @@ const Check checks[] = {
 
     {.id = "K03",
      .title = "two lines that come in pieces are not mixed",
-     .models = poll_loop,
+     .models = rooms,
      .needs = need_sockets,
      .hint = "does one recv() bring one line?",
      .lesson = lesson::reading,
@@ -166,20 +270,12 @@ const Check checks[] = {
            context.scene("Two members sent halves of a line in turn, the second ended first.",
                          "the third hears two whole lines.");
            std::vector<Member> members = room_of(context, 3);
-           const auto until_read = [&context](const Member& member) {
-             context.eventually(
-                 [&] {
-                   const auto look = server_side_of(member.socket());
-                   return look && look->unread == 0;
-                 },
-                 [] { return std::string("the room does not read what was sent"); });
-           };
            members[0].say("one ");
-           until_read(members[0]);
+           members[0].wait_until_read();
            members[1].say("two ");
-           until_read(members[1]);
+           members[1].wait_until_read();
            members[0].say("begins ");
-           until_read(members[0]);
+           members[0].wait_until_read();
            members[1].say("ends\n");
            members[2].expect_line("two ends");
            members[0].say("and ends\n");
@@ -188,7 +284,7 @@ const Check checks[] = {
 
     {.id = "K04",
      .title = "many lines in one piece are many lines",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "what is behind the first line feed?",
      .lesson = lesson::reading,
      .run =
@@ -205,7 +301,7 @@ const Check checks[] = {
 
     {.id = "K05",
      .title = "three speak at once: every line whole, each one's in order",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "may a line be cut in two by another one?",
      .lesson = lesson::writing,
      .run =
@@ -215,30 +311,15 @@ const Check checks[] = {
            std::vector<Member> members = room_of(context, 4);
            introduce(members);
            context.server().stop_running();
-           for (int speaker = 0; speaker < 3; ++speaker) {
-             std::string all;
-             for (int i = 0; i < 100; ++i)
-               all +=
-                   std::to_string(speaker) + " " + std::to_string(i) + std::string(50, '.') + "\n";
-             members[static_cast<std::size_t>(speaker)].say(all);
-           }
+           for (int speaker = 0; speaker < 3; ++speaker)
+             members[static_cast<std::size_t>(speaker)].say(whole_talk_of(speaker, 100));
            context.server().run_on();
-           int next[3] = {};
-           for (int i = 0; i < 300; ++i) {
-             const auto line = members[3].hear();
-             context.expect(line.has_value(), "after " + std::to_string(i) + " lines came no more");
-             const bool names_speaker = line->size() > 2 && (*line)[0] >= '0' && (*line)[0] <= '2';
-             const int speaker = names_speaker ? (*line)[0] - '0' : 0;
-             const std::string wanted = std::to_string(speaker) + " " +
-                                        std::to_string(next[speaker]++) + std::string(50, '.');
-             context.expect(*line == wanted,
-                            "it heard '" + readable(*line) + "' instead of '" + wanted + "'");
-           }
+           expect_talk_of(context, members[3], {0, 1, 2}, 100);
          }},
 
     {.id = "K06",
      .title = "half a line of one who leaves is not said",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "when is a line a line?",
      .lesson = lesson::leaving,
      .run =
@@ -258,7 +339,7 @@ const Check checks[] = {
 
     {.id = "K07",
      .title = "who does not listen holds up nobody",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "what does send() do on a socket whose buffers are full?",
      .lesson = lesson::writing,
      .run =
@@ -267,18 +348,13 @@ const Check checks[] = {
                "With small buffers, one member never read while two others talked for "
                "600 lines of 1000 bytes.",
                "each of the two hears every line of the other.");
-           std::vector<Member> members = room_of(context, 3, true);
-           for (int i = 0; i < 600; ++i) {
-             const std::string line =
-                 std::to_string(i) + std::string(990, 'x');  // no more than a socket takes at once
-             members[1].say(line + "\n");
-             members[2].expect_line(line);
-           }
+           std::vector<Member> members = room_of(context, 3, with_small_buffers());
+           talk(members[1], members[2], 600);
          }},
 
     {.id = "K08",
      .title = "who does not listen costs no memory without bound, and is let go",
-     .models = poll_loop,
+     .models = rooms,
      .needs = need_proc,
      .hint = "how much may wait for one member, and what happens to the one for whom more waits?",
      .lesson = lesson::writing,
@@ -286,13 +362,9 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("With small buffers, one member never read while 8 MB of lines were said.",
                          "the room grows by 1 MiB at most, and the silent one is out.");
-           std::vector<Member> members = room_of(context, 3, true);
+           std::vector<Member> members = room_of(context, 3, with_small_buffers());
            const std::size_t before = context.memory().resident_kib;
-           for (int i = 0; i < 8000; ++i) {
-             const std::string line = std::to_string(i) + std::string(990, 'x');
-             members[1].say(line + "\n");
-             members[2].expect_line(line);
-           }
+           talk(members[1], members[2], 8000);
            const std::size_t after = context.memory().resident_kib;
            context.expect(after <= before + 1024,
                           "it grew by " + std::to_string(after - before) + " KiB");
@@ -301,7 +373,7 @@ const Check checks[] = {
 
     {.id = "K09",
      .title = "who listens late hears everything",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "what does send() return when it takes only a part, and who sends the rest?",
      .lesson = lesson::writing,
      .run =
@@ -310,7 +382,7 @@ const Check checks[] = {
                "With small buffers, 40 lines of 1000 bytes were said before the other "
                "member began to read.",
                "it hears all 40, whole and in order.");
-           std::vector<Member> members = room_of(context, 2, true);
+           std::vector<Member> members = room_of(context, 2, with_small_buffers());
            const auto line = [](int i) { return std::to_string(i) + std::string(997, 'y'); };
            for (int i = 0; i < 40; ++i) members[0].say(line(i) + "\n");
            context.wait_until_quiet();
@@ -319,7 +391,7 @@ const Check checks[] = {
 
     {.id = "K10",
      .title = "a line without end: its speaker leaves, and it costs no memory",
-     .models = poll_loop,
+     .models = rooms,
      .needs = need_proc,
      .hint = "how long may a line become before you stop collecting it?",
      .lesson = lesson::reading,
@@ -342,7 +414,7 @@ const Check checks[] = {
 
     {.id = "K11",
      .title = "a line of exactly 1024 bytes is heard, one more is not",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "does the line feed count?",
      .lesson = lesson::reading,
      .run =
@@ -363,9 +435,9 @@ const Check checks[] = {
 
     {.id = "K12",
      .title = "those who leave in every way leave nothing behind",
-     .models = poll_loop,
+     .models = rooms,
      .needs = need_proc,
-     .hint = "what does poll(2) report for a socket that has been reset?",
+     .hint = "what does recv() say of a socket that has been reset, and who calls it?",
      .lesson = lesson::leaving,
      .run =
          [](Context& context) {
@@ -395,17 +467,17 @@ const Check checks[] = {
 
     {.id = "K13",
      .title = "a silent room sleeps, also when somebody does not listen",
-     .models = poll_loop,
+     .models = rooms,
      .needs = need_proc,
-     .hint = "for whom do you ask about room to write?",
-     .lesson = lesson::asking,
+     .hint = "for whom do you wait until there is room to write?",
+     .lesson = lesson::writing,
      .run =
          [](Context& context) {
            context.scene(
                "With small buffers, 40 members were silent, and for one some lines wait "
                "that it does not read.",
                "the room sleeps.");
-           std::vector<Member> members = room_of(context, 40, true);
+           std::vector<Member> members = room_of(context, 40, with_small_buffers());
            std::thread listeners([&members] {
              for (std::size_t i = 2; i < members.size(); ++i)
                for (int line = 0; line < 30; ++line)
@@ -419,8 +491,8 @@ const Check checks[] = {
 
     {.id = "K14",
      .title = "a signal is no reason to stop talking",
-     .models = poll_loop,
-     .hint = "what does poll(2) return when a signal comes, and what is in the array then?",
+     .models = rooms,
+     .hint = "what does a call that waits return when a signal comes, and what has it filled in?",
      .lesson = lesson::signals,
      .run =
          [](Context& context) {
@@ -436,7 +508,7 @@ const Check checks[] = {
 
     {.id = "K15",
      .title = "who takes nothing for -t seconds is let go, who has nothing to take is not",
-     .models = poll_loop,
+     .models = rooms,
      .hint = "since when has nothing moved for this member?",
      .lesson = lesson::time_limits,
      .run =
@@ -445,18 +517,8 @@ const Check checks[] = {
                "With -t 0.5 and small buffers, 30 lines were said to one member who "
                "does not read and one who does; then everybody was silent.",
                "the first is let go, the others stay.");
-           Launch launch;
-           launch.small_buffers = true;
-           launch.arguments = {"-t", "0.5"};
-           context.start(launch);
-           std::vector<Member> members;
-           for (int i = 0; i < 3; ++i) members.emplace_back(context, true);
-           context.wait_until_quiet();
-           const std::string line(1000, 'w');
-           for (int i = 0; i < 30; ++i) {
-             members[1].say(line + "\n");
-             members[2].expect_line(line);
-           }
+           std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "0.5"}));
+           talk(members[1], members[2], 30);
            context.eventually(
                [&] {
                  char byte = 0;
@@ -471,10 +533,10 @@ const Check checks[] = {
 
     {.id = "K16",
      .title = "one thread serves the room",
-     .models = poll_loop,
+     .models = rooms,
      .needs = need_proc,
-     .hint = "what does poll(2) give you that a thread for each member would, too?",
-     .lesson = lesson::asking,
+     .hint = "what does one call that waits for all give you that a thread for each would, too?",
+     .lesson = lesson::being_told,
      .run =
          [](Context& context) {
            context.scene("Ten members talked.", "there is one thread.");
@@ -482,6 +544,327 @@ const Check checks[] = {
            introduce(members);
            context.expect(context.threads() == 1,
                           "there are " + std::to_string(context.threads()) + " threads");
+         }},
+
+    {.id = "K17",
+     .title = "what has been said before SIGTERM is still heard",
+     .models = rooms,
+     .hint = "who sends what waits for a member when the room closes?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With small buffers, 40 lines of 1000 bytes were said; then came SIGTERM, and only "
+               "then the two others began to read.",
+               "each hears all 40 and then the end; the room ends with status 0.");
+           std::vector<Member> members = room_of(context, 3, with_small_buffers());
+           const auto line = [](int i) { return std::to_string(i) + std::string(997, 'y'); };
+           for (int i = 0; i < 40; ++i) members[0].say(line(i) + "\n");
+           context.wait_until_quiet();
+           context.server().signal(SIGTERM);
+           for (std::size_t listener : {1U, 2U}) {
+             for (int i = 0; i < 40; ++i) members[listener].expect_line(line(i));
+             members[listener].expect_end();
+           }
+           const auto status = context.server().wait_for_end(context.patience());
+           context.expect(status == 0, "all was heard, but then " + context.describe_server());
+         }},
+
+    {.id = "K18",
+     .title = "while one does not listen, others come, talk and go",
+     .models = rooms,
+     .hint = "what is locked, or held up, while send() waits for a slow member?",
+     .lesson = lesson::writing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With small buffers, 25 lines of 1000 bytes waited for a member who did not read. "
+               "Five guests came one after the other, said a line, heard one, and left.",
+               "guests and members hear each other at once; who did not read hears everything "
+               "when it does.");
+           std::vector<Member> members = room_of(context, 3, with_small_buffers());
+           talk(members[1], members[2], 25);
+           for (int i = 0; i < 5; ++i) {
+             Member guest(context, true);
+             context.wait_until_quiet();
+             guest.say("guest\n");
+             members[1].expect_line("guest");
+             members[2].expect_line("guest");
+             members[1].say("welcome\n");
+             guest.expect_line("welcome");
+             members[2].expect_line("welcome");
+           }
+           for (int i = 0; i < 25; ++i)
+             members[0].expect_line(std::to_string(i) + std::string(990, 'x'));
+           for (int i = 0; i < 5; ++i) {
+             members[0].expect_line("guest");
+             members[0].expect_line("welcome");
+           }
+         }},
+
+    {.id = "K19",
+     .title = "who leaves while lines wait for it leaves nothing behind",
+     .models = rooms,
+     .needs = need_proc,
+     .hint = "who learns that the member has left, and who gives back what was kept for it?",
+     .lesson = lesson::leaving,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With small buffers, twelve guests did not read while 25 lines of 1000 bytes were "
+               "said; then they left, half of them with a reset.",
+               "no thread and no descriptor is left, the others hear each other, the room sleeps.");
+           std::vector<Member> members = room_of(context, 2, with_small_buffers());
+           introduce(members);
+           context.wait_until_quiet();
+           const std::size_t descriptors = context.descriptors();
+           const std::size_t threads = context.threads();
+           {
+             std::vector<Member> guests;
+             for (int i = 0; i < 12; ++i) guests.emplace_back(context, true);
+             context.wait_until_quiet();
+             talk(members[0], members[1], 25);
+             for (std::size_t i = 0; i < guests.size(); i += 2) guests[i].reset();
+           }
+           expect_nothing_left(context, descriptors, threads);
+           introduce(members);
+           context.expect_asleep("with two silent members");
+         }},
+
+    {.id = "K20",
+     .title = "SIGTERM while somebody does not listen: the room closes all the same",
+     .models = rooms,
+     .hint = "who waits for whom when the room closes, and for how long?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 0.4 and small buffers, 25 lines of 1000 bytes waited for a member who did "
+               "not read; then came SIGTERM.",
+               "the room ends with status 0, the latest when that member has taken nothing for "
+               "-t seconds.");
+           std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "0.4"}));
+           talk(members[1], members[2], 25);
+           context.expect_clean_stop();
+         }},
+
+    {.id = "K21",
+     .title = "six speak and listen at the same time",
+     .models = rooms,
+     .hint = "what may two who speak at the same moment change at the same moment?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("While the room was stopped, six members said 100 lines each.",
+                         "each hears 500 whole lines, each speaker's in order.");
+           std::vector<Member> members = room_of(context, 6);
+           introduce(members);
+           context.server().stop_running();
+           for (int i = 0; i < 6; ++i)
+             members[static_cast<std::size_t>(i)].say(whole_talk_of(i, 100));
+           context.server().run_on();
+           for (int listener = 0; listener < 6; ++listener) {
+             std::set<int> speakers{0, 1, 2, 3, 4, 5};
+             speakers.erase(listener);
+             expect_talk_of(context, members[static_cast<std::size_t>(listener)], speakers, 100);
+           }
+         }},
+
+    {.id = "K22",
+     .title = "of a thread that has ended nothing is left",
+     .models = thread_per_connection,
+     .needs = need_proc | need_plain_build,
+     .hint = "what keeps the stack of a thread that has ended, and who gives it back?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           context.scene("150 guests came one after the other and left.",
+                         "as many threads as before, and their stacks have been given back.");
+           std::vector<Member> members = room_of(context, 2);
+           const auto welcome_guests = [&](int count) {
+             for (int i = 0; i < count; ++i) {
+               Member guest(context);
+               guest.say("x\n");
+               members[1].expect_line("x");
+             }
+             context.wait_until_quiet();
+           };
+           const std::size_t threads = context.threads();
+           welcome_guests(30);
+           const std::size_t before = context.memory().virtual_kib;
+           welcome_guests(120);
+           context.eventually([&] { return context.threads() <= threads; },
+                              [&] {
+                                return "it had " + std::to_string(threads) +
+                                       " threads with nobody else in the room, and has " +
+                                       std::to_string(context.threads());
+                              });
+           const std::size_t after = context.memory().virtual_kib;
+           context.expect(after < before + 200 * 1024, "the address space grew from " +
+                                                           std::to_string(before) + " to " +
+                                                           std::to_string(after) + " KiB");
+         }},
+
+    {.id = "K23",
+     .title = "no descriptors left: who is in talks on, others come later",
+     .models = rooms,
+     .needs = need_proc,
+     .hint = "what does accept() say when the process has no descriptor left, and what is left in "
+             "the backlog?",
+     .lesson = lesson::descriptors,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With a limit of 40 descriptors, two members were in the room and 60 more came; "
+               "then those left, and one more came.",
+               "the two hear each other all the time, the room sleeps meanwhile, the last is "
+               "heard.");
+           Launch launch;
+           launch.descriptor_limit = 40;
+           std::vector<Member> members = room_of(context, 2, launch);
+           introduce(members);
+           {
+             std::vector<Member> crowd;
+             for (int i = 0; i < 60; ++i) crowd.emplace_back(context);
+             introduce(members);
+             context.expect_asleep("with no descriptor left");
+             introduce(members);
+           }
+           Member last(context);
+           last.say("last\n");
+           members[0].expect_line("last");
+           members[1].expect_line("last");
+         }},
+
+    {.id = "K24",
+     .title = "a thousand are in the room, and all hear",
+     .models = event_loop,
+     .needs = need_proc,
+     .hint = "what in your program has a size that you chose?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene("A thousand members entered, and one said three lines.",
+                         "each of the others hears all three.");
+           expect_descriptors_for(1000);
+           std::vector<Member> members = room_of(context, 1000);
+           members[0].say("one\ntwo\nthree\n");
+           for (std::size_t i = 1; i < members.size(); ++i)
+             for (const char* line : {"one", "two", "three"}) members[i].expect_line(line);
+         }},
+
+    {.id = "K25",
+     .title = "who is silent costs nothing",
+     .models = event_loop,
+     .needs = need_proc | need_sockets | need_peace,
+     .hint = "what does your loop do for each member on each wake-up?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "One member sent a line byte by byte. I measured the CPU time of a wake-up with 10 "
+               "silent members, and with 900.",
+               "the same, as near as can be measured: nobody hears anything before the line ends.");
+           expect_descriptors_for(900);
+           std::vector<Member> members = room_of(context, 11);
+           const double with_few = cost_of_a_byte(context, members[0], members[1]);
+           while (members.size() < 901) members.emplace_back(context);
+           context.wait_until_quiet();
+           const double with_many = cost_of_a_byte(context, members[0], members[1]);
+           const auto microseconds = [](double cost) {
+             return std::to_string(static_cast<int>(cost / 1000)) + " microseconds";
+           };
+           context.expect(with_many < 2 * with_few + 10'000,
+                          "a wake-up cost " + microseconds(with_few) + " with 10 silent members " +
+                              "and " + microseconds(with_many) + " with 900");
+         }},
+
+    {.id = "K26",
+     .title = "of a hundred, those who do not listen are let go, and nobody else",
+     .models = event_loop,
+     .hint = "for whom exactly do more than 64 KiB wait?",
+     .lesson = lesson::writing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With small buffers, 100 members were in the room and ten of them did not read. "
+               "One said 100 lines of 1000 bytes, and went on after each twenty when all who read "
+               "had heard them.",
+               "the ten are let go; the others hear everything, and each other afterwards.");
+           std::vector<Member> members = room_of(context, 100, with_small_buffers());
+           const auto is_deaf = [](std::size_t i) { return i % 10 == 5; };
+           const auto line = [](int i) { return std::to_string(i) + std::string(990, 'x'); };
+           for (int begin = 0; begin < 100; begin += 20) {
+             std::string lines;
+             for (int i = begin; i < begin + 20; ++i) lines += line(i) + "\n";
+             members[0].say(lines);
+             for (std::size_t listener = 1; listener < members.size(); ++listener)
+               for (int i = begin; i < begin + 20 && !is_deaf(listener); ++i)
+                 members[listener].expect_line(line(i));
+           }
+           for (std::size_t i = 0; i < members.size(); ++i)
+             if (is_deaf(i)) members[i].expect_end();
+           members[1].say("after\n");
+           for (std::size_t i = 0; i < members.size(); ++i)
+             if (i != 1 && !is_deaf(i)) members[i].expect_line("after");
+         }},
+
+    {.id = "K27",
+     .title = "a hundred who come at the same moment are all heard",
+     .models = rooms,
+     .hint = "how many clients may wait when the listener is reported once?",
+     .lesson = lesson::accepting,
+     .run =
+         [](Context& context) {
+           context.scene("While the room was stopped, a hundred came, and each said its name.",
+                         "who was there before hears a hundred names.");
+           std::vector<Member> members = room_of(context, 2);
+           introduce(members);
+           context.server().stop_running();
+           std::multiset<std::string> names;
+           for (int i = 0; i < 100; ++i) {
+             members.emplace_back(context);
+             const std::string name = "I am " + std::to_string(i);
+             members.back().say(name + "\n");
+             names.insert(name);
+           }
+           context.server().run_on();
+           expect_lines(context, members[0], names);
+         }},
+
+    {.id = "K28",
+     .title = "who leaves in the wake-up in which others come and speak takes nobody along",
+     .models = rooms,
+     .hint =
+         "an event of this wake-up is about a member that another event has removed: who looks?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "Ten times I stopped the room; meanwhile one member spoke, ten others spoke and "
+               "reset their connections, and five new ones came and spoke.",
+               "those who stay hear the one member and the five, each time.");
+           std::vector<Member> members = room_of(context, 3);
+           introduce(members);
+           for (int round = 0; round < 10; ++round) {
+             std::vector<Member> leaving;
+             for (int i = 0; i < 10; ++i) leaving.emplace_back(context);
+             context.wait_until_quiet();
+             context.server().stop_running();
+             for (Member& member : leaving) member.say("lost, or not\n");
+             members[0].say("here\n");
+             for (Member& member : leaving) member.reset();
+             std::vector<Member> coming;
+             for (int i = 0; i < 5; ++i) {
+               coming.emplace_back(context);
+               coming.back().say("new " + std::to_string(i) + "\n");
+             }
+             context.server().run_on();
+             const std::multiset<std::string> wanted{"here",  "new 0", "new 1",
+                                                     "new 2", "new 3", "new 4"};
+             expect_lines(context, members[1], wanted, "lost, or not");
+             expect_lines(context, members[2], wanted, "lost, or not");
+           }
          }},
 };
 

@@ -10,6 +10,14 @@ constexpr Point short_writes[] = {
     {"D13", 5},        {"S02", 2, "C01"},
 };
 
+constexpr Point chat_threads[] = {
+    {"K01", 4, ""},    {"K02", 2, "K01"}, {"K03", 6, "K01"}, {"K04", 2, "K01"}, {"K05", 4, "K03"},
+    {"K06", 6, "K01"}, {"K07", 8, "K01"}, {"K08", 6, "K07"}, {"K09", 6, "K07"}, {"K10", 4, "K01"},
+    {"K11", 4, "K01"}, {"K12", 6, "K01"}, {"K13", 4, "K07"}, {"K14", 2, "K01"}, {"K15", 4, "K07"},
+    {"K17", 6, "K09"}, {"K18", 6, "K07"}, {"K19", 4, "K07"}, {"K20", 4, "K07"}, {"K21", 4, "K03"},
+    {"K22", 2, "K12"}, {"K23", 2, "K12"}, {"K27", 4, "K12"},
+};
+
 constexpr Point find_the_bugs[] = {
     {"A00", 4, ""}, {"B02", 3},        {"B04", 3},        {"X01", 9},        {"X02", 9},
     {"X04", 9},     {"X03", 9},        {"C01", 9, "X03"}, {"D13", 9, "X04"}, {"L01", 9, "X04"},
@@ -30,6 +38,15 @@ constexpr Point edge_triggered[] = {
     {"L01", 4},     {"L03", 4, "A01"},  {"S02", 2, "C01"}, {"M04", 2},
 };
 
+constexpr Point chat_events[] = {
+    {"K01", 4, ""},    {"K02", 2, "K01"}, {"K03", 4, "K01"}, {"K04", 2, "K01"}, {"K05", 4, "K01"},
+    {"K06", 4, "K01"}, {"K07", 6, "K01"}, {"K08", 6, "K07"}, {"K09", 6, "K07"}, {"K10", 4, "K01"},
+    {"K11", 4, "K01"}, {"K12", 4, "K01"}, {"K13", 4, "K07"}, {"K14", 2, "K01"}, {"K15", 4, "K07"},
+    {"K16", 2, "K01"}, {"K17", 4, "K09"}, {"K18", 2, "K07"}, {"K19", 2, "K07"}, {"K20", 2, "K07"},
+    {"K23", 2, "K12"}, {"K24", 8, "K01"}, {"K25", 8, "K24"}, {"K26", 4, "K08"}, {"K27", 2, "K12"},
+    {"K28", 4, "K12"},
+};
+
 constexpr Point offload[] = {
     {"A00", 4, ""},    {"A17", 4},         {"B02", 4},        {"C01", 4},
     {"M03", 4},        {"O01", 24},        {"O02", 14},       {"O03", 10, "O02"},
@@ -47,11 +64,15 @@ constexpr Point await_timer[] = {
 constexpr Exercise all[] = {
     {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 11,
      short_writes},
+    {"chat_threads", "blocking/exercises/chat_threads", "chat_threads.cpp", thread_per_connection,
+     10, chat_threads},
     {"find_the_bugs", "select_poll/exercises/find_the_bugs", "find_the_bugs.cpp", poll_loop, 10,
      find_the_bugs},
     {"chat_poll", "select_poll/exercises/chat_poll", "chat_poll.cpp", poll_loop, 16, chat_poll},
     {"edge_triggered", "nonblocking/exercises/edge_triggered", "edge_triggered.cpp", event_loop, 10,
      edge_triggered},
+    {"chat_events", "nonblocking/exercises/chat_events", "chat_events.cpp", event_loop, 12,
+     chat_events},
     {"offload", "nonblocking/exercises/offload", "offload.cpp", event_loop, 20, offload},
     {"await_timer", "nonblocking/exercises/await_timer", "await_timer.cpp", await_loop, 20,
      await_timer},
@@ -68,9 +89,11 @@ constexpr bool each_has_a_hundred() {
   return true;
 }
 static_assert(sum(short_writes) == 100);
+static_assert(sum(chat_threads) == 100);
 static_assert(sum(find_the_bugs) == 100);
 static_assert(sum(chat_poll) == 100);
 static_assert(sum(edge_triggered) == 100);
+static_assert(sum(chat_events) == 100);
 static_assert(sum(offload) == 100);
 static_assert(sum(await_timer) == 100);
 static_assert(each_has_a_hundred());

@@ -19,6 +19,13 @@ file_of_short_writes      = helpers.cpp
 given_for_short_writes    = $(call objects,blocking/exercises/short_writes/server.cpp)
 shown_by_short_writes     =
 
+ALL_EXERCISES            += chat_threads
+number_of_chat_threads    = 3
+folder_of_chat_threads    = blocking/exercises/chat_threads
+file_of_chat_threads      = chat_threads.cpp
+given_for_chat_threads    =
+shown_by_chat_threads     =
+
 ALL_EXERCISES            += find_the_bugs
 number_of_find_the_bugs   = 4
 folder_of_find_the_bugs   = select_poll/exercises/find_the_bugs
@@ -39,6 +46,13 @@ folder_of_edge_triggered  = nonblocking/exercises/edge_triggered
 file_of_edge_triggered    = edge_triggered.cpp
 given_for_edge_triggered  = $(call objects,nonblocking/exercises/edge_triggered/edge_queue_$(QUEUE).cpp)
 shown_by_edge_triggered   =
+
+ALL_EXERCISES            += chat_events
+number_of_chat_events     = 8
+folder_of_chat_events     = nonblocking/exercises/chat_events
+file_of_chat_events       = chat_events.cpp
+given_for_chat_events     = $(READY_QUEUE)
+shown_by_chat_events      =
 
 ALL_EXERCISES            += offload
 number_of_offload         = 9
