@@ -216,6 +216,22 @@ double cost_of_a_byte(Context& context, Member& speaker, Member& listener) {
   return least;
 }
 
+// Of a room that had `before` KiB. Sanitizers have tables that grow by themselves.
+void expect_little_growth(Context& context, std::size_t before) {
+  const std::size_t after = context.memory().resident_kib;
+  context.expect(after <= before + 1024 || context.sanitizers().any(),
+                 "it grew by " + std::to_string(after - before) + " KiB");
+}
+
+// A pause before each new try is rest enough, also where a woken thread waits for its turn.
+void expect_no_spinning(Context& context, const std::string& situation) {
+  const auto seen = watch(context.server().pid());
+  if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
+  context.expect(seen->runnable * 2 < seen->looks, situation + ", the room was runnable in " +
+                                                       std::to_string(seen->runnable) + " of " +
+                                                       std::to_string(seen->looks) + " looks");
+}
+
 void expect_nothing_left(Context& context, std::size_t descriptors, std::size_t threads) {
   context.eventually(
       [&] { return context.descriptors() <= descriptors && context.threads() <= threads; },
@@ -365,9 +381,7 @@ const Check checks[] = {
            std::vector<Member> members = room_of(context, 3, with_small_buffers());
            const std::size_t before = context.memory().resident_kib;
            talk(members[1], members[2], 8000);
-           const std::size_t after = context.memory().resident_kib;
-           context.expect(after <= before + 1024,
-                          "it grew by " + std::to_string(after - before) + " KiB");
+           expect_little_growth(context, before);
            members[0].expect_end();
          }},
 
@@ -407,9 +421,7 @@ const Check checks[] = {
            members[0].expect_end();
            members[1].say("after\n");
            members[2].expect_line("after");
-           const std::size_t after = context.memory().resident_kib;
-           context.expect(after <= before + 1024,
-                          "it grew by " + std::to_string(after - before) + " KiB");
+           expect_little_growth(context, before);
          }},
 
     {.id = "K11",
@@ -727,7 +739,7 @@ const Check checks[] = {
              std::vector<Member> crowd;
              for (int i = 0; i < 60; ++i) crowd.emplace_back(context);
              introduce(members);
-             context.expect_asleep("with no descriptor left");
+             expect_no_spinning(context, "with no descriptor left");
              introduce(members);
            }
            Member last(context);

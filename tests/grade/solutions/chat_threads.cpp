@@ -1,6 +1,6 @@
 // chat_threads, solved: a room for lines, and two threads for each member. One is parked in recv
-// and brings what the member says; the other is parked until lines wait for the member, and then
-// in send. Nobody is parked anywhere with a lock in his hand.
+// and brings what the member says; the other is parked until the member is behind with listening,
+// and then until its socket takes more. No thread is parked anywhere with a lock in its hand.
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,29 +29,33 @@ constexpr const char* purpose = "An exercise: a room in which each line reaches 
 constexpr std::size_t max_line = 1024;         // with its line feed
 constexpr std::size_t max_unsent = 64 * 1024;  // for one member
 
-// What waits for one member. Everybody may put lines in; one thread takes them out.
+// What waits for one member. Whoever speaks puts lines in, and what the kernel takes at once leaves
+// at once. The rest is left to the member's second thread. A send that never waits may be made
+// with a lock.
 class Outbox {
  public:
-  // False if there is no room for them.
+  explicit Outbox(int socket) : socket_(socket) {}
+
+  // False if too much waits now. Never parks.
   bool put(std::string_view lines) {
     const std::lock_guard lock(mutex_);
-    if (unsent_.size() + lines.size() > max_unsent) return false;
     unsent_ += lines;
-    changed_.notify_one();
-    return true;
+    (void)send_what_fits();  // to a member that has left: that is for its own threads to find out
+    if (!unsent_.empty()) changed_.notify_one();
+    return unsent_.size() <= max_unsent;
   }
 
-  // What is to be sent next, as much of it as `room` holds. Parks until there is something; empty
-  // when the box has been closed and emptied.
-  std::string_view next(std::span<char> room) {
+  // Parks until something waits. False when nothing does and the box is closed.
+  bool await_lines() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return is_closed_ || !unsent_.empty(); });
-    return {room.data(), unsent_.copy(room.data(), room.size())};
+    return !unsent_.empty();
   }
 
-  void sent(std::size_t count) {
+  // False if the member has left.
+  bool push_out() {
     const std::lock_guard lock(mutex_);
-    unsent_.erase(0, count);
+    return send_what_fits();
   }
 
   void close() {
@@ -61,6 +65,14 @@ class Outbox {
   }
 
  private:
+  bool send_what_fits() {
+    const ssize_t count = send(socket_, unsent_.data(), unsent_.size(), MSG_DONTWAIT);
+    if (count < 0) return is_not_ready(errno);
+    unsent_.erase(0, static_cast<std::size_t>(count));
+    return true;
+  }
+
+  const int socket_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string unsent_;
@@ -71,7 +83,7 @@ struct Member {
   explicit Member(Descriptor its_socket) : socket(std::move(its_socket)) {}
 
   const Descriptor socket;
-  Outbox outbox;
+  Outbox outbox{socket.fd()};
   bool is_present = true;   // guarded by the room's mutex
   std::thread thread = {};  // the one that listens; the accepting thread joins it
 };
@@ -79,7 +91,8 @@ struct Member {
 class Room {
  public:
   explicit Room(const Options& options)
-      : idle_limit_(options.idle_limit), acceptor_(open_listener(options), Blocking::yes) {
+      : idle_limit_(std::chrono::duration_cast<Clock::duration>(options.idle_limit)),
+        acceptor_(open_listener(options), Blocking::yes) {
     if (pipe(finished_pipe_) < 0) throw CallFailed("pipe", errno);
     for (const int end : finished_pipe_) set_nonblocking(end);
     announce(acceptor_.fd());
@@ -108,7 +121,7 @@ class Room {
 
   void accept_member() try {
     Descriptor socket = acceptor_.next_client(Clock::now());
-    if (!socket || !set_patience(socket.fd(), idle_limit_)) return;
+    if (!socket) return;
     const std::lock_guard lock(mutex_);
     const Place member = members_.emplace(members_.end(), std::move(socket));
     try {
@@ -151,7 +164,7 @@ class Room {
 
   void serve(Place member) {
     try {
-      std::thread teller([member] { tell(*member); });
+      std::thread teller([this, member] { send_to(*member); });
       listen_to(*member);
       leave(*member);
       teller.join();
@@ -164,13 +177,12 @@ class Room {
     [[maybe_unused]] const ssize_t written = write(finished_pipe_[1], "", 1);
   }
 
-  // Until the member leaves, or says what is no line. Silence is no reason to leave.
+  // Until the member leaves, or says what is no line. It may be silent for as long as it likes.
   void listen_to(Member& member) try {
     std::array<char, 4096> room;
     std::string received;  // the beginning of a line, and what has just come
     while (!stop_requested()) {
       const ssize_t count = receive(member.socket.fd(), room);
-      if (count < 0 && is_not_ready(errno)) continue;
       if (count <= 0) return;
       received.append(room.data(), static_cast<std::size_t>(count));
       std::string_view rest = received;
@@ -184,14 +196,13 @@ class Room {
   } catch (const std::bad_alloc&) {
   }
 
-  // The lock is held while lines are copied, and never while anybody waits for a socket. It also
-  // keeps all sockets open: no number can have gone to somebody else's.
+  // The lock also keeps all sockets open: no number can have gone to somebody else's.
   void tell_others(const Member& speaker, std::string_view line) {
     const std::lock_guard lock(mutex_);
     for (Member& member : members_) {
       if (&member == &speaker || !member.is_present) continue;
-      const bool is_too_slow = !member.outbox.put(line);
-      if (is_too_slow) shutdown(member.socket.fd(), SHUT_RDWR);  // both its threads come back
+      member.is_present = member.outbox.put(line);
+      if (!member.is_present) end(member);  // too slow for this room
     }
   }
 
@@ -202,23 +213,28 @@ class Room {
     member.outbox.close();
   }
 
-  // The one place where a thread is parked in send, and it has no lock. When the member has taken
-  // nothing for the time limit, send fails with EAGAIN.
-  static void tell(Member& member) {
-    std::array<char, 4096> room;
-    for (;;) {
-      const std::string_view lines = member.outbox.next(room);
-      if (lines.empty()) return;
-      const ssize_t count = send_some(member.socket.fd(), lines);
-      if (count < 0) break;
-      member.outbox.sent(static_cast<std::size_t>(count));
+  // Parked while the member takes nothing, for the time limit at most, and without a lock.
+  void send_to(Member& member) {
+    while (member.outbox.await_lines()) {
+      const bool takes_some = wait_until_writable(member.socket.fd(), Clock::now() + idle_limit_);
+      if (!takes_some || !member.outbox.push_out()) return end(member);
     }
-    shutdown(member.socket.fd(), SHUT_RDWR);  // the thread that listens comes back, too
   }
+
+  static bool wait_until_writable(int socket, Time limit) {
+    pollfd watched{socket, POLLOUT, 0};
+    int ready;
+    do ready = poll(&watched, 1, milliseconds_until(limit, Clock::now()));
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+  }
+
+  // Wherever its threads are parked, they come back.
+  static void end(const Member& member) { shutdown(member.socket.fd(), SHUT_RDWR); }
 
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
-  const Seconds idle_limit_;
+  const Clock::duration idle_limit_;
   const int stop_descriptor_ = install_signal_handlers();
   Acceptor acceptor_;
   int finished_pipe_[2];
