@@ -144,20 +144,10 @@ class Player {
         conversation_(std::move(pair_.server), narrowed(surroundings_, surface)),
         wait_(conversation_.request_wait()) {}
 
-  ~Player() {
-    reset(asker_);
-    while (wait_for_backend_) {  // asked, and never accepted
-      Descriptor forgotten = accept_client(ports().backend().fd(), Blocking::no);
-      if (!forgotten) break;
-      reset(forgotten);
-    }
-  }
-  Player(const Player&) = delete;
-  Player& operator=(const Player&) = delete;
-
   void play(std::string_view schedule) {
     for (int steps = 0; !schedule.empty() && steps < 400; ++steps) play_step(take_line(schedule));
     finish();
+    leave_no_asker();
   }
 
   const std::string& trace() const { return trace_; }      // what it waited for, step by step
@@ -310,6 +300,16 @@ class Player {
     }
     if (wait_) tell_and_abort("the conversation does not end", trace_);
     read(most_read);
+  }
+
+  // Who has asked and was never accepted would be the next player's backend.
+  void leave_no_asker() {
+    reset(asker_);
+    while (wait_for_backend_) {
+      Descriptor forgotten = accept_client(ports().backend().fd(), Blocking::no);
+      if (!forgotten) break;
+      reset(forgotten);
+    }
   }
 
   Surroundings surroundings_;
