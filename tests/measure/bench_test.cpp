@@ -87,8 +87,21 @@ TEST_CASE("results: the median of the repeats, with the least and the most") {
   CHECK(spread->most == 10);
   CHECK(spread->repeats == 3);
   CHECK(!results.find("poll_loop", 65, "rate"));
+  CHECK(
+      results.csv() ==
+      "model,clients,metric,median,min,max,repeats,ratio,failure\npoll_loop,64,rate,3,1,10,3,,\n");
+}
+
+TEST_CASE("results: a ratio is taken within a repeat, and the machine's moods are not in it") {
+  Results results("clients", "event_loop");
+  // The machine is ten times as slow in the second repeat. The ratio of the medians would be 0.1.
+  for (const double value : {100.0, 10.0, 100.0}) results.add("event_loop", 64, "rate", value);
+  for (const double value : {50.0, 5.0, 10.0}) results.add("poll_loop", 64, "rate", value);
+  CHECK(results.ratio("poll_loop", 64, "rate", "event_loop", 64) == doctest::Approx(0.5));
+  CHECK(!results.ratio("poll_loop", 64, "rate", "select_loop", 64));
   CHECK(results.csv() ==
-        "model,clients,metric,median,min,max,repeats,failure\npoll_loop,64,rate,3,1,10,3,\n");
+        "model,clients,metric,median,min,max,repeats,ratio,failure\n"
+        "event_loop,64,rate,100,10,100,3,1,\npoll_loop,64,rate,10,5,50,3,0.5,\n");
 }
 
 TEST_CASE("results: a server that fails once is shown as failed, never as a number") {
@@ -100,7 +113,7 @@ TEST_CASE("results: a server that fails once is shown as failed, never as a numb
   results.add("event_loop", 64, "rate", 5);
   CHECK(!results.find("poll_loop", 64, "rate"));
   CHECK(results.csv().find("poll_loop,64,rate") == std::string::npos);
-  CHECK(results.csv().find("poll_loop,64,,,,,,\"said \"\"no\"\", and closed\"") !=
+  CHECK(results.csv().find("poll_loop,64,,,,,,,\"said \"\"no\"\", and closed\"") !=
         std::string::npos);
   CHECK(results.table("rate", whole) ==
         "clients         64\n------------------\nevent_loop       5\npoll_loop   FAILED\n");

@@ -1,4 +1,4 @@
-# rules.mk — the measurements: make bench, figures, predict, peers; and prefork, which they measure.
+# rules.mk — the measurements: make bench and its kin, figures, predict, peers; and prefork.
 
 BENCH      = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/measure/bench/*.cpp)))
 BENCHES    = $(addprefix $(BUILD)/,run_bench predict peers)
@@ -21,11 +21,20 @@ $(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
 
 $(BUILD)/tests/instruments: $(BENCH) | $(BUILD)/prefork
 
-.PHONY: bench figures predict peers
+.PHONY: bench bench-compare bench-repeat figures predict peers
 bench: $(BENCH_NEEDS)  ## every claim of the lesson, measured: make bench EXPERIMENT=threads QUICK=1
 	@mkdir -p $(BUILD)/bench
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT)
 	@tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench
+
+A ?= $(BUILD)/bench-repeat/1
+B ?= $(BUILD)/bench-repeat/2
+bench-compare:  ## the ratios of two runs side by side: make bench-compare A=DIRECTORY B=DIRECTORY
+	@tests/measure/bench_compare.sh $(A) $(B)
+
+N ?= 10
+bench-repeat: $(BENCH_NEEDS)  ## does a verdict change when it is repeated? make bench-repeat N=10 QUICK=1
+	@tests/measure/bench_repeat.sh $(N) $(BUILD)/bench-repeat $(BUILD)/run_bench -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
 
 figures: $(BENCH_NEEDS)  ## the kept figures: measures, then refreshes figures/
 	@mkdir -p $(BUILD)/bench figures

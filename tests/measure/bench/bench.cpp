@@ -42,12 +42,20 @@ const std::vector<const BenchExperiment*>& bench_experiments() {
   return all;
 }
 
-void Bench::interleave(std::size_t count,
-                       const std::function<void(std::size_t, std::size_t)>& work) {
+Bench::Bench(const BenchSettings& settings, const BenchExperiment& experiment)
+    : results(experiment.x_name, experiment.reference, experiment.reference_x),
+      settings_(settings),
+      budget_(experiment.seconds(*this)) {}
+
+void Bench::interleave(std::size_t count, const NumberedWork& work) {
+  interleave(count, repeats(), work);
+}
+
+void Bench::interleave(std::size_t count, std::size_t repeats, const NumberedWork& work) {
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), 0u);
-  for (std::size_t repeat = 0; repeat < repeats(); ++repeat) {
-    if (repeat >= fewest_repeats && LoadClock::now() - start_ > time_limit) {
+  for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
+    if (repeat >= fewest_repeats && in_seconds(LoadClock::now() - start_) > patience * budget_) {
       note("a busy machine: only " + std::to_string(repeat) + " repeats of some of it");
       return;
     }
@@ -66,11 +74,11 @@ void Bench::interleave(const std::vector<BenchModel>& models,
   });
 }
 
-void Bench::attempt(const BenchModel& model, double x, const std::function<void()>& work) {
+bool Bench::attempt(const BenchModel& model, double x, const std::function<void()>& work) {
   std::string reason;
   try {
     work();
-    return;
+    return true;
   } catch (const WorkFailed& failure) {
     reason = failure.reason;
   } catch (const StartFailed& failure) {
@@ -80,6 +88,7 @@ void Bench::attempt(const BenchModel& model, double x, const std::function<void(
   }
   if (stop_requested()) throw Interrupted();
   results.fail(model.name, x, reason);
+  return false;
 }
 
 Contender Bench::start(const BenchModel& model, const ChildProcess::Arguments& more) const {
@@ -105,8 +114,13 @@ void Bench::stop(Contender& server) {
 // On a terminal one line that changes; elsewhere nothing: the heading has been printed.
 void Bench::progress(const std::string& what) const {
   static const bool terminal = isatty(STDERR_FILENO) == 1;
-  if (terminal) std::fprintf(stderr, "\r  %s\033[K", what.c_str());
-  if (terminal && what.empty()) std::fputs("\r\033[K", stderr);
+  if (!terminal) return;
+  if (what.empty()) {
+    std::fputs("\r\033[K", stderr);
+    return;
+  }
+  std::fprintf(stderr, "\r  %.0f of about %.0f s: %s\033[K", in_seconds(LoadClock::now() - start_),
+               budget_, what.c_str());
 }
 
 void Bench::note_own_cpu(const LoadResult& result) {
@@ -122,16 +136,21 @@ void Bench::print(const std::string& text) const {
 }
 
 void Bench::verdict(bool holds, const std::string& sentence) {
-  print(wrapped((holds ? "VERDICT: it holds. " : "VERDICT: it does NOT hold here. ") + sentence,
-                width, ""));
+  verdict_ = (holds ? "it holds. " : "it does NOT hold here. ") + sentence;
+  print(wrapped("VERDICT: " + verdict_, width, ""));
 }
 
 void Bench::verdict_impossible(const std::string& reason) {
-  print(wrapped("VERDICT: none, because " + reason, width, ""));
+  verdict_ = "none, because " + reason;
+  print(wrapped("VERDICT: " + verdict_, width, ""));
 }
 
 void Bench::numbers(const std::string& sentence) {
   print(wrapped(sentence, width, "  "));
+}
+
+double in_seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
 }
 
 std::string more_than_times(double ratio) {

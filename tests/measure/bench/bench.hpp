@@ -9,9 +9,11 @@
 //        failed, and the experiment goes on with the others.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -25,7 +27,7 @@ struct BenchSettings {
   std::string output;     // of the CSV files
   bool quick = false;
   std::size_t repeats_wished = 0;  // 0: as many as a run of this kind has
-  std::size_t repeats() const { return repeats_wished > 0 ? repeats_wished : quick ? 3 : 5; }
+  std::size_t repeats() const { return repeats_wished > 0 ? repeats_wished : quick ? 3 : 7; }
 };
 
 // One way of waiting, as the experiments start it.
@@ -44,10 +46,11 @@ struct WorkFailed {
   std::string reason;
 };
 
+struct BenchExperiment;
+
 class Bench {
  public:
-  Bench(const BenchSettings& settings, const std::string& x_name)
-      : results(x_name), settings_(settings) {}
+  Bench(const BenchSettings& settings, const BenchExperiment& experiment);
 
   bool quick() const { return settings_.quick; }
   const std::string& directory() const { return settings_.directory; }
@@ -62,10 +65,13 @@ class Bench {
   void interleave(const std::vector<BenchModel>& models,
                   const std::function<void(std::size_t, const BenchModel&)>& work);
   // The same for anything that has a number.
-  void interleave(std::size_t count, const std::function<void(std::size_t, std::size_t)>& work);
+  using NumberedWork = std::function<void(std::size_t, std::size_t)>;
+  void interleave(std::size_t count, const NumberedWork& work);
+  void interleave(std::size_t count, std::size_t repeats, const NumberedWork& work);
 
   // Runs a piece of work that needs a server. What goes wrong is kept as this model's failure at x.
-  void attempt(const BenchModel& model, double x, const std::function<void()>& work);
+  // True: nothing did.
+  bool attempt(const BenchModel& model, double x, const std::function<void()>& work);
   // Starts a model with the options of a comparison, and more. Throws StartFailed.
   Contender start(const BenchModel& model, const ChildProcess::Arguments& more = {}) const;
   // Throws WorkFailed if the clients have had to give up; says what became of the server.
@@ -73,7 +79,10 @@ class Bench {
   // SIGTERM. Throws WorkFailed for a server that does not end cleanly.
   static void stop(Contender& server);
 
+  // On a terminal, one line: how long it has taken, how long it may take, what is being done.
   void progress(const std::string& what) const;
+  // Seconds that this experiment takes on a quiet machine, by what is known of it.
+  double budget() const { return budget_; }
   // The generator's share of a CPU in a run; the largest is told, and a saturated one is marked.
   void note_own_cpu(const LoadResult& result);
   void note(const std::string& text);
@@ -89,27 +98,35 @@ class Bench {
 
   Results results;
   const std::vector<std::string>& notes() const { return notes_; }
+  const std::string& verdict() const { return verdict_; }
   double own_cpu() const { return own_cpu_; }
 
  private:
   // On a machine that others use, an experiment ends with fewer repeats rather than very late.
   static constexpr std::size_t fewest_repeats = 3;
-  static constexpr auto time_limit = std::chrono::seconds(100);
+  static constexpr double patience = 1.5;  // of the budget
 
   BenchSettings settings_;
+  double budget_ = 0;
   LoadClock::time_point start_ = LoadClock::now();
   std::mt19937 random_{20};
   std::vector<std::string> notes_;
+  std::string verdict_;
   double own_cpu_ = 0;
 };
 
 struct BenchExperiment {
   std::string name;
-  std::string claim;   // one sentence
-  std::string x_name;  // what is varied, as the CSV calls it
+  std::string claim;      // one sentence
+  std::string x_name;     // what is varied, as the CSV calls it
+  std::string reference;  // the model that ratios are taken to
   void (*run)(Bench&);
   void (*report)(Bench&);
+  double (*seconds)(const Bench&);                   // that it takes on a quiet machine
+  std::optional<double> reference_x = std::nullopt;  // ratios are to this x; else to the same
 };
+
+double in_seconds(std::chrono::nanoseconds time);
 
 // A ratio as a person says it, rounded down: "more than 50 times". Coarse, so that it stays the
 // same from run to run.

@@ -26,7 +26,7 @@ void print_usage(FILE* where) {
       "Measures the lesson's claims and says which of them hold on this machine.\n"
       "  -d DIRECTORY  where the programs are (beside this one)\n"
       "  -o DIRECTORY  where to put a CSV file for each experiment (bench, beside the programs)\n"
-      "  -q            quick: three repeats instead of five, and shorter ones\n",
+      "  -q            quick: three repeats instead of seven, and shorter ones\n",
       where);
   for (const BenchExperiment* experiment : bench_experiments())
     std::fprintf(where, "  %-9s %s\n", experiment->name.c_str(), experiment->claim.c_str());
@@ -57,6 +57,7 @@ void write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
   file << "# experiment: " << experiment.name << ": " << experiment.claim << "\n"
        << machine_header() << "# settings: " << settings.repeats() << " repeats, "
        << (settings.quick ? "quick" : "whole") << "; medians with least and most\n";
+  file << "# verdict: " << bench.verdict() << "\n";
   for (const std::string& note : bench.notes()) file << "# note: " << note << "\n";
   file << bench.results.csv();
   if (!file.flush()) std::fprintf(stderr, "run_bench: cannot write %s\n", path.c_str());
@@ -79,11 +80,11 @@ void print_notes(const Bench& bench, const OthersReading& others) {
 
 bool run_one(const BenchSettings& settings, const BenchExperiment& experiment) {
   const auto start = std::chrono::steady_clock::now();
-  std::printf("\n== %s ==\n%s", experiment.name.c_str(),
+  Bench bench(settings, experiment);
+  std::printf("\n== %s ==  (about %.0f s)\n%s", experiment.name.c_str(), bench.budget(),
               wrapped("CLAIM: " + experiment.claim, width, "").c_str());
   std::fflush(stdout);
   const OthersReading others;
-  Bench bench(settings, experiment.x_name);
   experiment.run(bench);
   bench.progress("");
   experiment.report(bench);
@@ -115,10 +116,12 @@ int run(int argc, char** argv) {
   const auto chosen = wanted(argc, argv, optind);
   install_signal_handlers();
   raise_descriptor_limit();
+  double budget = 0;
+  for (const BenchExperiment* experiment : chosen) budget += Bench(settings, *experiment).budget();
   std::printf(
-      "%s%s repeats of everything, the models in turn; numbers are medians, and least and\n"
-      "most are in %s/*.csv\n",
-      machine_header().c_str(), settings.quick ? "Quick: three" : "Five", settings.output.c_str());
+      "%sAbout %.1f minutes on a quiet machine. The models take turns, %zu times; numbers are\n"
+      "medians, and least and most are in %s/*.csv\n",
+      machine_header().c_str(), budget / 60, settings.repeats(), settings.output.c_str());
   bool all_well = true;
   for (const BenchExperiment* experiment : chosen)
     all_well = run_one(settings, *experiment) && all_well;

@@ -4,6 +4,7 @@
 // connection adds to a loop's CPU time is accept and close; what it adds to thread_per_connection
 // beyond that is a thread's life.
 #include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -15,36 +16,43 @@ constexpr std::size_t client_count = 64;
 constexpr double kept = 0;
 constexpr double fresh = 1;
 
-void measure(Bench& bench, const BenchModel& model, bool new_connections) {
-  const double x = new_connections ? fresh : kept;
-  Contender server = bench.start(model);
-  LoadLoop loop;
-  ClientGroup clients(loop, server.port);
-  if (new_connections) clients.new_connection_each();
-  clients.connect(client_count);
-  Bench::check(clients, "connecting", server);
-  // The CPU time of threads that have ended is told in ticks of 10 ms, so this takes many of them.
-  const auto before = read_cpu_with_ended_threads(server.process.pid());
-  const LoadResult result =
-      clients.closed_loop(bench.choose(milliseconds(400), milliseconds(1000)));
-  const auto after = read_cpu_with_ended_threads(server.process.pid());
-  Bench::check(clients, new_connections ? "/ over new connections" : "/", server);
-  bench.note_own_cpu(result);
-  bench.results.add(model.name, x, "per_second", result.per_second());
-  if (before && after)
-    bench.results.add(
-        model.name, x, "cpu_us",
-        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
-  clients.leave();
-  Bench::stop(server);
+// The CPU time of threads that have ended is told in ticks of 10 ms, so a slice takes many of them.
+milliseconds slice(const Bench& bench) {
+  return bench.choose(milliseconds(300), milliseconds(500));
 }
 
+double seconds(const Bench& bench) {
+  return static_cast<double>(2 * many_client_models().size() * bench.repeats()) *
+             (in_seconds(slice(bench)) + 0.06) +
+         1;
+}
+
+void measure(Bench& bench, Runner& runner) {
+  const auto before = read_cpu_with_ended_threads(runner.server.process.pid());
+  const LoadResult result = runner.clients.closed_loop(slice(bench));
+  const auto after = read_cpu_with_ended_threads(runner.server.process.pid());
+  Bench::check(runner.clients, runner.x == fresh ? "/ over new connections" : "/", runner.server);
+  bench.note_own_cpu(result);
+  bench.results.add(runner.model.name, runner.x, "per_second", result.per_second());
+  if (before && after)
+    bench.results.add(
+        runner.model.name, runner.x, "cpu_us",
+        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
+}
+
+// Two servers of each model: one with clients who stay, one with clients who come and go.
 void run(Bench& bench) {
-  for (const bool new_connections : {false, true})
-    bench.interleave(many_client_models(), [&](std::size_t, const BenchModel& model) {
-      bench.attempt(model, new_connections ? fresh : kept,
-                    [&] { measure(bench, model, new_connections); });
-    });
+  Lineup lineup(bench);
+  for (const double x : {kept, fresh})
+    for (const BenchModel& model : many_client_models())
+      lineup.enter(model, x, [&] { return bench.start(model); });
+  lineup.for_each(client_count, [](Runner& runner) {
+    if (runner.x == fresh) runner.clients.new_connection_each();
+    runner.clients.connect(client_count);
+    Bench::check(runner.clients, "connecting", runner.server);
+  });
+  lineup.take_turns(client_count, [&](Runner& runner) { measure(bench, runner); });
+  lineup.stop();
   bench.note("CPU time is told in ticks of 10 ms, for threads that have ended; 64 clients");
 }
 
@@ -105,5 +113,10 @@ void report(Bench& bench) {
 }  // namespace
 
 const BenchExperiment churn_experiment = {
-    "churn", "A connection costs more than a request, and a thread for each makes it worse.",
-    "new_connection_each", run, report};
+    "churn",
+    "A connection costs more than a request, and a thread for each makes it worse.",
+    "new_connection_each",
+    "event_loop",
+    run,
+    report,
+    seconds};

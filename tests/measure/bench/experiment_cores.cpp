@@ -5,11 +5,13 @@
 // client of whom only one will get it.
 #include <algorithm>
 #include <csignal>
+#include <numeric>
 #include <sstream>
 #include <thread>
 
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/herd.hpp"
+#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -18,6 +20,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t copies[] = {1, 2, 4};
 constexpr std::size_t client_count = 64;
+constexpr std::size_t herd_clients = 200;
 
 Contender start_copies(const Bench& bench, std::size_t count) {
   return start_contender(
@@ -25,62 +28,69 @@ Contender start_copies(const Bench& bench, std::size_t count) {
       {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
 }
 
-struct Counted {
-  double accepted = 0;
-  double wakeups = 0;
-};
+// How many clients each copy holds: "accepted 12 open 3 requests ...", a line for each copy.
+std::vector<double> read_open_clients(Contender& server) {
+  std::vector<double> found;
+  std::istringstream lines(server.process.errors());
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string accepted, count, open;
+    double clients = 0;
+    if (words >> accepted >> count >> open >> clients && open == "open") found.push_back(clients);
+  }
+  return found;
+}
 
-// "accepted 12 open 3 requests 40 wakeups 55 waits 52", a line for each copy.
-std::vector<Counted> read_counters(Contender& server, std::size_t count) {
+double largest_share(Contender& server, std::size_t count) {
+  const std::size_t before = read_open_clients(server).size();
   kill(server.process.pid(), SIGUSR1);
   for (int i = 0; i < 200; ++i) {
     std::this_thread::sleep_for(milliseconds(10));
-    std::vector<Counted> found;
-    std::istringstream lines(server.process.errors());
-    for (std::string line; std::getline(lines, line);) {
-      std::istringstream words(line);
-      std::string word;
-      Counted counted;
-      std::string skipped;
-      words >> word >> counted.accepted >> skipped >> skipped >> skipped >> skipped >> skipped >>
-          counted.wakeups;
-      if (word == "accepted" && words) found.push_back(counted);
-    }
-    if (found.size() >= count) return found;
+    std::vector<double> open = read_open_clients(server);
+    if (open.size() < before + count) continue;
+    open.erase(open.begin(), open.end() - static_cast<std::ptrdiff_t>(count));
+    const double all = std::accumulate(open.begin(), open.end(), 0.0);
+    return *std::max_element(open.begin(), open.end()) / all;
   }
   throw WorkFailed{"not every copy printed its counters"};
 }
 
-void measure_rates(Bench& bench, const BenchModel& model, std::size_t count) {
-  const auto x = static_cast<double>(count);
-  Contender server = start_copies(bench, count);
-  LoadLoop loop;
-  ClientGroup clients(loop, server.port);
-  clients.connect(client_count);
-  const auto time = bench.choose(milliseconds(250), milliseconds(800));
-  LoadResult result = clients.closed_loop(time);
-  Bench::check(clients, "/", server);
+milliseconds slice(const Bench& bench) {
+  return bench.choose(milliseconds(150), milliseconds(300));
+}
+
+double seconds(const Bench& bench) {
+  const auto repeats = static_cast<double>(bench.repeats());
+  const auto variants = static_cast<double>(std::size(copies));
+  // A client of the herd takes a millisecond at most.
+  const double herd = static_cast<double>(sharings().size() * herd_clients) * 0.001 + 0.1;
+  return repeats * variants * (2 * in_seconds(slice(bench)) + 0.1 + herd) + 2;
+}
+
+// The clients come one after the other, each to copies that sleep, and leave after the turn: who
+// serves whom is drawn anew each time.
+void measure_rates(Bench& bench, Runner& runner) {
+  const auto add = [&](const char* metric, double value) {
+    bench.results.add(runner.model.name, runner.x, metric, value);
+  };
+  runner.clients.ask("/");
+  for (std::size_t i = 0; i < client_count; ++i) runner.clients.connect(1);
+  Bench::check(runner.clients, "connecting", runner.server);
+  add("largest_share", largest_share(runner.server, static_cast<std::size_t>(runner.x)));
+  LoadResult result = runner.clients.closed_loop(slice(bench));
+  Bench::check(runner.clients, "/", runner.server);
   bench.note_own_cpu(result);
-  bench.results.add(model.name, x, "per_second", result.per_second());
-  clients.ask("/spin/2");
-  result = clients.closed_loop(time);
-  Bench::check(clients, "/spin/2", server);
-  bench.results.add(model.name, x, "spins_per_second", result.per_second());
-  const auto counted = read_counters(server, count);
-  double most = 0;
-  double all = 0;
-  for (const Counted& copy : counted) {
-    most = std::max(most, copy.accepted);
-    all += copy.accepted;
-  }
-  bench.results.add(model.name, x, "largest_share", most / all);
-  clients.leave();
-  Bench::stop(server);
+  add("per_second", result.per_second());
+  runner.clients.ask("/spin/2");
+  result = runner.clients.closed_loop(slice(bench));
+  Bench::check(runner.clients, "/spin/2", runner.server);
+  add("spins_per_second", result.per_second());
+  runner.clients.leave();
 }
 
 // Clients come one at a time, each to copies that all sleep.
 void measure_herd(Bench& bench, Sharing sharing, std::size_t count) {
-  const HerdReport report = watch_herd(sharing, count, 200);
+  const HerdReport report = watch_herd(sharing, count, herd_clients);
   if (!report.problem.empty())
     return bench.results.fail(name_of(sharing), static_cast<double>(count), report.problem);
   bench.results.add(name_of(sharing), static_cast<double>(count), "wakeups_per_client",
@@ -95,13 +105,12 @@ const BenchModel& prefork_model() {
 }
 
 void run(Bench& bench) {
-  constexpr std::size_t variants = std::size(copies);
-  bench.results.mention(prefork_model().name);
-  bench.interleave(variants, [&](std::size_t, std::size_t i) {
-    bench.progress(std::to_string(copies[i]) + " copies");
-    bench.attempt(prefork_model(), static_cast<double>(copies[i]),
-                  [&] { measure_rates(bench, prefork_model(), copies[i]); });
-  });
+  Lineup lineup(bench);
+  for (const std::size_t count : copies)
+    lineup.enter(prefork_model(), static_cast<double>(count),
+                 [&] { return start_copies(bench, count); });
+  lineup.take_turns(client_count, [&](Runner& runner) { measure_rates(bench, runner); });
+  lineup.stop();
   for (const Sharing sharing : sharings()) bench.results.mention(name_of(sharing));
   for (const std::size_t count : copies)
     bench.interleave(sharings().size(), [&](std::size_t, std::size_t i) {
@@ -148,11 +157,12 @@ void report(Bench& bench) {
   const auto one = results.find(name, 1, "spins_per_second");
   const auto both = results.find(name, 2, "spins_per_second");
   if (!one || !both) return bench.verdict_impossible("a server failed.");
-  const bool holds = *both > 1.5 * *one;
+  const double more = results.ratio(name, 2, "spins_per_second", name, 1).value_or(0);
+  const bool holds = more > 1.5;
   bench.verdict(holds, holds ? "Two copies compute more than 1.5 times as much as one."
                              : "Two copies compute less than 1.5 times as much as one.");
   bench.numbers("/spin/2: " + plain_number(*one) + " a second with one copy, " +
-                plain_number(*both) + " with two, " + times(*both / *one) + ".");
+                plain_number(*both) + " with two, " + times(more) + ".");
   const auto plain = results.find(name_of(Sharing::one_listener), 4, "wakeups_per_client");
   const auto exclusive = results.find(name_of(Sharing::exclusive), 4, "wakeups_per_client");
   const auto own = results.find(name_of(Sharing::listener_each), 4, "wakeups_per_client");
@@ -170,5 +180,7 @@ void report(Bench& bench) {
 }  // namespace
 
 const BenchExperiment cores_experiment = {
-    "cores", "Copies of a loop use more CPUs, without a line of it being changed.", "copies", run,
-    report};
+    "cores",  "Copies of a loop use more CPUs, without a line of it being changed.",
+    "copies", "prefork event_loop",
+    run,      report,
+    seconds,  1};

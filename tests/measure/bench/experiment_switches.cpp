@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
@@ -22,66 +23,78 @@ bool can_hold(const BenchModel& model, std::size_t clients) {
   return model.most_clients == 0 || clients <= model.most_clients;
 }
 
-void measure(Bench& bench, const BenchModel& model, double level, Contender& server,
-             ClientGroup& clients) {
-  const ActivityReading before = read_activity(server.process.pid());
-  const LoadResult result = clients.closed_loop(bench.choose(milliseconds(150), milliseconds(400)));
-  const ActivityReading after = read_activity(server.process.pid());
-  Bench::check(clients, "/", server);
+milliseconds slice(const Bench& bench) {
+  return bench.choose(milliseconds(80), milliseconds(120));
+}
+
+// How often a turn comes: every model at each level that it can hold.
+double turns() {
+  double all = 0;
+  for (const BenchModel& model : models())
+    for (const std::size_t level : levels) all += can_hold(model, level) ? 1 : 0;
+  return all;
+}
+
+bool counts(const Bench& bench, const BenchModel& model, std::size_t level) {
+  return !bench.quick() || level == 64 || (level == 1 && model.most_clients == 1);
+}
+
+double seconds(const Bench& bench) {
+  const double strace = is_installed("strace") ? bench.choose(4, 14) : 0;
+  return turns() * static_cast<double>(bench.repeats()) * (in_seconds(slice(bench)) + 0.06) +
+         strace + 2;
+}
+
+void measure(Bench& bench, Runner& runner) {
+  const ActivityReading before = read_activity(runner.server.process.pid());
+  const LoadResult result = runner.clients.closed_loop(slice(bench));
+  const ActivityReading after = read_activity(runner.server.process.pid());
+  Bench::check(runner.clients, "/", runner.server);
   bench.note_own_cpu(result);
-  bench.results.add(model.name, level, "per_second", result.per_second());
+  const auto add = [&](const char* metric, double value) {
+    bench.results.add(runner.model.name, runner.x, metric, value);
+  };
+  add("per_second", result.per_second());
   if (!before.switches || !after.switches) return;
   const auto each = [&](std::uint64_t one, std::uint64_t other) {
     return static_cast<double>(other - one) / static_cast<double>(result.all_answers);
   };
   const double forced = each(*before.forced_switches, *after.forced_switches);
-  bench.results.add(model.name, level, "involuntary_switches", forced);
-  bench.results.add(model.name, level, "voluntary_switches",
-                    each(*before.switches, *after.switches) - forced);
-  bench.results.add(model.name, level, "cpu_us",
-                    each(*before.cpu_nanoseconds, *after.cpu_nanoseconds) / 1e3);
+  add("involuntary_switches", forced);
+  add("voluntary_switches", each(*before.switches, *after.switches) - forced);
+  add("cpu_us", each(*before.cpu_nanoseconds, *after.cpu_nanoseconds) / 1e3);
 }
 
-// Counted by strace, which slows everything down: in runs of their own.
-void count(Bench& bench, const BenchModel& model, double level, Contender& server,
-           ClientGroup& clients, std::size_t number) {
-  const CallCount counted =
-      count_calls(server.process.pid(), clients, std::max<std::size_t>(number * 4, 2'000));
-  Bench::check(clients, "/ under strace", server);
+// Counted by strace, which slows everything down: in turns of their own.
+void count(Bench& bench, Runner& runner, std::size_t level) {
+  const CallCount counted = count_calls(runner.server.process.pid(), runner.clients,
+                                        std::max<std::size_t>(level * 4, 2'000));
+  Bench::check(runner.clients, "/ under strace", runner.server);
   if (counted.calls == 0) throw WorkFailed{counted.problem};
-  bench.results.add(model.name, level, "system_calls",
+  bench.results.add(runner.model.name, runner.x, "system_calls",
                     static_cast<double>(counted.calls) / static_cast<double>(counted.answers));
 }
 
-void visit(Bench& bench, const BenchModel& model, std::size_t level, bool counting) {
-  if (!can_hold(model, level)) return;
-  bench.attempt(model, static_cast<double>(level), [&] {
-    Contender server = bench.start(model);
-    LoadLoop loop;
-    ClientGroup clients(loop, server.port);
-    clients.connect(level);
-    Bench::check(clients, "connecting", server);
-    if (counting)
-      count(bench, model, static_cast<double>(level), server, clients, level);
-    else
-      measure(bench, model, static_cast<double>(level), server, clients);
-    clients.leave();
-    Bench::stop(server);
-  });
-}
-
 void run(Bench& bench) {
-  const auto all = models();
-  for (const std::size_t level : levels)
-    bench.interleave(
-        all, [&](std::size_t, const BenchModel& model) { visit(bench, model, level, false); });
-  if (!is_installed("strace"))
-    return bench.note("strace is not installed, so no calls are counted (Debian: strace)");
-  bench.note("system calls are counted once, by strace, in a run of their own");
-  for (const BenchModel& model : all)
-    for (const std::size_t level : levels)
-      if (!bench.quick() || level == 64 || (level == 1 && model.most_clients == 1))
-        visit(bench, model, level, true);
+  const bool counting = is_installed("strace");
+  bench.note(counting ? "system calls are counted once, by strace, in turns of their own"
+                      : "strace is not installed, so no calls are counted (Debian: strace)");
+  Lineup lineup(bench);
+  lineup.enter(models());
+  for (const std::size_t level : levels) {
+    lineup.go_to(static_cast<double>(level));
+    lineup.for_each(level, [&](Runner& runner) {
+      runner.clients.connect(level - runner.clients.clients());
+      Bench::check(runner.clients, "connecting", runner.server);
+    });
+    lineup.take_turns(level, [&](Runner& runner) { measure(bench, runner); });
+    lineup.for_each(level, [&](Runner& runner) {
+      if (!counting || !counts(bench, runner.model, level)) return;
+      bench.progress("strace counts the calls of " + runner.model.name);
+      count(bench, runner, level);
+    });
+  }
+  lineup.stop();
 }
 
 void report(Bench& bench) {
@@ -129,5 +142,10 @@ void report(Bench& bench) {
 }  // namespace
 
 const BenchExperiment switches_experiment = {
-    "switches", "A thread that waits costs a context switch; a loop that is busy costs none.",
-    "active_clients", run, report};
+    "switches",
+    "A thread that waits costs a context switch; a loop that is busy costs none.",
+    "active_clients",
+    "event_loop",
+    run,
+    report,
+    seconds};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -31,48 +32,62 @@ std::vector<BenchModel> models() {
   return all;
 }
 
-void climb(Bench& bench, const BenchModel& model) {
-  double at = 1;
-  std::size_t connected = 0;
-  bench.attempt(model, at, [&] {
-    Contender backend = start_contender(bench.directory(), "slow_backend",
-                                        {"-p", "0", "-t", "600", "-d", with_digits(delay_ms, 0)});
-    Contender server = bench.start(model, {"-b", std::to_string(backend.port)});
-    LoadLoop loop;
-    ClientGroup clients(loop, server.port);
-    clients.patience(std::chrono::seconds(10));
-    try {
-      for (const std::size_t level : levels(bench)) {
-        if (model.most_clients > 0 && level > model.most_clients) break;
-        at = static_cast<double>(level);
-        clients.ask("/");
-        clients.connect(level - connected);
-        connected = level;
-        Bench::check(clients, "connecting", server);
-        clients.ask("/row");
-        // Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where
-        // the CPU is full and a round takes longer.
-        const std::size_t rounds =
-            level > 1'000 ? bench.choose<std::size_t>(1, 2) : bench.choose<std::size_t>(5, 10);
-        const LoadResult result = clients.closed_loop_requests(level * rounds);
-        Bench::check(clients, "/row", server);
-        bench.note_own_cpu(result);
-        bench.results.add(model.name, at, "per_second", result.per_second());
-        bench.results.add(model.name, at, "p50_ms", clients.latencies().quantile(0.5) / 1e6);
-        bench.results.add(model.name, at, "of_the_law",
-                          result.per_second() / (at / delay_ms * 1000));
-      }
-    } catch (const WorkFailed& failure) {
-      return bench.results.fail(model.name, at, failure.reason);
-    }
-    clients.leave();
-    Bench::stop(server);
-  });
+// Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where the CPU is
+// full and a round takes longer.
+std::size_t rounds(const Bench& bench, std::size_t level) {
+  if (level > 1'000) return bench.choose<std::size_t>(1, 2);
+  return bench.choose<std::size_t>(4, 6);
+}
+
+std::size_t repeats(const Bench& bench, std::size_t level) {
+  return level > 1'000 ? std::min<std::size_t>(bench.repeats(), 5) : bench.repeats();
+}
+
+// A full CPU answers some 8,000 rows a second, and lets 8,000 clients come and go.
+double seconds(const Bench& bench) {
+  double sum = 2;
+  for (const std::size_t level : levels(bench)) {
+    const auto clients = static_cast<double>(level);
+    const auto waves = static_cast<double>(rounds(bench, level));
+    const double turn = std::max(delay_ms / 1000, clients / 8'000) * waves + clients / 8'000 + 0.05;
+    for (const BenchModel& model : models())
+      if (model.most_clients == 0 || level <= model.most_clients)
+        sum += turn * static_cast<double>(repeats(bench, level));
+  }
+  return sum;
+}
+
+// The clients come for the turn and leave after it: this generator could not hold all at once.
+void measure(Bench& bench, Runner& runner, std::size_t level) {
+  runner.clients.ask("/");
+  runner.clients.connect(level);
+  Bench::check(runner.clients, "connecting", runner.server);
+  runner.clients.ask("/row");
+  const LoadResult result = runner.clients.closed_loop_requests(level * rounds(bench, level));
+  Bench::check(runner.clients, "/row", runner.server);
+  bench.note_own_cpu(result);
+  const auto add = [&](const char* metric, double value) {
+    bench.results.add(runner.model.name, runner.x, metric, value);
+  };
+  add("per_second", result.per_second());
+  add("p50_ms", runner.clients.latencies().quantile(0.5) / 1e6);
+  add("of_the_law", result.per_second() / (runner.x / delay_ms * 1000));
+  runner.clients.leave();
+  wait_until_quiet(runner.server);
 }
 
 void run(Bench& bench) {
-  const auto all = models();
-  bench.interleave(all, [&](std::size_t, const BenchModel& model) { climb(bench, model); });
+  Contender backend = start_contender(bench.directory(), "slow_backend",
+                                      {"-p", "0", "-t", "600", "-d", with_digits(delay_ms, 0)});
+  Lineup lineup(bench);
+  lineup.enter(models(), {"-b", std::to_string(backend.port)});
+  for (const auto& runner : lineup.runners()) runner->clients.patience(std::chrono::seconds(10));
+  for (const std::size_t level : levels(bench)) {
+    lineup.go_to(static_cast<double>(level));
+    lineup.take_turns(level, repeats(bench, level),
+                      [&](Runner& runner) { measure(bench, runner, level); });
+  }
+  lineup.stop();
   for (const std::size_t level : levels(bench))
     bench.results.add("Little's law", static_cast<double>(level), "per_second",
                       static_cast<double>(level) / delay_ms * 1000);
@@ -102,13 +117,13 @@ void report(Bench& bench) {
   const auto threads = results.find("thread_per_connection", 100, "of_the_law");
   const auto thousand = results.find("event_loop", 1'000, "per_second");
   if (!one || !loop || !threads || !thousand) return bench.verdict_impossible("a server failed.");
-  const bool holds = *loop > 0.7 && *threads > 0.7 && *thousand > 100 * *one;
-  bench.verdict(holds, holds ? "Up to 100 clients, threads and loops alike reach more than seven "
-                               "tenths of what the law allows; one loop with 1,000 clients asks "
-                               "for more than 100 times as many rows as a server that waits for "
-                               "one at a time."
-                             : "Not everybody reached seven tenths of the law with 100 clients, or "
-                               "100 times one_at_a_time with 1,000.");
+  const bool holds = *loop > 0.5 && *threads > 0.5 && *thousand > 100 * *one;
+  bench.verdict(holds,
+                holds ? "With 100 clients, threads and loops alike reach more than half of what "
+                        "the law allows; one loop with 1,000 clients asks for more than 100 "
+                        "times as many rows as a server that waits for one at a time."
+                      : "Not everybody reached half of the law with 100 clients, or 100 "
+                        "times one_at_a_time with 1,000.");
   double best_loop = 0;
   double best_threads = 0;
   for (const double level : results.points("per_second")) {
@@ -125,5 +140,10 @@ void report(Bench& bench) {
 }  // namespace
 
 const BenchExperiment upstream_experiment = {
-    "upstream", "Throughput on a slow backend comes from waiting for many at once.",
-    "active_clients", run, report};
+    "upstream",
+    "Throughput on a slow backend comes from waiting for many at once.",
+    "active_clients",
+    "event_loop",
+    run,
+    report,
+    seconds};

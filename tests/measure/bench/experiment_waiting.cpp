@@ -4,6 +4,7 @@
 // split in three: from an answer to the next request the server waits for the client; from a
 // request to its answer it computes (its CPU time, from the kernel) or waits for the backend.
 #include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -21,47 +22,58 @@ const std::vector<BenchModel>& models() {
   return chosen;
 }
 
-void measure(Bench& bench, const BenchModel& model, double delay) {
-  Contender backend = start_contender(bench.directory(), "slow_backend",
-                                      {"-p", "0", "-t", "600", "-d", with_digits(delay, 0)});
-  Contender server = bench.start(model, {"-b", std::to_string(backend.port)});
-  LoadLoop loop;
-  ClientGroup group(loop, server.port);
-  group.ask("/row");
-  group.connect(static_cast<std::size_t>(clients));
-  Bench::check(group, "/row", server);
-  const ActivityReading before = read_activity(server.process.pid());
-  const LoadResult result = group.constant_rate(
-      clients * rows_per_client, bench.choose(milliseconds(400), milliseconds(1000)));
-  Bench::check(group, "/row", server);
-  const ActivityReading after = read_activity(server.process.pid());
-  bench.note_own_cpu(result);
-  const double took = group.latencies().mean();
-  bench.results.add(model.name, delay, "row_ms", took / 1e6);
-  if (before.cpu_nanoseconds && after.cpu_nanoseconds) {
-    const double computing = static_cast<double>(*after.cpu_nanoseconds - *before.cpu_nanoseconds) /
-                             static_cast<double>(result.all_answers);
-    bench.results.add(model.name, delay, "computing_us", computing / 1e3);
-    bench.results.add(model.name, delay, "backend_ms", (took - computing) / 1e6);
-    bench.results.add(model.name, delay, "client_ms", (cycle - took) / 1e6);
-    bench.results.add(model.name, delay, "waiting_of_row", 1 - computing / took);
-    bench.results.add(model.name, delay, "waiting_of_all", 1 - computing / cycle);
-  }
-  group.leave();
-  Bench::stop(server);
+milliseconds slice(const Bench& bench) {
+  return bench.choose(milliseconds(400), milliseconds(1000));
 }
 
+// The last row of a slice comes after the delay.
+double seconds(const Bench& bench) {
+  double sum = 1;
+  for (const double delay : delays)
+    sum += static_cast<double>(models().size() * bench.repeats()) *
+           (in_seconds(slice(bench)) + delay / 1000 + 0.01);
+  return sum;
+}
+
+void measure(Bench& bench, Runner& runner) {
+  const ActivityReading before = read_activity(runner.server.process.pid());
+  const LoadResult result = runner.clients.constant_rate(clients * rows_per_client, slice(bench));
+  Bench::check(runner.clients, "/row", runner.server);
+  const ActivityReading after = read_activity(runner.server.process.pid());
+  bench.note_own_cpu(result);
+  const auto add = [&](const char* metric, double value) {
+    bench.results.add(runner.model.name, runner.x, metric, value);
+  };
+  const double took = runner.clients.latencies().mean();
+  add("row_ms", took / 1e6);
+  if (!before.cpu_nanoseconds || !after.cpu_nanoseconds) return;
+  const double computing = static_cast<double>(*after.cpu_nanoseconds - *before.cpu_nanoseconds) /
+                           static_cast<double>(result.all_answers);
+  add("computing_us", computing / 1e3);
+  add("backend_ms", (took - computing) / 1e6);
+  add("client_ms", (cycle - took) / 1e6);
+  add("waiting_of_row", 1 - computing / took);
+  add("waiting_of_all", 1 - computing / cycle);
+}
+
+// A backend for each delay, and for each backend a server of each model.
 void run(Bench& bench) {
-  for (std::size_t repeat = 0; repeat < bench.repeats(); ++repeat) {
-    for (const double delay : delays) {
-      bench.progress("repeat " + std::to_string(repeat + 1) + ", backend delay " +
-                     with_digits(delay, 0) + " ms");
-      for (std::size_t i = 0; i < models().size(); ++i) {
-        const BenchModel& model = models()[(i + repeat) % models().size()];
-        bench.attempt(model, delay, [&] { measure(bench, model, delay); });
-      }
-    }
+  std::vector<Contender> backends;
+  Lineup lineup(bench);
+  for (const double delay : delays) {
+    backends.push_back(start_contender(bench.directory(), "slow_backend",
+                                       {"-p", "0", "-t", "600", "-d", with_digits(delay, 0)}));
+    const std::string port = std::to_string(backends.back().port);
+    for (const BenchModel& model : models())
+      lineup.enter(model, delay, [&] { return bench.start(model, {"-b", port}); });
   }
+  lineup.for_each(0, [](Runner& runner) {
+    runner.clients.ask("/row");
+    runner.clients.connect(static_cast<std::size_t>(clients));
+    Bench::check(runner.clients, "/row", runner.server);
+  });
+  lineup.take_turns(0, [&](Runner& runner) { measure(bench, runner); });
+  lineup.stop();
 }
 
 void report(Bench& bench) {
@@ -118,5 +130,7 @@ void report(Bench& bench) {
 }  // namespace
 
 const BenchExperiment waiting_experiment = {
-    "waiting", "A server spends 95% of a request's time waiting for somebody else.", "delay_ms",
-    run, report};
+    "waiting",  "A server spends 95% of a request's time waiting for somebody else.",
+    "delay_ms", "event_loop",
+    run,        report,
+    seconds};

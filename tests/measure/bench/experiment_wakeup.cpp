@@ -27,10 +27,32 @@ std::size_t most_for_ready(std::size_t descriptors) {
   return std::min<std::size_t>(10'000, descriptors / 2 / 100 * 100);
 }
 
+std::chrono::milliseconds slice(const Bench& bench) {
+  return bench.choose(std::chrono::milliseconds(4), std::chrono::milliseconds(15));
+}
+
+std::vector<std::size_t> ready_counts(std::size_t most) {
+  std::vector<std::size_t> counts;
+  for (const std::size_t k : {std::size_t{1}, most / 1000, most / 100, most / 10, most / 2})
+    if (k > 0) counts.push_back(k);
+  return counts;
+}
+
+// Some microseconds for each descriptor that is opened and closed again, for poll and for a queue.
+double seconds(const Bench& bench) {
+  const std::size_t descriptors = raise_descriptor_limit() - 100;
+  const std::size_t most = most_for_ready(descriptors);
+  double sum = 0;
+  for (const std::size_t n : watched_counts(descriptors / 100 * 100))
+    sum += 2 * (in_seconds(slice(bench)) + static_cast<double>(n) * 8e-6);
+  sum += 2 * static_cast<double>(ready_counts(most).size()) *
+         (in_seconds(slice(bench)) + static_cast<double>(most) * 8e-6);
+  return sum * static_cast<double>(bench.repeats());
+}
+
 void measure(Bench& bench, WaitingCall call, std::size_t watched, std::size_t ready,
              const char* metric, double x) {
-  const auto time = bench.choose(std::chrono::milliseconds(4), std::chrono::milliseconds(15));
-  if (const auto cost = wakeup_cost(call, watched, ready, time))
+  if (const auto cost = wakeup_cost(call, watched, ready, slice(bench)))
     bench.results.add(name_of(call), x, metric, *cost);
 }
 
@@ -46,8 +68,7 @@ void run(Bench& bench) {
       measure(bench, calls[i], n, 1, one_ready, static_cast<double>(n));
     });
   }
-  for (const std::size_t k : {std::size_t{1}, most / 1000, most / 100, most / 10, most / 2}) {
-    if (k == 0) continue;
+  for (const std::size_t k : ready_counts(most)) {
     bench.progress(with_commas(k) + " ready among " + with_commas(most));
     bench.interleave(calls.size(), [&](std::size_t, std::size_t i) {
       measure(bench, calls[i], most, k, many_ready, static_cast<double>(k));
@@ -114,5 +135,10 @@ void report(Bench& bench) {
 }  // namespace
 
 const BenchExperiment wakeup_experiment = {
-    "wakeup", "To ask about all costs more with every client that is watched; to be told does not.",
-    "watched_or_ready", run, report};
+    "wakeup",
+    "To ask about all costs more with every client that is watched; to be told does not.",
+    "watched_or_ready",
+    name_of(being_told()),
+    run,
+    report,
+    seconds};

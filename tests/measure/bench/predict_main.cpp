@@ -118,7 +118,7 @@ void answer(const std::vector<Question>& all, const std::string& directory) {
     settings.directory = directory;
     settings.quick = true;
     settings.repeats_wished = question.experiment == &wakeup_experiment ? 3 : 1;
-    Bench bench(settings, question.experiment->x_name);
+    Bench bench(settings, *question.experiment);
     question.experiment->run(bench);
     bench.progress("");
     std::printf(".");

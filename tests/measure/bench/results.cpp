@@ -69,6 +69,19 @@ std::optional<double> Results::find(const std::string& model, double x,
   return found->median;
 }
 
+std::optional<double> Results::ratio(const std::string& model, double x, const std::string& metric,
+                                     const std::string& other, double other_x) const {
+  const auto ours = samples_.find({model, x, metric});
+  const auto theirs = samples_.find({other, other_x, metric});
+  if (ours == samples_.end() || theirs == samples_.end()) return std::nullopt;
+  if (failed(model, x) || failed(other, other_x)) return std::nullopt;
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < std::min(ours->second.size(), theirs->second.size()); ++i)
+    if (theirs->second[i] != 0) ratios.push_back(ours->second[i] / theirs->second[i]);
+  if (ratios.empty()) return std::nullopt;
+  return median(std::move(ratios));
+}
+
 std::vector<std::string> Results::failures() const {
   std::vector<std::string> lines;
   for (const auto& [where, reason] : failures_)
@@ -85,19 +98,27 @@ std::vector<double> Results::points(const std::string& metric) const {
 }
 
 std::string Results::csv() const {
-  std::string text = "model," + x_name_ + ",metric,median,min,max,repeats,failure\n";
+  std::string text = "model," + x_name_ + ",metric,median,min,max,repeats,ratio,failure\n";
   for (const Key& key : order_) {
     const auto& [model, x, metric] = key;
     const auto found = spread(model, x, metric);
     if (!found) continue;
     text += csv_text(model) + "," + csv_number(x) + "," + metric + "," + csv_number(found->median) +
             "," + csv_number(found->least) + "," + csv_number(found->most) + "," +
-            std::to_string(found->repeats) + ",\n";
+            std::to_string(found->repeats) + "," + ratio_cell(key) + ",\n";
   }
   for (const auto& [where, reason] : failures_)
-    text +=
-        csv_text(where.first) + "," + csv_number(where.second) + ",,,,,," + csv_text(reason) + "\n";
+    text += csv_text(where.first) + "," + csv_number(where.second) + ",,,,,,," + csv_text(reason) +
+            "\n";
   return text;
+}
+
+std::string Results::ratio_cell(const Key& key) const {
+  const auto& [model, x, metric] = key;
+  const double other_x = reference_x_.value_or(x);
+  if (model == reference_ && x == other_x) return "1";
+  const auto found = ratio(model, x, metric, reference_, other_x);
+  return found ? csv_number(*found) : "";
 }
 
 std::string Results::cell(const std::string& model, double x, const std::string& metric,

@@ -26,8 +26,11 @@ using NumberFormat = std::function<std::string(double)>;
 
 class Results {
  public:
-  // `x_name` is the CSV's name for what is varied: "idle_clients".
-  explicit Results(std::string x_name) : x_name_(std::move(x_name)) {}
+  // `x_name` is the CSV's name for what is varied: "idle_clients". `reference` is the model to
+  // which the CSV's ratios are taken, at the same x or at `reference_x`.
+  explicit Results(std::string x_name, std::string reference = "",
+                   std::optional<double> reference_x = std::nullopt)
+      : x_name_(std::move(x_name)), reference_(std::move(reference)), reference_x_(reference_x) {}
 
   // Fixes a model's place in the tables: models are listed in order of their first mention.
   void mention(const std::string& model);
@@ -37,6 +40,10 @@ class Results {
   std::optional<Spread> spread(const std::string& model, double x, const std::string& metric) const;
   // The median; nothing if there are no samples, or the model has failed there.
   std::optional<double> find(const std::string& model, double x, const std::string& metric) const;
+  // The median of the ratios within a repeat: a sample of `model` by the sample that `other` added
+  // in the same repeat. Nothing if one of them has no samples, or only zeros.
+  std::optional<double> ratio(const std::string& model, double x, const std::string& metric,
+                              const std::string& other, double other_x) const;
   bool failed(const std::string& model, double x) const;
   std::vector<std::string> failures() const;  // "poll_loop at 1,000: ..."
 
@@ -44,7 +51,7 @@ class Results {
   // The values of x at which a metric has samples or a model has failed, in order.
   std::vector<double> points(const std::string& metric) const;
 
-  // Lines "model,x,metric,median,min,max,repeats,failure".
+  // Lines "model,x,metric,median,min,max,repeats,ratio,failure".
   std::string csv() const;
   // A row for each model, a column for each x. Where a model has no number there is "-", where it
   // has failed "FAILED"; one that has neither anywhere is left out.
@@ -62,10 +69,13 @@ class Results {
 
  private:
   using Key = std::tuple<std::string, double, std::string>;
+  std::string ratio_cell(const Key& key) const;
   std::string cell(const std::string& model, double x, const std::string& metric,
                    const NumberFormat& format) const;
 
   std::string x_name_;
+  std::string reference_;
+  std::optional<double> reference_x_;
   std::vector<std::string> models_;  // in order of their first mention
   std::vector<Key> order_;
   std::map<Key, std::vector<double>> samples_;

@@ -1,0 +1,34 @@
+// idle_crowd.hpp — silent clients in a process of their own.
+//
+// One process may hold only so many descriptors, and servers that are compared run at once, each
+// with thousands of clients who stay. So every server's crowd has a process, which does nothing
+// while others are measured.
+//
+// Gives: clients of one server who have asked once and then keep silent.
+// Do:    make it before there are other clients: its process inherits their sockets, and a client
+//        has not left while somebody still holds his socket.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "common/socket.hpp"
+
+class IdleCrowd {
+ public:
+  explicit IdleCrowd(std::uint16_t port);  // throws CallFailed
+  ~IdleCrowd();                            // all of them leave
+  IdleCrowd(const IdleCrowd&) = delete;
+  IdleCrowd& operator=(const IdleCrowd&) = delete;
+
+  // Lets more of them come, up to so many in all. What went wrong; empty if nothing did.
+  std::string grow_to(std::size_t count);
+
+ private:
+  pid_t process_ = -1;
+  Descriptor orders_;
+  Descriptor reports_;
+};
