@@ -64,13 +64,15 @@ std::optional<Excerpt> find_excerpt(const ExcerptName& name, std::string& proble
   }
   const std::size_t first = found.front();
   const std::size_t indent = indentation(source[first]);
+  std::size_t head = first;  // a comment goes with what stands under it
+  while (head + 1 < source.size() && trimmed(source[head]).starts_with("//")) ++head;
   Excerpt excerpt{first + 1, {}};
   for (std::size_t i = first; i < source.size(); ++i) {
     const std::string& line = source[i];
     excerpt.lines.push_back(is_blank(line) ? "" : line.substr(std::min(indent, indentation(line))));
-    const bool is_one_liner = name.last.empty() && i == first && !line.ends_with('{') &&
+    const bool is_one_liner = name.last.empty() && i == head && !line.ends_with('{') &&
                               !line.ends_with('(') && !line.ends_with(',');
-    if (is_one_liner || ((i > first || !name.last.empty()) && is_end(line, name, indent)))
+    if (is_one_liner || ((i > head || !name.last.empty()) && is_end(line, name, indent)))
       return excerpt;
   }
   problem = name.file + ": the excerpt from '" + name.first + "' has no end";

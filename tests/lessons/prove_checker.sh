@@ -35,7 +35,7 @@ must_see 's/^\*\*B, D, C, A\.\*\*/**A, B, C, D.**/' 'shows its choices in the ri
 must_see 's/^<!-- no order: a comparison has none -->$//' 'lesson 7: no steps to put in order'
 must_see 's/^3\. When would you choose threads today?$//' 'recall has three questions'
 must_see 's/^\*\*Recap\.\*\* A request is mostly waiting\. /**Recap.** /' 'a recap has four sentences, this one 3'
-must_see 's/^Misbelief: \*"await makes it parallel/Belief: *"await makes it parallel/' "'await makes it parallel' is not named"
+must_see 's/^\*\*Misbelief\.\*\* \*"await makes it/**Belief.** *"await makes it/' "'await makes it parallel' is not named"
 must_see 's/std::optional<Wait> Conversation::linger() {" -->/std::optional<Wait> Conversation::dawdle() {" -->/' 'an excerpt needs one'
 must_see 's/^  acceptor_\.close();$/  acceptor_.close_it();/' 'out of date'
 must_see 's/<!-- end -->/0<!-- end -->/' 'out of date'

@@ -192,6 +192,14 @@ bool is_right(const Question& question, const std::string& answer) {
   });
 }
 
+bool orders_all(const Question& question, const std::string& answer) {
+  std::string given = plain(answer);
+  std::string all = question.order;
+  std::sort(given.begin(), given.end());
+  std::sort(all.begin(), all.end());
+  return given == all;
+}
+
 std::string right_answer(const Question& question) {
   std::string text;
   if (question.kind == Question::Kind::order) {

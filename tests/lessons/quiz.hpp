@@ -44,6 +44,9 @@ std::vector<Question> read_questions(const Document& document, Report& report);
 // Is this what was asked for? "b", "true" or "t", "c a b" or "C,A,B".
 bool is_right(const Question& question, const std::string& answer);
 
+// Does this name all choices, in any order?
+bool orders_all(const Question& question, const std::string& answer);
+
 // "B", "True", "C A B".
 std::string right_answer(const Question& question);
 

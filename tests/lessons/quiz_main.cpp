@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -38,12 +39,18 @@ struct Settings {
   std::exit(2);
 }
 
+int read_lesson(const std::string& text) {
+  if (text.empty() || text.size() > 2 || text.find_first_not_of("0123456789") != text.npos)
+    refuse("-l takes the number of a lesson, not '" + text + "'");
+  return std::atoi(text.c_str());
+}
+
 Settings read_settings(int argc, char** argv) {
   Settings settings;
   int letter;
   while ((letter = getopt(argc, argv, "l:f:a:bh")) != -1) {
     if (letter == 'l') {
-      settings.lesson = std::atoi(optarg);
+      settings.lesson = read_lesson(optarg);
     } else if (letter == 'f') {
       settings.text = optarg;
     } else if (letter == 'a') {
@@ -72,10 +79,16 @@ void print_wrapped(const std::string& text, const std::string& first, const std:
   std::printf("%s\n", line.c_str());
 }
 
+// "A, B or C", "true or false", "A to E in order".
 std::string how_to_answer(const Question& question) {
-  if (question.kind == Question::Kind::order) return "the letters in order";
+  const std::vector<Choice>& choices = question.choices;
   if (question.kind == Question::Kind::true_or_false) return "true or false";
-  return "one letter";
+  if (question.kind == Question::Kind::order)
+    return choices.front().name + " to " + choices.back().name + " in order";
+  std::string list = choices.front().name;
+  for (std::size_t i = 1; i < choices.size(); ++i)
+    list += (i + 1 < choices.size() ? ", " : " or ") + choices[i].name;
+  return list;
 }
 
 void print_question(const Question& question) {
@@ -95,8 +108,11 @@ class Score {
     if (!right) missed_[question.lesson].push_back(question.id);
   }
 
-  void print() const {
+  // `questions`: how many there are, answered or not.
+  void print(std::size_t questions) const {
     std::printf("\n%d of %d right\n", right_, asked_);
+    if (questions > static_cast<std::size_t>(asked_))
+      std::printf("%zu not answered\n", questions - static_cast<std::size_t>(asked_));
     for (const auto& [number, ids] : missed_) {
       std::string list;
       for (const std::string& id : ids) list += " " + id;
@@ -126,9 +142,18 @@ class Score {
   std::map<int, std::vector<std::string>> missed_;
 };
 
+// Is it one of the choices, or all of them in some order?
+bool is_understood(const Question& question, const std::string& answer) {
+  return question.kind == Question::Kind::order ? orders_all(question, answer)
+                                                : !why(question, answer).empty();
+}
+
 void print_verdict(const Question& question, const std::string& answer) {
   const bool right = is_right(question, answer);
-  print_wrapped(why(question, answer), right ? "     Right. " : "     No. ", "     ");
+  const std::string reason = is_understood(question, answer)
+                                 ? why(question, answer)
+                                 : "The answer would be " + how_to_answer(question) + ".";
+  print_wrapped(reason, right ? "     Right. " : "     No. ", "     ");
   if (right || question.kind == Question::Kind::order) {
     if (!right) std::printf("     It is %s.\n", right_answer(question).c_str());
     return;
@@ -137,23 +162,26 @@ void print_verdict(const Question& question, const std::string& answer) {
                 "     It is " + right_answer(question) + ". ", "     ");
 }
 
-// An answer that is none of the choices is asked for again; on a terminal only, where somebody can.
-bool is_understood(const Question& question, const std::string& answer) {
-  return question.kind == Question::Kind::order || !why(question, answer).empty();
+// False at the end of the input. On a terminal, where somebody can, an answer that is none is asked
+// for again.
+bool read_answer(const Question& question, std::string& answer) {
+  for (;;) {
+    std::printf("     your answer (%s): ", how_to_answer(question).c_str());
+    std::fflush(stdout);
+    if (!std::getline(std::cin, answer)) return false;
+    if (isatty(STDIN_FILENO) == 1 && !is_understood(question, answer)) continue;
+    if (isatty(STDIN_FILENO) != 1) std::printf("%s\n", answer.c_str());
+    return true;
+  }
 }
 
 void ask_all(const std::vector<Question>& questions, Score& score) {
+  if (isatty(STDIN_FILENO) == 1)
+    std::printf("%zu questions; Ctrl-D ends it early.\n", questions.size());
   for (const Question& question : questions) {
     print_question(question);
     std::string answer;
-    do {
-      std::printf("     your answer (%s): ", how_to_answer(question).c_str());
-      std::fflush(stdout);
-      if (!std::getline(std::cin, answer)) {
-        std::printf("\n");
-        return;
-      }
-    } while (isatty(STDIN_FILENO) == 1 && !is_understood(question, answer));
+    if (!read_answer(question, answer)) return;
     print_verdict(question, answer);
     score.add(question, is_right(question, answer));
   }
@@ -168,9 +196,10 @@ std::map<std::string, std::string> read_answers(const std::string& path) {
   std::map<std::string, std::string> answers;
   for (const std::string& line : lines) {
     const std::string text = trimmed(line.substr(0, line.find('#')));
-    const std::size_t gap = text.find_first_of(" \t:");
-    if (gap != text.npos)
-      answers[text.substr(0, gap)] = trimmed(std::string_view(text).substr(gap + 1));
+    // "3.1 B", and what people write instead: "3.1: B", "3.1) B", "3.1. B"
+    const std::size_t gap = std::min(text.find_first_not_of("0123456789."), text.size());
+    const std::size_t id_end = text.find_last_not_of('.', gap == 0 ? 0 : gap - 1) + 1;
+    if (gap > 0) answers[text.substr(0, id_end)] = trimmed(std::string_view(text).substr(gap));
   }
   return answers;
 }
@@ -179,11 +208,11 @@ void grade(const std::vector<Question>& questions, const std::string& path, Scor
   std::map<std::string, std::string> answers = read_answers(path);
   for (const Question& question : questions) {
     const auto answer = answers.find(question.id);
-    const bool answered = answer != answers.end();
+    const bool answered = answer != answers.end() && !answer->second.empty();
     const bool right = answered && is_right(question, answer->second);
     std::printf("%-5s %s\n", question.id.c_str(), right ? "right" : answered ? "wrong" : "missing");
     score.add(question, right);
-    if (answered) answers.erase(answer);
+    if (answer != answers.end()) answers.erase(answer);
   }
   for (const auto& [id, answer] : answers)
     std::fprintf(stderr, "quiz: there is no question %s here\n", id.c_str());
@@ -216,7 +245,7 @@ int run(const Settings& settings) {
     ask_all(questions, score);
   else
     grade(questions, settings.answers, score);
-  score.print();
+  score.print(questions.size());
   return 0;
 }
 

@@ -152,7 +152,7 @@ void check_misbeliefs(const Document& document, Report& report) {
   };
   for (std::size_t i = 0; i < document.lines.size(); ++i) {
     const std::string& line = document.lines[i];
-    if (!line.starts_with("Misbelief: ")) continue;
+    if (!line.starts_with("**Misbelief.** ")) continue;
     for (auto& [belief, named] : is_named) named = named || line.find(belief) != line.npos;
     const Lesson section = section_at(document, i);
     bool is_measured = find_fence(document, section.begin, section.end, {"console"}) != nullptr;
