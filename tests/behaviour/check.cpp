@@ -13,9 +13,10 @@ constexpr std::chrono::milliseconds tick{2};
 
 using Clock = std::chrono::steady_clock;
 
-// Words by which the sanitizers begin their reports.
-constexpr const char* report_marks[] = {"ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
-                                        "WARNING: ThreadSanitizer", "runtime error:"};
+// Words by which the sanitizers begin their reports, and glibc those of _FORTIFY_SOURCE.
+constexpr const char* report_marks[] = {"ERROR: AddressSanitizer",  "ERROR: LeakSanitizer",
+                                        "WARNING: ThreadSanitizer", "runtime error:",
+                                        "*** buffer overflow",      "*** bit out of range"};
 
 std::string shortened(const std::string& text, std::size_t most) {
   if (text.size() <= most) return text;
@@ -165,8 +166,11 @@ void Context::fail_for_certain(const std::string& seen) const {
   if (server_) {
     if (const auto status = server_->status_if_ended())
       story += "\nThe server " + describe_status(*status) + ".";
-    if (const std::string said = server_->error_output(); !said.empty())
-      story += "\nIt said on stderr: " + shortened(said, 2000);
+    if (const std::string said = server_->error_output(); !said.empty()) {
+      const std::size_t complaint = find_complaint(said);
+      story += "\nIt said on stderr: " +
+               shortened(complaint == said.npos ? said : said.substr(complaint), 2000);
+    }
   }
   throw Failed{story};
 }
@@ -220,6 +224,13 @@ bool Context::wait_until_quiet() {
     std::this_thread::sleep_for(tick);
   }
   return true;
+}
+
+std::size_t find_complaint(std::string_view text) {
+  std::size_t first = text.npos;
+  for (const char* mark : report_marks) first = std::min(first, text.find(mark));
+  if (first == text.npos) return text.npos;
+  return text.rfind('\n', first) + 1;  // npos + 1 is 0
 }
 
 std::string Context::echo(std::string_view token) const {
@@ -287,10 +298,8 @@ void Context::expect_clean_stop() {
 
 void Context::expect_healthy() {
   if (!server_) return;
-  const std::string said = server_->error_output();
-  for (const char* mark : report_marks)
-    if (said.find(mark) != std::string::npos)
-      fail_for_certain(std::string("a sanitizer complained: ") + mark);
+  if (find_complaint(server_->error_output()) != std::string::npos)
+    fail_for_certain("a sanitizer complained.");
   const auto status = server_->status_if_ended();
   if (status && *status != 0) fail_for_certain("the server has ended.");
   if (status) return;

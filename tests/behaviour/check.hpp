@@ -171,6 +171,9 @@ class Context {
   std::size_t first_threads_ = 0;
 };
 
+// Where a sanitizer's report begins in what a program has said; npos if there is none.
+std::size_t find_complaint(std::string_view text);
+
 enum class Outcome { passed, disturbed, failed, skipped, inconclusive, broken };
 
 struct Result {

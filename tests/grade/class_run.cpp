@@ -1,92 +1,52 @@
 #include "tests/grade/class_run.hpp"
 
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
+#include <poll.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sched.h>
-#endif
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
-#include <thread>
+#include <vector>
 
 #include "common/error.hpp"
-#include "common/socket.hpp"
+#include "tests/grade/child.hpp"
 #include "tests/grade/descendants.hpp"
+#include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
+#include "tests/grade/histogram.hpp"
+#include "tests/grade/quiz_item.hpp"
 
 namespace {
 
 namespace files = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
-// A network of our own with nothing but loopback, where the system lets us.
-bool enter_empty_network() {
-#ifdef __linux__
-  if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) return false;
-  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM, 0));
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  if (!socket || ioctl(socket.fd(), SIOCGIFFLAGS, &request) < 0) return false;
-  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
-  return ioctl(socket.fd(), SIOCSIFFLAGS, &request) == 0;
-#else
-  return false;
-#endif
-}
+// What nobody who hands something in should see while it is compiled and run.
+constexpr const char* teachers_folders[] = {"tests/grade/solutions", "tests/grade/mutants",
+                                            "tests/grade/golden", "tests/grade/correct"};
 
-// Runs a program with bounded time and output. Its status, or -1 if it had to be ended.
-int run_bounded(const std::vector<std::string>& words, const std::string& output_path,
-                double most_seconds) {
-  std::vector<char*> argv;
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  const pid_t parent = getpid();
-  const pid_t process = fork();
-  if (process < 0) throw CallFailed("fork", errno);
-  if (process == 0) {
-    setpgid(0, 0);
-    if (getppid() != parent) _exit(126);
-    const int output = open(output_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    const int nothing = open("/dev/null", O_RDONLY);
-    if (output < 0 || nothing < 0) _exit(126);
-    dup2(nothing, 0);
-    dup2(output, 1);
-    dup2(output, 2);
-    const rlimit most_output{std::size_t{64} << 20, std::size_t{64} << 20};
-    (void)setrlimit(RLIMIT_FSIZE, &most_output);  // the compiler's objects included
-    execvp(argv[0], argv.data());
-    _exit(127);
-  }
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::duration<double>(most_seconds);
-  int status = 0;
-  while (waitpid(process, &status, WNOHANG) == 0) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      kill(-process, SIGKILL);
-      waitpid(process, nullptr, 0);
-      kill_descendants({});
-      return -1;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+// One file that was handed in.
+struct Job {
+  std::string student;
+  const Exercise* exercise;  // none: the quiz
+  std::string file;
+
+  std::string name() const { return exercise == nullptr ? "quiz" : exercise->name; }
+};
+
+struct Running {
+  Child child;
+  Job job;
+  Clock::time_point begin;
+};
 
 std::string beginning_of(const std::string& path, std::size_t most) {
   std::ifstream file(path, std::ios::binary);
@@ -96,133 +56,246 @@ std::string beginning_of(const std::string& path, std::size_t most) {
   return text;
 }
 
-// The student's file of an exercise, wherever in the submission. Links are not followed.
-std::string find_file(const files::path& submission, const Exercise& exercise) {
+// A file wherever in the submission, best in its folder. Links are not followed.
+std::string find_file(const files::path& submission, const std::string& folder,
+                      const std::string& name) {
   constexpr int most_looked_at = 2000;
   int looked_at = 0;
-  std::string found;
+  std::set<std::string> candidates;  // in an order that does not depend on the disk
   std::error_code problem;
   for (files::recursive_directory_iterator entry(submission, problem), end; entry != end;
        entry.increment(problem)) {
     if (problem || ++looked_at > most_looked_at) break;
     if (entry->is_symlink(problem) || !entry->is_regular_file(problem)) continue;
-    if (entry->path().filename() != exercise.student_file) continue;
-    const std::string path = entry->path().string();
-    const bool is_in_place = path.find(exercise.folder) != std::string::npos;
-    if (found.empty() || is_in_place) found = path;
+    if (entry->path().filename() != name) continue;
+    candidates.insert(entry->path().string());
   }
-  return found;
+  for (const std::string& path : candidates)
+    if (path.find(folder) != std::string::npos) return path;
+  return candidates.empty() ? "" : *candidates.begin();
 }
 
 class ClassRun {
  public:
-  explicit ClassRun(const ClassOptions& options) : options_(options) {}
+  explicit ClassRun(const ClassOptions& options)
+      : options_(options), room_(temporary_folder()), results_(files::absolute(options.results)) {
+    hidden_ = {results_, files::absolute(options.submissions)};
+    for (const char* folder : teachers_folders) hidden_.push_back(files::absolute(folder));
+  }
 
   int run() {
     adopt_orphans();
-    files::create_directories(options_.results + "/work");
+    files::create_directories(results_);
+    say_what_holds();
+    prepare_builds();
+    find_jobs();
+    while (!waiting_.empty() || !running_.empty()) {
+      while (!waiting_.empty() && running_.size() < static_cast<std::size_t>(options_.parallel))
+        start_next();
+      watch();
+    }
+    write_all_again();
+    std::printf("%zu submissions, %zu results: see %s/summary.csv, histogram.txt and .svg\n",
+                students_, reports_.size(), options_.results.c_str());
+    return has_error_ ? 2 : 0;
+  }
+
+ private:
+  static void say_what_holds() {
     const bool is_alone = enter_empty_network();
     std::printf(
-        "The submissions run as this user, each in processes that are watched for time, "
-        "memory and number%s\n",
-        is_alone ? ", in a network of their own."
-                 : "; not network-isolated, because this system does not allow it.");
-    std::printf("That holds accidents, not attacks: for unknown code use a virtual machine.\n");
+        "Each submission runs as this user, in processes that are watched for time, memory and\n"
+        "number; %s; %s.\n"
+        "That holds accidents, not attacks: for unknown code use a virtual machine.\n",
+        is_alone ? "in a network of its own"
+                 : "NOT network-isolated, because this system does not allow it",
+        can_hide_folders() ? "with the results, the solutions and the other submissions hidden"
+                           : "able to READ the results and the other submissions, because this "
+                             "system does not allow hiding them");
+  }
+
+  // What all submissions share is built before any of them, so that no two build it at once.
+  void prepare_builds() {
+    std::printf("building what all submissions share\n");
+    const std::string log = room_.path() + "/given.txt";
+    if (make({"given"}, log, {}) != 0)
+      throw std::runtime_error("make given failed: " + beginning_of(log, 2000));
+    for (const Rebuild& rebuild : rebuilds())
+      if (make({std::string("given-") + rebuild.name}, log, {}) != 0)
+        std::printf("there is no build with %s: its checks are skipped\n", rebuild.name);
+  }
+
+  int make(std::vector<std::string> words, const std::string& log,
+           const std::vector<std::string>& hidden) const {
+    constexpr double most_seconds = 240;
+    words.insert(words.begin(), {"make", "-s", "--no-print-directory", "BUILD=" + options_.build});
+    return run_bounded(words, log, most_seconds, hidden);
+  }
+
+  void find_jobs() {
     std::vector<files::path> submissions;
     for (const auto& entry : files::directory_iterator(options_.submissions))
       if (entry.is_directory() && !entry.is_symlink()) submissions.push_back(entry.path());
     std::sort(submissions.begin(), submissions.end());
-    for (const files::path& submission : submissions) grade_submission(submission);
-    save(options_.results + "/summary.csv", summary_);
-    save(options_.results + "/histogram.txt", histogram());
-    save(options_.results + "/histogram.svg", drawing());
-    std::printf("%zu submissions: see %s/summary.csv and histogram.txt\n", submissions.size(),
-                options_.results.c_str());
-    return 0;
-  }
-
- private:
-  void grade_submission(const files::path& submission) {
-    const std::string student = submission.filename().string();
-    bool is_empty = true;
-    for (const Exercise& exercise : exercises()) {
-      const std::string file = find_file(submission, exercise);
-      if (file.empty()) continue;
-      is_empty = false;
-      Report report;
-      try {
-        report = grade_file(student, exercise, file);
-      } catch (const std::exception& problem) {
-        report.exercise = exercise.name;
-        report.problem = std::string("The grader could not go on: ") + problem.what();
-      }
-      kill_descendants({});
-      note(student, report);
-    }
-    if (is_empty) {
-      Report report;
-      report.exercise = "none";
-      report.problem = "There is no file of any exercise in this submission.";
-      note(student, report);
+    students_ = submissions.size();
+    for (const files::path& submission : submissions) {
+      const std::string student = submission.filename().string();
+      const std::size_t before = waiting_.size();
+      for (const Exercise& exercise : exercises())
+        if (const std::string file = find_file(submission, exercise.folder, exercise.student_file);
+            !file.empty())
+          waiting_.push_back({student, &exercise, file});
+      if (const std::string file = find_file(submission, "", "answers.txt"); !file.empty())
+        waiting_.push_back({student, nullptr, file});
+      if (waiting_.size() == before)
+        note(student, with_problem("none", "There is no file of any exercise in this submission."));
     }
   }
 
-  Report grade_file(const std::string& student, const Exercise& exercise, const std::string& file) {
+  static Report with_problem(const std::string& exercise, const std::string& problem) {
     Report report;
-    report.exercise = exercise.name;
-    const std::string work = options_.results + "/work/" + student + "." + exercise.name;
-    const std::string copy = work + ".cpp";
-    if (files::file_size(file) > 1'000'000) {
-      report.problem = "The file is larger than a megabyte.";
-      return report;
-    }
-    files::copy_file(file, copy, files::copy_options::overwrite_existing);
-    files::remove(work);
-    const int status =
-        run_bounded({"make", "-s", "--no-print-directory", "submission", "BUILD=" + options_.build,
-                     std::string("EX=") + exercise.name, "FROM=" + copy, "INTO=" + work},
-                    work + ".compiler.txt", 120);
-    if (status != 0) {
-      report.problem =
-          status < 0 ? "The compiler did not end within two minutes.\n" : "It does not compile:\n";
-      report.problem += escaped(beginning_of(work + ".compiler.txt", 6000), 6000);
-      return report;
-    }
-    GradingOptions options;
-    options.in_empty_environment = true;
-    options.parallel = std::max(2, options_.parallel);
-    const std::string result = result_path(student, report);
-    const Tested tested{.name = exercise.name, .path = work, .model = exercise.model};
-    return grade(
-        exercise.name, tested, tasks_of(exercise, ""), options,
-        [&result](const Report& so_far, const CheckReport&) { save(result, as_json(so_far)); });
+    report.exercise = exercise;
+    report.problem = problem;
+    return report;
   }
 
-  std::string result_path(const std::string& student, const Report& report) const {
-    return options_.results + "/" + student + "." + report.exercise + ".json";
+  // -- one file --
+
+  void start_next() {
+    const Job job = waiting_.front();
+    waiting_.pop_front();
+    ++started_;
+    save_result(job.student,
+                with_problem(job.name(), "The grader was stopped before it had this."));
+    running_.push_back({Child([&] { return packed(grade_job(job)); }), job, Clock::now()});
+  }
+
+  // In a process of its own.
+  Report grade_job(const Job& job) const {
+    try {
+      const std::string work = room_.path() + "/" + std::to_string(started_);
+      if (job.exercise == nullptr) return grade_quiz(options_.build, job.file, work + ".txt");
+      return grade_file(job, work);
+    } catch (const std::exception& problem) {
+      return with_problem(job.name(), std::string("The grader could not go on: ") + problem.what());
+    }
+  }
+
+  Report grade_file(const Job& job, const std::string& work) const {
+    const Exercise& exercise = *job.exercise;
+    if (files::file_size(job.file) > 1'000'000)
+      return with_problem(exercise.name, "The file is larger than a megabyte.");
+    const std::string copy = work + ".cpp";
+    const std::string log = work + ".compiler.txt";
+    files::copy_file(job.file, copy);
+    const std::vector<std::string> what{std::string("EX=") + exercise.name, "FROM=" + copy,
+                                        "INTO=" + work};
+    const auto built = [&](const std::string& target, const std::string& output) {
+      std::vector<std::string> words{target};
+      words.insert(words.end(), what.begin(), what.end());
+      return make(words, output, hidden_);
+    };
+    const int status = built("submission", log);
+    const std::string compiler = escaped(beginning_of(log, 6000), 6000);
+    if (status != 0)
+      return with_problem(exercise.name, (status < 0 ? "The compiler did not end in time.\n"
+                                                     : "It does not compile:\n") +
+                                             compiler);
+    GradingOptions options;
+    for (const Rebuild& rebuild : rebuilds_of(exercise))
+      if (built(std::string("submission-") + rebuild.name, log + ".again") == 0)
+        options.rebuilt[rebuild.check] = work + "." + rebuild.name;
+    files::remove(copy);
+    options.containment = {.is_wanted = true, .hidden = hidden_};
+    options.room = room_.path();
+    const Tested tested{.name = exercise.name, .path = work, .model = exercise.model};
+    Report report =
+        grade(exercise.name, tested, tasks_of(exercise, ""), options,
+              [&](const Report& so_far, std::size_t) { save_result(job.student, so_far); });
+    report.compiler = compiler;
+    return report;
+  }
+
+  void watch() {
+    constexpr double most_seconds = 1200;
+    std::vector<pollfd> watched;
+    for (const Running& one : running_) watched.push_back({one.child.fd(), POLLIN, 0});
+    if (poll(watched.data(), static_cast<nfds_t>(watched.size()), 1000) < 0 && errno != EINTR)
+      throw CallFailed("poll", errno);
+    for (std::size_t i = running_.size(); i-- > 0;) {
+      Running& one = running_[i];
+      if (Clock::now() - one.begin > std::chrono::duration<double>(most_seconds)) one.child.kill();
+      if (watched[i].revents != 0 && !one.child.take()) collect(i);
+    }
+  }
+
+  void collect(std::size_t place) {
+    Running one = std::move(running_[place]);
+    running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(place));
+    const int status = one.child.wait();
+    std::vector<pid_t> spared;
+    for (const Running& other : running_) spared.push_back(other.child.process());
+    kill_descendants(spared);
+    std::optional<Report> report = unpacked(one.child.received());
+    if (!report)
+      report = with_problem(one.job.name(), "The process that graded this " +
+                                                describe_status(status) + " before it had ended.");
+    note(one.job.student, *report);
+  }
+
+  // -- what has come of it --
+
+  void save_result(const std::string& student, const Report& report) const {
+    save(results_ + "/" + student + "." + report.exercise + ".json", as_json(report));
   }
 
   void note(const std::string& student, Report report) {
     report.is_finished = true;
-    // Written again from our own memory: whatever was done to the files meanwhile is undone.
-    save(result_path(student, report), as_json(report));
-    save(options_.results + "/" + student + "." + report.exercise + ".junit.xml", as_junit(report));
-    if (summary_.empty()) summary_ = "student,exercise,score,of,problem,lost\n";
-    std::string lost;
-    for (const CheckReport& check : report.checks) {
-      ++asked_[report.exercise][check.id];
-      if (check.verdict != Verdict::failed && check.verdict != Verdict::blocked) continue;
-      lost += (lost.empty() ? "" : " ") + check.id;
-      ++lost_[report.exercise][check.id];
-    }
-    const std::string problem = report.problem.substr(0, report.problem.find_first_of(":\n."));
-    summary_ += in_csv(student) + "," + report.exercise + "," + std::to_string(report.score()) +
-                "," + std::to_string(report.problem.empty() ? report.most() : 100) + "," +
-                in_csv(problem) + "," + lost + "\n";
-    save(options_.results + "/summary.csv", summary_);
+    has_error_ = has_error_ || report.has_error();
+    save_result(student, report);
+    save(results_ + "/" + student + "." + report.exercise + ".junit.xml", as_junit(report));
+    reports_.insert_or_assign({student, report.exercise}, report);
+    write_overview();
+    const std::string problem = first_words(report.problem);
     std::printf("%-24s %s%s%s\n", escaped(student, 60).c_str(), bar_for(report).c_str(),
                 problem.empty() ? "" : "  ", problem.c_str());
     std::fflush(stdout);
+  }
+
+  // From our own memory, now that nothing of theirs runs any more: whatever has been done to the
+  // files meanwhile is undone.
+  void write_all_again() const {
+    for (const auto& [key, report] : reports_) {
+      save_result(key.first, report);
+      save(results_ + "/" + key.first + "." + key.second + ".junit.xml", as_junit(report));
+    }
+    write_overview();
+  }
+
+  void write_overview() const {
+    std::string text = "student,exercise,score,of,problem,lost,late\n";
+    for (const auto& [key, report] : reports_) {
+      std::string lost;
+      std::string late;
+      for (const CheckReport& check : report.checks) {
+        if (check.verdict == Verdict::inconclusive) late += (late.empty() ? "" : " ") + check.id;
+        if (is_lost(check)) lost += (lost.empty() ? "" : " ") + check.id;
+      }
+      text += in_csv(key.first) + "," + key.second + "," + std::to_string(report.score()) + "," +
+              std::to_string(report.problem.empty() ? report.most() : 100) + "," +
+              in_csv(first_words(report.problem)) + "," + lost + "," + late + "\n";
+    }
+    save(results_ + "/summary.csv", text);
+    save(results_ + "/histogram.txt", histogram_as_text(histograms()));
+    save(results_ + "/histogram.svg", histogram_as_drawing(histograms()));
+  }
+
+  static bool is_lost(const CheckReport& check) {
+    return check.verdict == Verdict::failed || check.verdict == Verdict::blocked;
+  }
+
+  static std::string first_words(const std::string& problem) {
+    return problem.substr(0, problem.find_first_of(":\n."));
   }
 
   // A spreadsheet takes what begins with = + - @ for a formula.
@@ -231,59 +304,35 @@ class ClassRun {
     std::string result = "\"";
     if (std::strchr("=+-@", text.front()) != nullptr) result += '\'';
     for (const char c : escaped(text, 200))
-      result += c == '"' ? std::string("\"\"") : std::string(1, c);
+      result += c == '"' ? std::string("\"\"") : std::string(1, c == '\n' ? ' ' : c);
     return result + '"';
   }
 
-  // Which check did the class fail?
-  std::string histogram() const {
-    std::string text;
-    for (const auto& [exercise, checks] : asked_) {
-      text += exercise + ": how many failed which check\n";
-      for (const auto& [id, count] : checks) {
-        const int lost = lost_of(exercise, id);
-        char line[64];
-        std::snprintf(line, sizeof line, "  %-4s %4d of %4d  ", id.c_str(), lost, count);
-        text += line + std::string(static_cast<std::size_t>(lost * 40 / std::max(count, 1)), '#') +
-                "\n";
-      }
+  // Which check did the class fail, and how are the scores spread?
+  std::vector<Histogram> histograms() const {
+    std::map<std::string, Histogram> by_exercise;
+    for (const auto& [key, report] : reports_) {
+      Histogram& histogram = by_exercise[key.second];
+      histogram.exercise = key.second;
+      const int most = report.problem.empty() ? std::max(report.most(), 1) : 100;
+      ++histogram.scores[static_cast<std::size_t>(report.score() * 10 / most)];
+      for (const CheckReport& check : report.checks) histogram.add(check, is_lost(check));
     }
-    return text;
-  }
-
-  std::string drawing() const {
-    std::string bars;
-    int y = 24;
-    for (const auto& [exercise, checks] : asked_) {
-      bars +=
-          "<text x='8' y='" + std::to_string(y) + "' font-weight='bold'>" + exercise + "</text>\n";
-      y += 20;
-      for (const auto& [id, count] : checks) {
-        const int lost = lost_of(exercise, id);
-        bars += "<text x='16' y='" + std::to_string(y) + "'>" + id + "</text><rect x='64' y='" +
-                std::to_string(y - 11) + "' width='" +
-                std::to_string(lost * 400 / std::max(count, 1)) +
-                "' height='12' fill='#a04030'/><text x='472' y='" + std::to_string(y) + "'>" +
-                std::to_string(lost) + " of " + std::to_string(count) + "</text>\n";
-        y += 16;
-      }
-      y += 12;
-    }
-    return "<svg xmlns='http://www.w3.org/2000/svg' width='560' height='" + std::to_string(y) +
-           "' font-family='sans-serif' font-size='12'>\n" + bars + "</svg>\n";
-  }
-
-  int lost_of(const std::string& exercise, const std::string& id) const {
-    const auto checks = lost_.find(exercise);
-    if (checks == lost_.end()) return 0;
-    const auto found = checks->second.find(id);
-    return found == checks->second.end() ? 0 : found->second;
+    std::vector<Histogram> all;
+    for (const auto& [name, histogram] : by_exercise) all.push_back(histogram);
+    return all;
   }
 
   const ClassOptions& options_;
-  std::string summary_;
-  std::map<std::string, std::map<std::string, int>> asked_;
-  std::map<std::string, std::map<std::string, int>> lost_;
+  const Room room_;  // programs, and the folders that they run in
+  const std::string results_;
+  std::vector<std::string> hidden_;
+  std::size_t students_ = 0;
+  std::size_t started_ = 0;
+  std::deque<Job> waiting_;
+  std::vector<Running> running_;
+  std::map<std::pair<std::string, std::string>, Report> reports_;  // by student and exercise
+  bool has_error_ = false;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
-// class_run.hpp — every submission of a class, graded one after the other or several at once.
+// class_run.hpp — every submission of a class.
 //
-// Gives: for DIR/STUDENT/..., one result each in RESULTS, summary.csv, and how many failed which
-//        check. Only the one file of each exercise is taken, wherever it lies in the submission;
-//        makefiles, headers and everything else of it are not looked at.
+// Gives: for DIR/STUDENT/..., one result for each exercise in RESULTS, summary.csv, and how many
+//        failed which check. Of a submission only the one file of each exercise is taken, wherever
+//        it lies, and answers.txt for the quiz; makefiles, headers and all else are not looked at.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@ struct ClassOptions {
   std::string submissions;
   std::string results;
   std::string build = "build";
-  int parallel = 1;
+  int parallel = 1;  // files graded at once
 };
 
-// The exit status: 0 if every submission has a result.
+// The exit status: 0 if everything that was handed in has a result, 2 if the grader failed at some.
 int grade_class(const ClassOptions& options);

@@ -26,29 +26,6 @@ std::string quoted(const std::string& text) {
   return result + '"';
 }
 
-std::string xml(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '&':
-        result += "&amp;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? '?' : c;
-    }
-  }
-  return result;
-}
-
 std::string number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", value);
@@ -96,11 +73,39 @@ std::string now() {
   return text;
 }
 
+std::string summary_of(const Report& report) {
+  return bar_for(report) + "\n" +
+         (report.compiler.empty() ? "" : "The compiler warns:\n" + report.compiler);
+}
+
 std::string message_of(const CheckReport& check) {
   return check.verdict == Verdict::passed ? "" : details_of(check, false);
 }
 
 }  // namespace
+
+std::string in_xml(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '&':
+        result += "&amp;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      default:
+        result += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? '?' : c;
+    }
+  }
+  return result;
+}
 
 std::string as_json(const Report& report) {
   const std::string checks = array_of(report, [](const CheckReport& check) {
@@ -128,6 +133,7 @@ std::string as_json(const Report& report) {
              .integer("max_score", report.problem.empty() ? report.most() : 100)
              .add("seconds", number(report.seconds))
              .text("problem", report.problem)
+             .text("compiler", report.compiler)
              .add("checks", checks)
              .str() +
          "\n";
@@ -139,19 +145,20 @@ std::string as_junit(const Report& report) {
   int skipped = 0;
   int errors = 0;
   for (const CheckReport& check : report.checks) {
-    cases += "  <testcase classname=\"" + xml(report.exercise) + "\" name=\"" + xml(check.id) +
-             " " + xml(check.title) + "\" time=\"" + number(check.seconds) + "\"";
-    const std::string message = xml(message_of(check));
+    cases += "  <testcase classname=\"" + in_xml(report.exercise) + "\" name=\"" +
+             in_xml(check.id) + " " + in_xml(check.title) + "\" time=\"" + number(check.seconds) +
+             "\"";
+    const std::string message = in_xml(message_of(check));
     if (check.verdict == Verdict::failed) {
       ++failures;
       cases +=
-          "><failure message=\"" + xml(check.saw) + "\">" + message + "</failure></testcase>\n";
+          "><failure message=\"" + in_xml(check.saw) + "\">" + message + "</failure></testcase>\n";
     } else if (check.verdict == Verdict::blocked || check.verdict == Verdict::skipped) {
       ++skipped;
-      cases += "><skipped message=\"" + xml(check.saw) + "\"/></testcase>\n";
+      cases += "><skipped message=\"" + in_xml(check.saw) + "\"/></testcase>\n";
     } else if (check.verdict == Verdict::error) {
       ++errors;
-      cases += "><error message=\"" + xml(check.saw) + "\"/></testcase>\n";
+      cases += "><error message=\"" + in_xml(check.saw) + "\"/></testcase>\n";
     } else if (check.verdict == Verdict::inconclusive) {
       cases += "><system-out>" + message + "</system-out></testcase>\n";
     } else {
@@ -160,15 +167,16 @@ std::string as_junit(const Report& report) {
   }
   if (!report.problem.empty()) {
     ++errors;
-    cases += "  <testcase classname=\"" + xml(report.exercise) +
+    cases += "  <testcase classname=\"" + in_xml(report.exercise) +
              "\" name=\"builds\"><error message=\"it could not be checked\">" +
-             xml(report.problem) + "</error></testcase>\n";
+             in_xml(report.problem) + "</error></testcase>\n";
   }
   const std::size_t tests = report.checks.size() + (report.problem.empty() ? 0 : 1);
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"" + xml(report.exercise) +
-         "\" tests=\"" + std::to_string(tests) + "\" failures=\"" + std::to_string(failures) +
-         "\" errors=\"" + std::to_string(errors) + "\" skipped=\"" + std::to_string(skipped) +
-         "\" time=\"" + number(report.seconds) + "\">\n" + cases + "</testsuite>\n";
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"" +
+         in_xml(report.exercise) + "\" tests=\"" + std::to_string(tests) + "\" failures=\"" +
+         std::to_string(failures) + "\" errors=\"" + std::to_string(errors) + "\" skipped=\"" +
+         std::to_string(skipped) + "\" time=\"" + number(report.seconds) + "\">\n" + cases +
+         "</testsuite>\n";
 }
 
 // https://gradescope-autograders.readthedocs.io/en/latest/specs/
@@ -189,7 +197,7 @@ std::string as_gradescope(const Report& report) {
   });
   Object result("");
   result.integer("score", report.score())
-      .text("output", report.problem.empty() ? bar_for(report) : report.problem)
+      .text("output", report.problem.empty() ? summary_of(report) : report.problem)
       .text("output_format", "text")
       .add("execution_time", std::to_string(static_cast<int>(report.seconds)))
       .text("visibility", "visible")

@@ -7,12 +7,21 @@
 #include <span>
 #include <vector>
 
-#include "tests/behaviour/check.hpp"
+#include "tests/grade/exercise.hpp"
 
 std::span<const Check> bug_checks();      // checks_bugs.cpp
 std::span<const Check> chat_checks();     // checks_chat.cpp
 std::span<const Check> offload_checks();  // checks_offload.cpp
 std::span<const Check> await_timer_checks();
+std::span<const Check> build_checks();    // checks_builds.cpp
+
+// The program is built again for these: in BUILD/NAME, with the flags of tests/grade/rules.mk.
+struct Rebuild {
+  const char* check;
+  const char* name;
+};
+std::span<const Rebuild> rebuilds();
+std::vector<Rebuild> rebuilds_of(const Exercise& exercise);
 
 // The shared table and these.
 std::vector<Check> all_grade_checks();

@@ -8,18 +8,24 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 
 #include "common/error.hpp"
 #include "tests/grade/class_run.hpp"
+#include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
+#include "tests/grade/quiz_item.hpp"
 
 namespace {
 
+namespace files = std::filesystem;
+
 constexpr const char* usage =
     "usage: grade [--build DIR] [--only ID] [--steps] [--program FILE] [--jobs N]\n"
+    "             [--answers FILE] [--contained]\n"
     "             [--format json|junit|gradescope|classroom50] [--out FILE] [EXERCISE...]\n"
     "       grade class DIR --out RESULTS [--build DIR] [-j N]\n"
     "       grade --server NAME --program FILE [--list-lost]\n"
@@ -29,6 +35,9 @@ constexpr const char* usage =
     "  --steps        every step of a failed check\n"
     "  --program FILE this program instead of DIR/exercises/EXERCISE\n"
     "  --format F     also write a result for another program, to --out\n"
+    "  --answers FILE the quiz as one more item, from a file for make quiz\n"
+    "  --contained    no privileges, an empty environment, a folder of its own for each program\n"
+    "  --rebuilds     prints which builds with sanitizers the exercises want\n"
     "  --baseline EX  prints what the starter of an exercise scores\n"
     "  --list-lost    at the end, the ids of all checks that did not pass, in one line\n"
     "Exit status: 0 if nothing is missing, 1 if points are, 2 if something could not be graded.\n"
@@ -42,11 +51,13 @@ struct Request {
   std::string out;
   std::string server;
   std::string class_directory;
+  std::string answers;
   std::vector<std::string> names;
   int jobs = 0;
   bool steps = false;
   bool list_lost = false;
   bool contained = false;
+  bool list_rebuilds = false;
 };
 
 [[noreturn]] void reject(const std::string& reason) {
@@ -77,6 +88,8 @@ Request read_request(int argc, char** argv) {
       request.format = value();
     } else if (word == "--out") {
       request.out = value();
+    } else if (word == "--answers") {
+      request.answers = value();
     } else if (word == "--server") {
       request.server = value();
     } else if (word == "--jobs" || word == "-j") {
@@ -92,6 +105,8 @@ Request read_request(int argc, char** argv) {
       if (exercise == nullptr) reject("there is no exercise called " + words[i]);
       std::printf("%d\n", exercise->baseline);
       std::exit(0);
+    } else if (word == "--rebuilds") {
+      request.list_rebuilds = true;
     } else if (word == "--contained") {
       request.contained = true;
     } else if (word == "--list-lost") {
@@ -106,6 +121,21 @@ Request read_request(int argc, char** argv) {
     }
   }
   return request;
+}
+
+const Exercise& exercise_called(const std::string& name) {
+  const Exercise* const exercise = find_exercise(name);
+  if (exercise == nullptr) reject("there is no exercise called " + name);
+  return *exercise;
+}
+
+// The builds that the checks of these exercises want, in one line.
+int list_rebuilds(const Request& request) {
+  for (const std::string& name : request.names)
+    for (const Rebuild& rebuild : rebuilds_of(exercise_called(name)))
+      if (request.only.empty() || request.only == rebuild.check) std::printf("%s ", rebuild.name);
+  std::printf("\n");
+  return 0;
 }
 
 int usual_jobs() {
@@ -150,6 +180,13 @@ void print_change(const std::vector<std::string>& last, const Report& report) {
 
 // -- one exercise --
 
+// The program as the checks Y01 and Y02 want it lies beside it.
+std::map<std::string, std::string> rebuilt_from(const std::string& program) {
+  std::map<std::string, std::string> found;
+  for (const Rebuild& rebuild : rebuilds()) found[rebuild.check] = program + "." + rebuild.name;
+  return found;
+}
+
 std::string first_lines(const std::string& path, int most) {
   std::ifstream file(path);
   std::string text;
@@ -188,13 +225,14 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
     return report;
   }
   std::printf("%s\n", name.c_str());
-  std::size_t ended = 0;
   GradingOptions options;
   options.parallel = request.jobs > 0 ? request.jobs : usual_jobs();
-  options.in_empty_environment = request.contained;
+  options.rebuilt = rebuilt_from(tested.path);
+  if (request.contained)
+    options.containment = {.is_wanted = true,
+                           .hidden = {files::absolute(request.out).parent_path()}};
   const Report report =
-      grade(name, tested, tasks, options, [&](const Report& so_far, const CheckReport&) {
-        ++ended;
+      grade(name, tested, tasks, options, [&](const Report& so_far, std::size_t ended) {
         if (has_terminal) {
           std::printf("\r  %zu of %zu checks ", ended, so_far.checks.size());
           std::fflush(stdout);
@@ -229,6 +267,22 @@ void list_lost(const Report& report) {
   std::printf("%s\n", text.c_str());
 }
 
+Report grade_answers(const Request& request) {
+  std::printf("quiz\n");
+  const Room room(temporary_folder());
+  const Report report = request.answers.empty()
+                            ? not_gradable("quiz",
+                                           "Name a file of answers: make grade ANSWERS=file"
+                                           " (make quiz BLANK=1 prints an empty one).")
+                            : grade_quiz(request.build, request.answers, room.path() + "/quiz.txt");
+  if (!report.problem.empty()) std::printf("%s\n", report.problem.c_str());
+  for (const CheckReport& check : report.checks)
+    if (check.verdict != Verdict::passed)
+      std::printf("%s       | %s: %s; read %s, or %s\n", line_for(check).c_str(), "I saw",
+                  check.saw.c_str(), check.lesson.c_str(), check.again.c_str());
+  return report;
+}
+
 int grade_server(const Request& request) {
   const auto all = programs();
   const auto server = std::find_if(all.begin(), all.end(),
@@ -248,19 +302,26 @@ int grade_server(const Request& request) {
   return status_of({report});
 }
 
+Report grade_item(const Request& request, const std::string& name) {
+  if (name == "quiz") return grade_answers(request);
+  const Exercise& exercise = exercise_called(name);
+  const std::string path =
+      request.program.empty() ? request.build + "/exercises/" + name : request.program;
+  const Tested tested{
+      .name = name, .path = files::absolute(path).string(), .model = exercise.model};
+  return grade_one(request, name, tested, tasks_of(exercise, request.only));
+}
+
 int grade_exercises(const Request& request) {
   std::vector<std::string> names = request.names;
   if (names.empty())
     for (const Exercise& exercise : exercises()) names.emplace_back(exercise.name);
+  if (!request.answers.empty() && names.back() != "quiz") names.emplace_back("quiz");
+  if (!request.out.empty() && names.size() > 1) reject("--out takes the result of one exercise");
   std::vector<Report> reports;
   for (const std::string& name : names) {
-    const Exercise* exercise = find_exercise(name);
-    if (exercise == nullptr) reject("there is no exercise called " + name);
-    const std::string path =
-        request.program.empty() ? request.build + "/exercises/" + name : request.program;
     const auto last = read_last(score_file(request, name));
-    const Tested tested{.name = name, .path = path, .model = exercise->model};
-    const Report report = grade_one(request, name, tested, tasks_of(*exercise, request.only));
+    const Report report = grade_item(request, name);
     write_result(request, report);
     if (request.only.empty() && request.program.empty() && report.problem.empty()) {
       print_change(last, report);
@@ -294,6 +355,7 @@ int main(int argc, char** argv) try {
     return grade_class(
         {request.class_directory, request.out, request.build, request.jobs > 0 ? request.jobs : 1});
   }
+  if (request.list_rebuilds) return list_rebuilds(request);
   return request.server.empty() ? grade_exercises(request) : grade_server(request);
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "grade: %s\n", problem.what());

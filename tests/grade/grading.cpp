@@ -1,25 +1,18 @@
 #include "tests/grade/grading.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
 
 #include "common/error.hpp"
-#include "common/socket.hpp"
+#include "tests/grade/child.hpp"
 #include "tests/grade/descendants.hpp"
 #include "tests/grade/grade_checks.hpp"
 
@@ -36,62 +29,29 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// -- in the process of one check --
-
-void clear_environment() {
-  for (const char* name : {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"}) unsetenv(name);
-#ifdef __linux__
-  clearenv();
-  setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
-  setenv("HOME", "/tmp", 1);
-  setenv("LANG", "C.UTF-8", 1);
-#endif
-}
-
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno != EINTR) return;
-    if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
-[[noreturn]] void run_in_child(const Task& task, const Tested& tested, int result_pipe,
-                               const GradingOptions& options, pid_t parent) {
-#ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-  if (getppid() != parent) _exit(1);
-  setpgid(0, 0);
-  adopt_orphans();
-  if (options.in_empty_environment) {
-    clear_environment();
-    const rlimit computing{60, 70};
-    (void)setrlimit(RLIMIT_CPU, &computing);
-  }
+// In the process of one check: the outcome as a digit, and the story.
+std::string result_of(const Task& task, const Tested& tested, const GradingOptions& options) {
+  std::optional<Room> room;
+  if (options.containment.is_wanted)
+    contain_this_process(options.containment, room.emplace(options.room).path());
   const Result result = run_check(task.check, tested, task.again);
-  kill_descendants({});
-  std::string text(1, static_cast<char>('0' + static_cast<int>(result.outcome)));
-  write_all(result_pipe, text + result.story.substr(0, most_story));
-  _exit(0);
+  const std::string digit(1, static_cast<char>('0' + static_cast<int>(result.outcome)));
+  return digit + result.story.substr(0, most_story);
 }
 
 // -- in the grader --
 
 struct Running {
-  pid_t process;
-  Descriptor result;
+  Child child;
   std::size_t number;
   Clock::time_point begin;
-  std::string received = {};
   std::string violation = {};
 };
 
 class Grading {
  public:
   Grading(const std::string& exercise, const Tested& tested, const std::vector<Task>& tasks,
-          const GradingOptions& options,
-          const std::function<void(const Report&, const CheckReport&)>& progress)
+          const GradingOptions& options, const Progress& progress)
       : tested_(tested), tasks_(tasks), options_(options), progress_(progress) {
     report_.exercise = exercise;
     tested_.patience = options.patience;
@@ -108,12 +68,15 @@ class Grading {
     }
     is_done_.resize(tasks.size());
     has_begun_.resize(tasks.size());
+    is_rebuilt_.resize(tasks.size());
   }
 
   Report run() {
     adopt_orphans();
+    tell();
     run_all();
     if (was_late_ || is_crowded()) confirm_failures();
+    run_rebuilt();
     report_.seconds = seconds_since(begin_);
     report_.is_finished = true;
     return report_;
@@ -147,6 +110,10 @@ class Grading {
           continue;
         }
       }
+      if (tasks_[i].check.run == nullptr) {  // it waits for all the others: run_rebuilt()
+        has_begun_[i] = is_done_[i] = is_rebuilt_[i] = true;
+        continue;
+      }
       if (running_.size() < static_cast<std::size_t>(options_.parallel)) start(i);
     }
   }
@@ -166,30 +133,20 @@ class Grading {
 
   void start(std::size_t number) {
     has_begun_[number] = true;
-    int ends[2];
-    if (pipe(ends) < 0) throw CallFailed("pipe", errno);
-    Descriptor reading(ends[0]);
-    const Descriptor writing(ends[1]);
-    for (const int end : ends)
-      if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl", errno, end);
-    const pid_t parent = getpid();
-    const pid_t process = fork();
-    if (process < 0) throw CallFailed("fork", errno);
-    if (process == 0) run_in_child(tasks_[number], tested_, writing.fd(), options_, parent);
-    setpgid(process, process);
-    running_.push_back({process, std::move(reading), number, Clock::now()});
+    running_.push_back({Child([&] { return result_of(tasks_[number], tested_, options_); }), number,
+                        Clock::now()});
   }
 
   // Waits until a check has ended, or 50 ms.
   void watch() {
     std::vector<pollfd> watched;
-    for (const Running& one : running_) watched.push_back({one.result.fd(), POLLIN, 0});
+    for (const Running& one : running_) watched.push_back({one.child.fd(), POLLIN, 0});
     const auto before = Clock::now();
     if (poll(watched.data(), static_cast<nfds_t>(watched.size()), 50) < 0 && errno != EINTR)
       throw CallFailed("poll", errno);
     if (seconds_since(before) > 0.3) was_late_ = true;
     for (std::size_t i = running_.size(); i-- > 0;) {
-      const bool has_ended = watched[i].revents != 0 && !take_result(running_[i]);
+      const bool has_ended = watched[i].revents != 0 && !running_[i].child.take();
       if (has_ended)
         collect(i);
       else
@@ -197,20 +154,11 @@ class Grading {
     }
   }
 
-  static bool take_result(Running& one) {
-    std::array<char, 16 * 1024> room;
-    const ssize_t count = read(one.result.fd(), room.data(), room.size());
-    if (count < 0 && errno == EINTR) return true;
-    if (count <= 0) return false;
-    one.received.append(room.data(), static_cast<std::size_t>(count));
-    return true;
-  }
-
   static void look_after(Running& one) {
     if (!one.violation.empty()) return;
     if (seconds_since(one.begin) > most_check_seconds)
       one.violation = "the check did not end within a minute, and was ended.";
-    const std::vector<pid_t> descendants = descendants_of(one.process);
+    const std::vector<pid_t> descendants = descendants_of(one.child.process());
     std::size_t memory = 0;
     for (const pid_t process : descendants) memory += resident_kib_of(process);
     if (descendants.size() > most_processes)
@@ -219,17 +167,15 @@ class Grading {
     if (memory > most_memory_kib)
       one.violation = "the program used more than 1 GiB of memory, and was ended.";
     if (one.violation.empty()) return;
-    kill(one.process, SIGKILL);  // what it leaves behind becomes ours; see collect
+    one.child.kill();  // what it leaves behind becomes ours; see collect
   }
 
   void collect(std::size_t place) {
     Running one = std::move(running_[place]);
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(place));
-    int status = 0;
-    while (waitpid(one.process, &status, 0) < 0 && errno == EINTR) {
-    }
+    const int status = one.child.wait();
     std::vector<pid_t> spared;
-    for (const Running& other : running_) spared.push_back(other.process);
+    for (const Running& other : running_) spared.push_back(other.child.process());
     kill_descendants(spared);
     CheckReport& check = report_.checks[one.number];
     check.seconds = seconds_since(one.begin);
@@ -244,7 +190,7 @@ class Grading {
       check.saw = one.violation;
       return;
     }
-    if (one.received.empty()) {
+    if (one.child.received().empty()) {
       const bool was_killed = WIFSIGNALED(status);
       check.verdict = was_killed ? Verdict::failed : Verdict::error;
       check.saw = was_killed
@@ -253,8 +199,8 @@ class Grading {
                       : "the process of this check ended without a result";
       return;
     }
-    const std::string story = one.received.substr(1);
-    switch (static_cast<Outcome>(one.received[0] - '0')) {
+    const std::string story = one.child.received().substr(1);
+    switch (static_cast<Outcome>(one.child.received()[0] - '0')) {
       case Outcome::passed:
         check.verdict = Verdict::passed;
         return;
@@ -277,8 +223,13 @@ class Grading {
   void finish(std::size_t number) {
     is_done_[number] = true;
     if (is_confirming_) return;
+    ++ended_;
+    tell();
+  }
+
+  void tell() {
     report_.seconds = seconds_since(begin_);
-    if (progress_) progress_(report_, report_.checks[number]);
+    if (progress_) progress_(report_, ended_);
   }
 
   // -- the grader itself was late --
@@ -311,16 +262,68 @@ class Grading {
     for (std::size_t i = 0; i < tasks_.size(); ++i)
       if (report_.checks[i].verdict == Verdict::blocked) is_done_[i] = has_begun_[i] = false;
     run_all();
+    is_confirming_ = false;
+  }
+
+  // -- the program built again --
+
+  void run_rebuilt() {
+    for (std::size_t i = 0; i < tasks_.size(); ++i)
+      if (is_rebuilt_[i]) {
+        judge_rebuilt(tasks_[i], report_.checks[i]);
+        finish(i);
+      }
+  }
+
+  // Every check that has passed is asked once more. Only what the sanitizer says counts: such a
+  // program is slow, and what it does in time has been judged already.
+  void judge_rebuilt(const Task& task, CheckReport& check) {
+    const auto begin = Clock::now();
+    const auto program = options_.rebuilt.find(task.check.id);
+    check.verdict = Verdict::skipped;
+    check.saw = "there is no program built for this: the compiler may not have the sanitizer";
+    if (program == options_.rebuilt.end() || access(program->second.c_str(), X_OK) != 0) return;
+    std::vector<Task> again;
+    for (std::size_t i = 0; i < tasks_.size(); ++i)
+      if (tasks_[i].check.run != nullptr && report_.checks[i].verdict == Verdict::passed)
+        again.push_back({tasks_[i].check, 0, "", task.again});
+    Tested rebuilt = tested_;
+    rebuilt.path = program->second;
+    Grading grading(report_.exercise, rebuilt, again, options_, {});
+    grading.run_all();
+    read_complaints(grading.report_, check);
+    check.seconds = seconds_since(begin);
+  }
+
+  static void read_complaints(const Report& seen, CheckReport& check) {
+    std::string complained;
+    std::string first;
+    for (const CheckReport& one : seen.checks) {
+      const std::size_t place = find_complaint(one.saw);
+      if (one.verdict != Verdict::failed || place == std::string::npos) continue;
+      complained += (complained.empty() ? "" : " ") + one.id;
+      if (first.empty()) first = one.saw.substr(place);
+    }
+    const bool works = !seen.checks.empty() && seen.checks.front().verdict == Verdict::passed;
+    check.verdict = works ? Verdict::passed : Verdict::skipped;
+    check.saw = works ? "" : "a program that is built with this sanitizer does not run here";
+    if (complained.empty()) return;
+    check.verdict = Verdict::failed;
+    check.did = "I built your program again with the sanitizer, and repeated what had passed.";
+    check.expected = "no report: the checks pass, and nothing is wrong behind them.";
+    check.saw = "a report with " + complained + ". The first:\n" + first;
   }
 
   Tested tested_;
   const std::vector<Task>& tasks_;
   const GradingOptions& options_;
-  const std::function<void(const Report&, const CheckReport&)>& progress_;
+  const Progress progress_;
   const Clock::time_point begin_ = Clock::now();
   Report report_;
   std::vector<bool> has_begun_;
   std::vector<bool> is_done_;
+  std::vector<bool> is_rebuilt_;  // to be looked at when the others have ended
+  std::size_t ended_ = 0;
   std::vector<Running> running_;
   bool was_late_ = false;
   bool is_confirming_ = false;
@@ -336,7 +339,8 @@ const Check& find_check(const std::vector<Check>& all, const std::string& id) {
 
 std::vector<Check> all_grade_checks() {
   std::vector<Check> all = all_checks();
-  for (const auto& some : {bug_checks(), chat_checks(), offload_checks(), await_timer_checks()})
+  for (const auto& some :
+       {bug_checks(), chat_checks(), offload_checks(), await_timer_checks(), build_checks()})
     all.insert(all.end(), some.begin(), some.end());
   return all;
 }
@@ -374,7 +378,6 @@ std::vector<Task> tasks_of_model(Models model, const std::string& name) {
 }
 
 Report grade(const std::string& exercise, const Tested& tested, const std::vector<Task>& tasks,
-             const GradingOptions& options,
-             const std::function<void(const Report&, const CheckReport&)>& progress) {
+             const GradingOptions& options, const Progress& progress) {
   return Grading(exercise, tested, tasks, options, progress).run();
 }

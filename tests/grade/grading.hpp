@@ -9,9 +9,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "tests/grade/containment.hpp"
 #include "tests/grade/exercise.hpp"
 #include "tests/grade/report.hpp"
 
@@ -24,7 +26,9 @@ struct Task {
 
 struct GradingOptions {
   int parallel = 2;
-  bool in_empty_environment = false;
+  Containment containment;
+  std::string room = temporary_folder();       // where each check gets a folder of its own
+  std::map<std::string, std::string> rebuilt;  // the program as Y01 or Y02 want it, if it is there
   Patience patience{2.5};
   double most_seconds = 120;  // for all checks together
 };
@@ -35,7 +39,8 @@ std::vector<Task> tasks_of(const Exercise& exercise, const std::string& only);
 // Every check of a model, without points: for servers that are no exercise.
 std::vector<Task> tasks_of_model(Models model, const std::string& name);
 
-// Runs them. `progress` is called whenever a check has ended, with what is known so far.
+// Runs them. `progress` is called before the first check and whenever one has ended, with what is
+// known so far and how many have ended.
+using Progress = std::function<void(const Report&, std::size_t)>;
 Report grade(const std::string& exercise, const Tested& tested, const std::vector<Task>& tasks,
-             const GradingOptions& options,
-             const std::function<void(const Report&, const CheckReport&)>& progress);
+             const GradingOptions& options, const Progress& progress);

@@ -5,6 +5,7 @@
 //        escaped and cut when it comes in, so that it is never mistaken for the grader's own.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ struct CheckReport {
 
 struct Report {
   std::string exercise;
-  std::string problem;  // why nothing could be checked: it does not compile...
+  std::string problem;   // why nothing could be checked: it does not compile...
+  std::string compiler;  // what the compiler has warned of
   std::vector<CheckReport> checks;
   double seconds = 0;
   bool is_finished = false;
@@ -67,6 +69,12 @@ std::string as_json(const Report& report);
 std::string as_junit(const Report& report);
 std::string as_gradescope(const Report& report);
 std::string as_classroom50(const Report& report);
+
+std::string in_xml(const std::string& text);
+
+// From one process of the grader to another: nothing if it is not whole.
+std::string packed(const Report& report);
+std::optional<Report> unpacked(const std::string& bytes);
 
 // Writes beside the file and renames, so that nobody ever reads half of it. Throws CallFailed.
 void save(const std::string& path, const std::string& text);

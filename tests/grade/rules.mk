@@ -92,6 +92,9 @@ $(STARTERS) $(SOLUTIONS):
 
 everything: $(BUILD)/grade $(STARTERS) $(SOLUTIONS)
 
+# A grader need not be fast either.
+$(call objects,$(wildcard tests/grade/*.cpp)): CXXFLAGS += -O0
+
 $(BUILD)/grade: $(GRADE) $(COMMON)
 	@mkdir -p $(@D)
 	$(LINK) $^ -o $@
@@ -105,6 +108,25 @@ submission: $(COMMON) $(given_for_$(WANTED)) | $(BUILD)/given
 	  -c $(FROM) -o $(INTO).o
 	@$(LINK) $(INTO).o $^ -o $(INTO)
 	@rm -f $(INTO).o
+
+# A program built again, with what a sanitizer needs: BUILD/exercises/NAME.asan, submission-tsan.
+# The objects lie in BUILD/asan and BUILD/tsan; the grader knows which exercise wants which.
+SANITIZED  = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+FLAGS_asan = -fsanitize=address,undefined
+FLAGS_tsan = -fsanitize=thread
+again      = $(MAKE) -s --no-print-directory BUILD=$(BUILD)/$(1) \
+               CXXFLAGS='$(SANITIZED) $(FLAGS_$(1))' $(2)
+$(BUILD)/%.asan: always given-asan
+	+@$(call again,asan,$(BUILD)/asan/$*)
+	@mkdir -p $(@D) && cp $(BUILD)/asan/$* $@
+$(BUILD)/%.tsan: always given-tsan
+	+@$(call again,tsan,$(BUILD)/tsan/$*)
+	@mkdir -p $(@D) && cp $(BUILD)/tsan/$* $@
+.PHONY: always submission-asan submission-tsan given-asan given-tsan
+submission-asan submission-tsan: submission-%:
+	+@$(call again,$*,submission INTO=$(INTO).$*)
+given-asan given-tsan: given-%:
+	+@$(call again,$*,given)
 
 $(BUILD)/given:
 	@mkdir -p $@
@@ -120,6 +142,12 @@ grade: $(BUILD)/grade given  ## your exercises, graded: make grade EX=short_writ
 	@for exercise in $(WANTED); do \
 	  $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise \
 	    >$(BUILD)/grades/$$exercise.compiler.txt 2>&1 || rm -f $(BUILD)/exercises/$$exercise; \
+	  for as in $$($(BUILD)/grade --rebuilds $$exercise $(if $(ONLY),--only $(ONLY))); do \
+	    [ -x $(BUILD)/exercises/$$exercise ] || continue; \
+	    [ -d $(BUILD)/$$as ] || echo "building with $$as, which takes longer the first time"; \
+	    $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise.$$as >/dev/null 2>&1 || \
+	      rm -f $(BUILD)/exercises/$$exercise.$$as; \
+	  done; \
 	done
 	@$(BUILD)/grade --build $(BUILD) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) \
 	  $(WANTED)

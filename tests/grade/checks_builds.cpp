@@ -1,0 +1,37 @@
+// Not stimuli of their own: the checks that have passed, asked of the same program built again
+// with a sanitizer. What it reports is the finding, and nothing else; see Grading::run_rebuilt().
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+
+namespace {
+
+constexpr Check checks[] = {
+    {.id = "Y01",
+     .title = "AddressSanitizer and UBSan have nothing to report",
+     .hint = "who owns the memory at that line, and until when?",
+     .lesson = "lessons.md#exercises"},
+    {.id = "Y02",
+     .title = "ThreadSanitizer has nothing to report",
+     .hint = "which lock do both threads of the report hold when they touch it?",
+     .lesson = "lessons.md#exercises"},
+};
+
+constexpr Rebuild rebuilds_by_check[] = {{"Y01", "asan"}, {"Y02", "tsan"}};
+
+}  // namespace
+
+std::span<const Check> build_checks() {
+  return checks;
+}
+
+std::span<const Rebuild> rebuilds() {
+  return rebuilds_by_check;
+}
+
+std::vector<Rebuild> rebuilds_of(const Exercise& exercise) {
+  std::vector<Rebuild> wanted;
+  for (const Point& point : exercise.points)
+    for (const Rebuild& rebuild : rebuilds_by_check)
+      if (std::string_view(point.id) == rebuild.check) wanted.push_back(rebuild);
+  return wanted;
+}

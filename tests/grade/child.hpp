@@ -1,0 +1,39 @@
+// child.hpp — child processes of the grader.
+//
+// Gives: a child that does one thing and says through a pipe how it went, whatever happens to it;
+//        and a program run with bounded time, memory and output.
+// Do not: put such a child's work into this process. What it runs may crash, hang or be killed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/socket.hpp"
+
+class Child {
+ public:
+  // Forks. The child leads a process group of its own, adopts what its descendants leave behind,
+  // ends with its parent, and sends what `work` returns.
+  explicit Child(const std::function<std::string()>& work);
+
+  pid_t process() const { return process_; }
+  int fd() const { return pipe_.fd(); }  // readable when there is something to take
+  const std::string& received() const { return received_; }
+
+  bool take();  // false at the end
+  int wait();   // its status
+  void kill();
+
+ private:
+  pid_t process_ = -1;
+  Descriptor pipe_;
+  std::string received_;
+};
+
+// Runs a program with nothing to read, its output in a file, and `hidden` folders out of its sight.
+// Its exit status, or -1 if it had to be ended.
+int run_bounded(const std::vector<std::string>& words, const std::string& output_path,
+                double most_seconds, const std::vector<std::string>& hidden);
