@@ -125,6 +125,10 @@ class Context {
   // Waits until `holds()`; fails with what `seen()` says when the patience has run out.
   void eventually(const std::function<bool()>& holds, const std::function<std::string()>& seen);
 
+  // Does the server stand in line for a core of a crowded machine? It is runnable, and has hardly
+  // computed so far; silence then says nothing about it.
+  bool waits_for_a_core() const;
+
   // The barrier. A fresh client has been served and all threads have gone to sleep: what was
   // there before has been seen by the server.
   void settle();

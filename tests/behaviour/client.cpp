@@ -323,7 +323,9 @@ void Client::wait_until_server_is_stuck() {
 
 Client::Got Client::take_in(Patience patience, std::size_t most) {
   if (ended_) return Got::end;
-  if (!wait_for(socket_.fd(), POLLIN, patience)) return Got::silence;
+  int more = patience < context_->patience() ? 0 : 3;  // a short look is a short look
+  while (!wait_for(socket_.fd(), POLLIN, patience))
+    if (more-- == 0 || !context_->waits_for_a_core()) return Got::silence;
   std::array<char, std::size_t{1} << 16> room;
   const std::span<char> part(room.data(), std::min(most, room.size()));
   const ssize_t count = receive(socket_.fd(), part);

@@ -13,15 +13,21 @@ for submission in tests/grade/golden/*/; do
   name=$(basename "$submission")
   mkdir -p "$class/$name" && cp "$submission"* "$class/$name/"
 done
+mkdir "$class/link" && ln -s ../solution/find_the_bugs.cpp "$class/link/find_the_bugs.cpp"
 cp tests/grade/solutions/find_the_bugs.cpp "$class/solution/"
 cp select_poll/exercises/find_the_bugs/find_the_bugs.cpp "$class/starter/"
 
-"$build/grade" class "$class" --out "$results" --build "$build" || exit 1
+rm -f /tmp/golden-secret-was-seen
+GOLDEN_SECRET=1 "$build/grade" class "$class" --out "$results" --build "$build" -j 2 || exit 1
 sed 1d "$results/summary.csv" | sed 's/"//g' | awk -F, '{print $1, $2, $3}' | LC_ALL=C sort \
   >"$results/seen.txt"
 diff tests/grade/golden/expected.txt "$results/seen.txt" || exit 1
 if [ -e "$results/own-makefile-was-used" ]; then
   echo "a makefile of a student has been run"
+  exit 1
+fi
+if [ -e /tmp/golden-secret-was-seen ]; then
+  echo "the teacher's environment has been seen"
   exit 1
 fi
 if pgrep -f '^sleep 777$' >/dev/null; then

@@ -170,7 +170,7 @@ false-failures: $(BUILD)/grade $(SOLUTIONS)  ## does the grader fail what is rig
 	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
 
 .PHONY: golden
-golden: $(BUILD)/grade given  ## a class of bad submissions through the grader
+golden: $(BUILD)/grade $(BUILD)/quiz given  ## a class of bad submissions through the grader
 	@tests/grade/golden.sh $(BUILD)
 
 .PHONY: handout
