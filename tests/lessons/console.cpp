@@ -266,6 +266,13 @@ class Runner {
     for (const auto& [in_text, in_run] : ports_) back_[in_run] = in_text;
   }
 
+  // What a lesson leaves running would be in the way of the next one's ports.
+  void check_that_all_have_ended(const Lesson& lesson) {
+    for (const int job : jobs_)
+      report_.add(lesson.begin, "at the end of the lesson %" + std::to_string(job) +
+                                    " is still running, on a port that the next one may want");
+  }
+
   void run(const Fence& fence) {
     if (fence.mark.starts_with("console: needs ") && !is_installed(fence.mark.substr(15))) {
       std::printf("skipped: line %zu, %s is not installed\n", fence.begin + 1,
@@ -355,6 +362,7 @@ void run_consoles(const Document& document, int only, Report& report,
     for (const Fence& fence : document.fences)
       if (lesson.begin <= fence.begin && fence.begin < lesson.end && fence.language == "console")
         runner.run(fence);
+    runner.check_that_all_have_ended(lesson);
     std::printf("lesson %d: its commands ran in %.1f s\n", lesson.number,
                 std::chrono::duration<double>(Clock::now() - start).count());
     std::fflush(stdout);
