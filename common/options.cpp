@@ -50,6 +50,8 @@ struct Argument {
     }
     return value;
   }
+
+  Seconds time_limit() const { return Seconds(fraction(0.001, 86'400)); }
 };
 
 struct Explanation {
@@ -64,7 +66,9 @@ constexpr Explanation explanations[] = {
     {'p', "PORT", "port to listen on; 0 lets the kernel choose (8080)"},
     {'b', "BACKEND_PORT", "port of the backend that /row asks (none)"},
     {'t', "IDLE_SECONDS", "how long a client may keep the server waiting (60)"},
-    {'n', "THREADS", "most clients at a time; more wait in the backlog (20000)"},
+    {'r', "REQUEST_SECONDS", "from the first byte of a request to its last (as -t)"},
+    {'o', "ANSWER_SECONDS", "for the next part of an answer to be taken (as -t)"},
+    {'n', "THREADS", "most clients at a time; more wait in the backlog"},
     {'s', "STACK_KIB", "KiB of stack to reserve for each thread (the system's default)"},
     {'d', "DELAY_MS", "milliseconds from a request to its answer (50)"},
 };
@@ -77,7 +81,8 @@ bool takes_command(std::string_view letters) {
   return letters.starts_with('+');
 }
 
-void print_usage(std::string_view program, std::string_view letters, std::string_view purpose) {
+void print_usage(std::string_view program, std::string_view letters, std::string_view purpose,
+                 const Options& defaults) {
   program.remove_prefix(program.rfind('/') + 1);
   std::string text = "usage: " + std::string(program);
   for (const Explanation& option : explanations)
@@ -89,7 +94,9 @@ void print_usage(std::string_view program, std::string_view letters, std::string
     if (!takes(letters, option.letter)) continue;
     std::string name = std::string("  -") + option.letter + " " + option.argument;
     name.resize(19, ' ');
-    text += name + option.meaning + "\n";
+    text += name + option.meaning;
+    if (option.letter == 'n') text += " (" + std::to_string(defaults.thread_limit) + ")";
+    text += "\n";
   }
   std::fputs(text.c_str(), stdout);
 }
@@ -111,9 +118,10 @@ std::string getopt_list(std::string_view letters) {
 
 }  // namespace
 
-Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose) {
+Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose,
+                     const Options& defaults) {
   const char* program = argv[0];
-  Options options;
+  Options options = defaults;
   opterr = 0;  // the complaints are ours, so that they are the same on every system
   const std::string list = getopt_list(letters);
   for (int letter; (letter = getopt(argc, argv, list.c_str())) != -1;) {
@@ -129,7 +137,13 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
         options.backend_port = static_cast<std::uint16_t>(argument.whole_number(1, 65535));
         break;
       case 't':
-        options.idle_limit = Seconds(argument.fraction(0.001, 86'400));
+        options.idle_limit = argument.time_limit();
+        break;
+      case 'r':
+        options.request_limit = argument.time_limit();
+        break;
+      case 'o':
+        options.answer_limit = argument.time_limit();
         break;
       case 'n':
         options.thread_limit = argument.whole_number(1, 1'000'000);
@@ -144,7 +158,7 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
         options.copies = argument.whole_number(1, 256);
         break;
       case 'h':
-        print_usage(program, letters, purpose);
+        print_usage(program, letters, purpose, defaults);
         std::exit(0);
       case ':':
         reject(program, std::string("-") + static_cast<char>(optopt) + " needs a value");

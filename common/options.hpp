@@ -7,24 +7,29 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 using Seconds = std::chrono::duration<double>;
 
 struct Options {
-  std::string address = "127.0.0.1";  // -a
-  std::uint16_t port = 8080;          // -p  0: the kernel chooses
-  std::uint16_t backend_port = 0;     // -b  0: there is no backend
-  Seconds idle_limit{60};             // -t
-  std::size_t thread_limit = 20'000;  // -n
-  std::size_t stack_kib = 0;          // -s  0: the system's default
-  Seconds delay{0.05};                // -d  given in milliseconds
-  std::size_t copies = 2;             // -w
-  char** command = nullptr;           // PROGRAM and its arguments, up to a null pointer
+  std::string address = "127.0.0.1";          // -a
+  std::uint16_t port = 8080;                  // -p  0: the kernel chooses
+  std::uint16_t backend_port = 0;             // -b  0: there is no backend
+  Seconds idle_limit{60};                     // -t
+  std::optional<Seconds> request_limit = {};  // -r  none: as idle_limit
+  std::optional<Seconds> answer_limit = {};   // -o  none: as idle_limit
+  std::size_t thread_limit = 20'000;          // -n
+  std::size_t stack_kib = 0;                  // -s  0: the system's default
+  Seconds delay{0.05};                        // -d  given in milliseconds
+  std::size_t copies = 2;                     // -w
+  char** command = nullptr;                   // PROGRAM and its arguments, up to a null pointer
 };
 
 // `letters` are the options this program takes, such as "apbth". `purpose` is the sentence that -h
 // prints between the usage line and the list of options. A '+' before the letters says, as to
 // getopt(3), that a command follows the options: a PROGRAM, and words that are not ours to read.
-Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose);
+// What is not given is as in `defaults`.
+Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose,
+                     const Options& defaults = {});
