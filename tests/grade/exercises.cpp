@@ -10,6 +10,14 @@ constexpr Point short_writes[] = {
     {"D13", 5},        {"S02", 2, "C01"}, {"Y01", 4, "B02"},
 };
 
+constexpr Point thread_limit[] = {
+    {"A00", 2, ""},    {"A17", 2},        {"M03", 2},        {"D04", 2},        {"D06", 2},
+    {"D12", 2},        {"D13", 2},        {"L01", 2},        {"L03", 2},        {"L04", 8},
+    {"P01", 12},       {"P02", 16},       {"P03", 6, "L04"}, {"P04", 6, "L04"}, {"P05", 8, "S02"},
+    {"P06", 6, "L04"}, {"P07", 4, "P01"}, {"P08", 6, "P01"}, {"S01", 2},        {"S02", 6},
+    {"S08", 2},
+};
+
 constexpr Point chat_threads[] = {
     {"K01", 4, ""},    {"K02", 2, "K01"}, {"K03", 4, "K01"}, {"K04", 2, "K01"}, {"K05", 4, "K03"},
     {"K06", 6, "K01"}, {"K07", 6, "K01"}, {"K08", 6, "K07"}, {"K09", 6, "K07"}, {"K10", 4, "K01"},
@@ -65,6 +73,8 @@ constexpr Point await_timer[] = {
 constexpr Exercise all[] = {
     {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 11,
      short_writes},
+    {"thread_limit", "blocking/exercises/thread_limit", "thread_limit.cpp", thread_per_connection,
+     22, thread_limit},
     {"chat_threads", "blocking/exercises/chat_threads", "chat_threads.cpp", thread_per_connection,
      10, chat_threads},
     {"find_the_bugs", "select_poll/exercises/find_the_bugs", "find_the_bugs.cpp", poll_loop, 6,
@@ -99,6 +109,7 @@ constexpr bool each_has_a_hundred() {
   return true;
 }
 static_assert(sum(short_writes) == 100);
+static_assert(sum(thread_limit) == 100);
 static_assert(sum(chat_threads) == 100);
 static_assert(sum(find_the_bugs) == 100);
 static_assert(sum(chat_poll) == 100);

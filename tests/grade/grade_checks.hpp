@@ -11,6 +11,7 @@
 
 std::span<const Check> bug_checks();      // checks_bugs.cpp
 std::span<const Check> chat_checks();     // checks_chat.cpp
+std::span<const Check> crew_checks();     // checks_crew.cpp
 std::span<const Check> offload_checks();  // checks_offload.cpp
 std::span<const Check> await_timer_checks();
 std::span<const Check> build_checks();    // checks_builds.cpp

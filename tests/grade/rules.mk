@@ -19,6 +19,13 @@ file_of_short_writes      = helpers.cpp
 given_for_short_writes    = $(call objects,blocking/exercises/short_writes/server.cpp)
 shown_by_short_writes     =
 
+ALL_EXERCISES            += thread_limit
+number_of_thread_limit    = 2
+folder_of_thread_limit    = blocking/exercises/thread_limit
+file_of_thread_limit      = thread_limit.cpp
+given_for_thread_limit    = $(STRAIGHT_LINE)
+shown_by_thread_limit     = blocking/thread_per_connection.cpp
+
 ALL_EXERCISES            += chat_threads
 number_of_chat_threads    = 3
 folder_of_chat_threads    = blocking/exercises/chat_threads

@@ -1,0 +1,74 @@
+// thread_limit — your file: a server that makes a thread for each client and lets go of it: nobody
+// counts these threads, and nobody waits for them. Make it a crew. All -n threads are made before
+// the ready line, and the same ones serve all clients until SIGTERM: none is made, and none ends.
+// Whoever finds no thread free waits in the backlog, not accepted; a client that comes wakes a
+// thread or two, not all. If the crew cannot be had, the program says why and exits with status 1.
+// On SIGTERM nobody is accepted any more. A thread that is free, or whose client is silent, ends
+// at once, one that is answering ends when its answer has left, and all of them are joined.
+// Try: make grade EX=thread_limit
+#include <poll.h>
+
+#include <cerrno>
+#include <thread>
+#include <utility>
+
+#include "blocking/straight_line.hpp"
+#include "common/acceptor.hpp"
+#include "common/counters.hpp"
+#include "common/error.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
+
+namespace {
+
+constexpr const char* purpose = "An exercise: -n threads, made once, serve all clients.";
+
+class Server {
+ public:
+  explicit Server(const Options& options)
+      : options_(options), acceptor_(open_listener(options), Blocking::yes) {
+    announce(acceptor_.fd());
+  }
+
+  void run() {
+    while (!stop_requested()) {
+      const Time now = Clock::now();
+      pollfd watched[] = {{stop_descriptor_, POLLIN, 0},
+                          {acceptor_.is_accepting(now) ? acceptor_.fd() : nobody, POLLIN, 0}};
+      const int ready = poll(watched, 2, milliseconds_until(acceptor_.resumes_at(now), now));
+      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      Counters::count(counters.wakeups);
+      if (ready > 0 && watched[1].revents != 0) welcome_client();
+    }
+  }
+
+ private:
+  void welcome_client() {
+    Descriptor client = acceptor_.next_client(Clock::now());
+    if (!client) return;
+    Counters::count(counters.accepted);
+    std::thread(serve, std::move(client), options_).detach();
+  }
+
+  static void serve(const Descriptor& client, const Options& options) {
+    serve_client(client.fd(), options);
+    Counters::count(counters.closed);
+  }
+
+  static constexpr int nobody = -1;  // poll passes over a negative descriptor
+
+  const Options options_;
+  const int stop_descriptor_ = install_signal_handlers();
+  Acceptor acceptor_;
+};
+
+void run_server(int argc, char** argv) {
+  Server server(read_options(argc, argv, "apbtnh", purpose, {.thread_limit = 64}));
+  server.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program(argc, argv, run_server);
+}
