@@ -135,12 +135,12 @@ bool answer_with_row(Client& client) {
   return true;
 }
 
-// Reads what the client still sends, so that the last answer is not overtaken by a reset.
-void linger(Client& client) {
+// What the client still sends may end in a reset. So all that we have said must have left first.
+void end(Client& client) {
+  if (!is_all_sent(client.socket, client.options.idle_limit)) return;
   if (shutdown(client.socket, SHUT_WR) < 0) return;  // ENOTCONN: it is gone
-  constexpr int most_turns = 64;
   client.time_started = Clock::now();
-  for (int i = 0; i < most_turns && !is_late(client); ++i)
+  for (int i = 0; i < most_turns_lingered && !is_late(client); ++i)
     if (receive(client.socket, client.exchange.room()) <= 0 || stop_requested()) return;
 }
 
@@ -155,7 +155,7 @@ void converse(Client& client) {
       if (!is_there) return;
     }
   }
-  if (client.exchange.should_linger()) linger(client);
+  if (client.exchange.should_linger()) end(client);
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 namespace {
 
 constexpr std::nullopt_t over = std::nullopt;
-constexpr int most_turns_lingered = 64;
 
 }  // namespace
 
@@ -53,6 +52,8 @@ std::optional<Wait> Conversation::run_next_piece() {
       return ask_backend();
     case Piece::read_row:
       return read_row();
+    case Piece::end:
+      return end();
     case Piece::linger:
       return linger();
   }
@@ -65,8 +66,7 @@ std::optional<Wait> Conversation::read_request() {
   const bool was_silent = !exchange_.is_inside_request();
   const ssize_t count = receive(client_.fd(), exchange_.room());
   if (count < 0 && is_not_ready(errno)) {
-    if (stop_requested()) return over;
-    return wait_for_request();
+    return stop_requested() ? end() : wait_for_request();
   }
   if (count <= 0) return over;  // the client has ended its stream, or it is gone
   progressed_ = was_silent;
@@ -137,6 +137,14 @@ std::optional<Wait> Conversation::read_row() {
   return wait(row_->backend.fd(), Until::readable, Piece::read_row);
 }
 
+// What the client still sends may end in a reset. So all that we have said must have left first.
+std::optional<Wait> Conversation::end() {
+  if (!exchange_.should_linger()) return over;
+  if (!is_all_sent(client_.fd())) return wait(client_.fd(), Until::writable, Piece::end);
+  if (shutdown(client_.fd(), SHUT_WR) < 0) return over;  // ENOTCONN: it is gone
+  return linger();
+}
+
 std::optional<Wait> Conversation::linger() {
   const ssize_t count = receive(client_.fd(), exchange_.room());
   const bool is_there = count > 0 || (count < 0 && is_not_ready(errno));
@@ -158,13 +166,6 @@ std::optional<Wait> Conversation::wait_for_request() {
   // After a stop, a last look at what has come: to close over it would reset the connection.
   const Until until = stop_requested() ? Until::writable : Until::readable;
   return wait(client_.fd(), until, Piece::read_request);
-}
-
-std::optional<Wait> Conversation::end() {
-  if (!exchange_.should_linger()) return over;
-  if (shutdown(client_.fd(), SHUT_WR) < 0) return over;  // ENOTCONN: it is gone
-  if (stop_requested()) return linger();
-  return wait(client_.fd(), Until::readable, Piece::linger);
 }
 
 Wait Conversation::wait(int fd, Until until, Piece next) {

@@ -55,6 +55,7 @@ class Conversation {
     write_answers,
     ask_backend,
     read_row,
+    end,
     linger
   };
 
@@ -77,11 +78,11 @@ class Conversation {
   std::optional<Wait> connect_to_backend(const Request& request);
   std::optional<Wait> ask_backend();
   std::optional<Wait> read_row();
+  std::optional<Wait> end();
   std::optional<Wait> linger();
 
   std::optional<Wait> finish_row(const Answer& answer);
   std::optional<Wait> wait_for_request();
-  std::optional<Wait> end();
   Wait wait(int fd, Until until, Piece next);
 
   Surroundings& surroundings_;

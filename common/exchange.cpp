@@ -127,7 +127,7 @@ void Exchange::answer(const Answer& answer) {
   pattern_at_ = 0;
   pattern_end_ = request.head_only ? 0 : answer.pattern;
   if (closing_) {
-    lingers_ = is_last || filled_room_ || !bench_->input.empty() || has_long_answer();
+    lingers_ = filled_room_ || !bench_->input.empty() || has_long_answer();
     bench_->input = {};
   }
 }
@@ -168,4 +168,8 @@ void Exchange::sent(std::size_t count) {
   bench_->output.remove_prefix(made);
   if (bench_->output.empty()) bench_->output = {};
   pattern_at_ += static_cast<std::uint32_t>(count - made);
+}
+
+bool Exchange::should_linger() const {
+  return !has_outgoing() && ((closing_ && lingers_) || stop_requested());
 }

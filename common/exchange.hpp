@@ -33,6 +33,9 @@ struct Bench {
 
 inline constexpr std::size_t max_short_answer = max_answer_head + max_text;
 
+// Whoever lingers looks so many times at most for what the client still sends.
+inline constexpr int most_turns_lingered = 64;
+
 class Exchange {
  public:
   explicit Exchange(Bench& bench) : bench_(&bench) {}
@@ -64,8 +67,9 @@ class Exchange {
   bool is_closing() const { return closing_; }
 
   // The client may still be sending what we shall not read. Closing now would answer that with a
-  // reset, and the reset may overtake our last answer (RFC 9112 9.6): read on for a while.
-  bool should_linger() const { return closing_ && lingers_ && !has_outgoing(); }
+  // reset, and the reset may overtake our last answer (RFC 9112 9.6): let that leave, and read on
+  // for a while. After a stop nobody has been told that we shall not read.
+  bool should_linger() const;
 
  private:
   // What an unfinished exchange keeps while it waits.

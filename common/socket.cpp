@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <limits>
 #include <stdexcept>
 
 #include "common/error.hpp"
@@ -67,14 +68,20 @@ int connect_to(int socket, const sockaddr_in& address) {
   return connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
-// A signal ends the call connect(2), not the connecting, and a second call would say EALREADY.
-// True if the connection stands; else false with errno.
-bool finish_connecting(int socket, std::chrono::duration<double> patience) {
+// poll(2)'s answer for one socket that is to be written to.
+int poll_for_writing(int socket, std::chrono::duration<double> patience) {
   const auto limit = std::chrono::ceil<std::chrono::milliseconds>(patience).count();
   pollfd watched{socket, POLLOUT, 0};
   int ready;
   do ready = poll(&watched, 1, static_cast<int>(limit));
   while (ready < 0 && errno == EINTR);
+  return ready;
+}
+
+// A signal ends the call connect(2), not the connecting, and a second call would say EALREADY.
+// True if the connection stands; else false with errno.
+bool finish_connecting(int socket, std::chrono::duration<double> patience) {
+  const int ready = poll_for_writing(socket, patience);
   if (ready == 0) errno = EINPROGRESS;  // as connect(2) says it when its patience ends
   if (ready <= 0) return false;
   int error = 0;
@@ -207,6 +214,18 @@ ssize_t send_some(int socket, std::string_view bytes) {
   do count = send(socket, bytes.data(), bytes.size(), 0);
   while (count < 0 && errno == EINTR);
   return count;
+}
+
+bool is_all_sent(int socket, std::chrono::duration<double> patience) {
+#ifdef TCP_NOTSENT_LOWAT  // Linux and macOS: writable only if less than so much has not been sent
+  const int least = 1;
+  (void)setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &least, sizeof least);
+#else  // BSD: writable only if there is so much room; cut to the buffer's size by the kernel
+  const int most = std::numeric_limits<int>::max();
+  (void)setsockopt(socket, SOL_SOCKET, SO_SNDLOWAT, &most, sizeof most);
+#endif
+  // If poll fails there is nothing to wait for: that would be no wait but a spin.
+  return poll_for_writing(socket, patience) != 0;
 }
 
 bool is_not_ready(int error) {

@@ -4,7 +4,7 @@
 //        has them, minus what every caller would repeat (EINTR, close-on-exec).
 // Do:    look at errno right after a call that says it failed. Ignore SIGPIPE (signals.hpp does).
 // Do not: expect a helper to wait. None of these parks the thread unless the descriptor itself
-//        is blocking, and then only in the one call that the helper names.
+//        is blocking or it is given patience, and then only in the one call that the helper names.
 #pragma once
 
 #include <sys/types.h>
@@ -75,6 +75,10 @@ ssize_t receive(int socket, std::span<char> room);
 // send(2), begun anew when a signal interrupts it. Bytes taken over by the kernel, which may be
 // fewer than all: the rest is still the caller's. -1 with errno (EAGAIN, EPIPE, ECONNRESET...).
 ssize_t send_some(int socket, std::string_view bytes);
+
+// Has the kernel sent all that it has taken over, or is the connection dead? From now on the socket
+// is not writable before. Parks in poll(2) for it, for `patience` at most.
+bool is_all_sent(int socket, std::chrono::duration<double> patience = {});
 
 // Is this errno "not ready yet"? POSIX allows EAGAIN and EWOULDBLOCK to differ.
 bool is_not_ready(int error);

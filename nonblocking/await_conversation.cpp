@@ -116,18 +116,19 @@ Task<bool> AwaitConversation::answer_with_row() {
   co_return true;
 }
 
-// Reads what the client still sends, so that the last answer is not overtaken by a reset.
-Task<AwaitConversation::Over> AwaitConversation::linger() {
+// What the client still sends may end in a reset. So all that we have said must have left first.
+Task<AwaitConversation::Over> AwaitConversation::end() {
+  while (!is_all_sent(client_.fd())) {
+    const bool in_time = co_await writable(client_);
+    if (!in_time) co_return Over{};
+  }
   if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over{};  // ENOTCONN: it is gone
-  constexpr int most_turns = 64;
-  for (int i = 0; i < most_turns; ++i) {
-    const bool stops = stop_requested();
-    if (!stops) {
-      const bool in_time = co_await readable(client_);
-      if (!in_time) break;
-    }
+  for (int i = 0; i < most_turns_lingered; ++i) {
     const ssize_t count = receive(client_.fd(), exchange_.room());
-    if (stops || count == 0 || (count < 0 && !is_not_ready(errno))) break;
+    const bool is_there = count > 0 || (count < 0 && is_not_ready(errno));
+    if (!is_there || stop_requested()) break;
+    const bool in_time = co_await readable(client_);
+    if (!in_time) break;
   }
   co_return Over{};
 }
@@ -143,7 +144,7 @@ Task<AwaitConversation::Over> AwaitConversation::converse() {
       if (!is_there) co_return Over{};
     }
   }
-  if (exchange_.should_linger()) co_await linger();
+  if (exchange_.should_linger()) co_await end();
   co_return Over{};
 }
 

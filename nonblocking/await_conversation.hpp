@@ -53,7 +53,7 @@ class AwaitConversation {
   Task<bool> read_request();
   bool read_more(bool in_time);
   Task<bool> answer_with_row();
-  Task<Over> linger();
+  Task<Over> end();
   Task<Over> converse();
 
   bool has_begun() const { return static_cast<bool>(parked_); }
