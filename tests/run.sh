@@ -50,7 +50,7 @@ if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
   run_quietly hardening tests/hardening.sh "$build" "$servers prefork" "${FORTIFY-}"
   report hardening
   names="$names hardening"
-  for program in unit wrong_code replay instruments kqueue_model faults; do
+  for program in unit wrong_code replay instruments kqueue_model faults grader; do
     [ -x "$tests/$program" ] || continue
     run_quietly "$program" "$tests/$program"
     report "$program"

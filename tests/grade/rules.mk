@@ -106,6 +106,14 @@ $(BUILD)/grade: $(GRADE) $(COMMON)
 	@mkdir -p $(@D)
 	$(LINK) $^ -o $@
 
+# The cases about the grader itself.
+SELF_TEST = $(call objects,$(wildcard tests/grade/self_test/*.cpp))
+$(SELF_TEST): CXXFLAGS += -O0
+$(BUILD)/tests/grader: $(SELF_TEST) $(filter-out %/grade_main.o,$(GRADE)) $(COMMON) | $(BUILD)/grade
+	@mkdir -p $(@D)
+	@$(LINK) $(filter-out $(BUILD)/grade,$^) -o $@
+test: $(BUILD)/tests/grader
+
 # Somebody's file in the place of the student's: make submission EX=offload FROM=file INTO=program.
 # Everything else, this file included, is ours; and of the project it can include what the exercise
 # stands on, and no solutions.
@@ -118,7 +126,7 @@ submission: $(COMMON) $(given_for_$(WANTED)) | $(BUILD)/given
 
 # A program built again, with what a sanitizer needs: BUILD/exercises/NAME.asan, submission-tsan.
 # The objects lie in BUILD/asan and BUILD/tsan; the grader knows which exercise wants which.
-SANITIZED  = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+# (SANITIZED is in tests/faults/rules.mk.)
 FLAGS_asan = -fsanitize=address,undefined
 FLAGS_tsan = -fsanitize=thread
 again      = $(MAKE) -s --no-print-directory BUILD=$(BUILD)/$(1) \
