@@ -214,14 +214,14 @@ mutant: all
 # What Gradescope wants: an archive with setup.sh and run_autograder at its root.
 .PHONY: gradescope
 gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
-	@test -n '$(EX)' || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
+	@test $(words $(EX)) = 1 || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
 	@command -v zip >/dev/null || { echo 'gradescope: this needs zip(1)'; exit 2; }
 	@$(MAKE) -s --no-print-directory handout EX='$(EX)'
 	@rm -rf $(BUILD)/gradescope && mkdir -p $(BUILD)/gradescope
 	@tar -C $(BUILD)/gradescope -xzf $(BUILD)/two-ways-to-wait.tar.gz
 	@cp tests/grade/gradescope/setup.sh tests/grade/gradescope/run_autograder $(BUILD)/gradescope/
-	@echo $(EX) >$(BUILD)/gradescope/exercise
-	@echo $(file_of_$(EX)) >$(BUILD)/gradescope/file
-	@rm -f $(BUILD)/gradescope-$(EX).zip
-	@cd $(BUILD)/gradescope && zip -qr ../gradescope-$(EX).zip .
-	@echo $(BUILD)/gradescope-$(EX).zip
+	@echo $(WANTED) >$(BUILD)/gradescope/exercise
+	@echo $(file_of_$(WANTED)) >$(BUILD)/gradescope/file
+	@rm -f $(BUILD)/gradescope-$(WANTED).zip
+	@cd $(BUILD)/gradescope && zip -qr ../gradescope-$(WANTED).zip .
+	@echo $(BUILD)/gradescope-$(WANTED).zip
