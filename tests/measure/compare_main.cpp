@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "tests/measure/limits.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
+#include "tests/measure/tool.hpp"
 
 namespace {
 
@@ -25,11 +25,6 @@ void print_usage(FILE* where) {
       where);
   for (const Experiment& experiment : experiments())
     std::fprintf(where, "  %-13s %s\n", experiment.name.c_str(), experiment.title.c_str());
-}
-
-std::string directory_of(const std::string& program) {
-  const std::size_t slash = program.rfind('/');
-  return slash == std::string::npos ? "." : program.substr(0, slash);
 }
 
 const Experiment* find(const std::string& name) {
@@ -129,10 +124,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) try { return run(argc, argv); } catch (const Interrupted&) {
-  std::fputs("\ncompare: interrupted; all servers are stopped\n", stderr);
-  return 130;
-} catch (const std::exception& problem) {
-  std::fprintf(stderr, "compare: %s\n", problem.what());
-  return 1;
+int main(int argc, char** argv) {
+  return run_tool("compare", argc, argv, run);
 }

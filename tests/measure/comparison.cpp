@@ -1,7 +1,9 @@
 #include "tests/measure/comparison.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "tests/measure/contender.hpp"
@@ -157,16 +159,40 @@ class Race {
   std::vector<std::unique_ptr<Entrant>> entrants_;
 };
 
-Findings one_client(const std::string& directory) {
+// Our two event loops against their floor; with a target beside nginx, against nginx too.
+struct LoopRace {
+  std::size_t clients;
+  std::size_t cycles;
+  double target;                       // for event_loop
+  std::optional<double> beside_nginx;  // 0: measured, without a target
+  std::function<void(ClientGroup&)> prepare = nullptr;
+};
+
+Findings race_loops(const std::string& directory, const LoopRace& plan) {
   Race race(directory);
   const Entrant& event_loop = race.enter_server("event_loop");
   const Entrant& await_loop = race.enter_server("await_loop");
   const Entrant& floor = race.enter_floor("floor_epoll");
-  race.connect(1);
-  race.run(slice_for(1), 60);
-  race.compare(event_loop, floor, 0.96);
+  const Entrant* nginx = plan.beside_nginx ? race.enter_nginx() : nullptr;
+  race.connect(plan.clients, plan.prepare);
+  race.run(slice_for(plan.clients), plan.cycles);
+  race.compare(event_loop, floor, plan.target);
   race.compare(await_loop, floor, 0);
+  if (nginx != nullptr) race.compare(event_loop, *nginx, *plan.beside_nginx);
   return race.findings;
+}
+
+Findings one_client(const std::string& directory) {
+  return race_loops(directory, {1, 60, 0.96, std::nullopt});
+}
+
+Findings thousand_clients(const std::string& directory) {
+  return race_loops(directory, {1000, 30, 0.97, 1.18});
+}
+
+Findings pipelined(const std::string& directory) {
+  const auto pipeline = [](ClientGroup& clients) { clients.pipeline(16); };
+  return race_loops(directory, {64, 50, 0.85, 0, pipeline});
 }
 
 Findings sixty_four_clients(const std::string& directory) {
@@ -189,34 +215,6 @@ Findings sixty_four_clients(const std::string& directory) {
   race.compare(select_loop, floor_select, 0.95);
   race.compare(threads, floor_thread, 0.95);
   if (nginx != nullptr) race.compare(event_loop, *nginx, 1.18);
-  return race.findings;
-}
-
-Findings thousand_clients(const std::string& directory) {
-  Race race(directory);
-  const Entrant& event_loop = race.enter_server("event_loop");
-  const Entrant& await_loop = race.enter_server("await_loop");
-  const Entrant& floor = race.enter_floor("floor_epoll");
-  const Entrant* nginx = race.enter_nginx();
-  race.connect(1000);
-  race.run(slice_for(1000), 30);
-  race.compare(event_loop, floor, 0.97);
-  race.compare(await_loop, floor, 0);
-  if (nginx != nullptr) race.compare(event_loop, *nginx, 1.18);
-  return race.findings;
-}
-
-Findings pipelined(const std::string& directory) {
-  Race race(directory);
-  const Entrant& event_loop = race.enter_server("event_loop");
-  const Entrant& await_loop = race.enter_server("await_loop");
-  const Entrant& floor = race.enter_floor("floor_epoll");
-  const Entrant* nginx = race.enter_nginx();
-  race.connect(64, [](ClientGroup& clients) { clients.pipeline(16); });
-  race.run(slice_for(64), 50);
-  race.compare(event_loop, floor, 0.85);
-  race.compare(await_loop, floor, 0);
-  if (nginx != nullptr) race.compare(event_loop, *nginx, 0);
   return race.findings;
 }
 
@@ -343,7 +341,7 @@ void weigh_clients(const std::string& directory, const std::string& name, const 
 
 Findings memory(const std::string& directory) {
   Findings findings;
-  const Allowance allowance = allowed_clients(19'000, 300);
+  const Allowance allowance = allowed_threads(19'000, 300);
   if (!allowance.limit.empty()) findings.notes.push_back("fewer clients: " + allowance.limit);
   Crowding crowd;
   crowd.many = allowance.clients;

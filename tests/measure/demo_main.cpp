@@ -13,6 +13,7 @@
 #include "tests/measure/limits.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
+#include "tests/measure/tool.hpp"
 #include "tests/measure/trial.hpp"
 
 namespace {
@@ -43,11 +44,6 @@ struct DemoOptions {
   std::size_t idle = 10'000;
   std::vector<std::string> names;
 };
-
-std::string directory_of(const std::string& program) {
-  const std::size_t slash = program.rfind('/');
-  return slash == std::string::npos ? "." : program.substr(0, slash);
-}
 
 DemoOptions read_demo_options(int argc, char** argv) {
   DemoOptions options;
@@ -302,7 +298,7 @@ int run(const DemoOptions& options) {
   TrialPlan plan;
   plan.directory = options.directory;
   // Each client is one descriptor here and one in the server; 64 rows need one more each there.
-  const Allowance allowance = allowed_clients(options.idle, 2 * plan.active + 100);
+  const Allowance allowance = allowed_threads(options.idle, 2 * plan.active + 100);
   plan.idle = allowance.clients;
 
   ChildProcess backend({options.directory + "/slow_backend", "-p", "0", "-t", "600", "-d",

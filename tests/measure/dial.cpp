@@ -56,13 +56,13 @@ int connect_from(int socket, unsigned source, std::uint16_t port) {
 }  // namespace
 
 Descriptor Dialer::dial(std::uint16_t port) {
-  for (;;) {
+  for (unsigned tries = 1;; ++tries) {
     Descriptor made = new_socket();
     const int error = connect_from(made.fd(), source_, port);
     if (error == 0) return made;
     const bool out_of_ports = error == EADDRNOTAVAIL || error == EADDRINUSE;
-    if (!out_of_ports || source_ == last_source)
+    if (!out_of_ports || tries == last_source)
       throw CallFailed("connect from 127.0.0." + std::to_string(source_), error, made.fd());
-    ++source_;
+    source_ = source_ % last_source + 1;
   }
 }

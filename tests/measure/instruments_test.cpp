@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <cstring>
 #include <functional>
 #include <random>
 #include <string>
@@ -20,11 +21,20 @@
 
 #include "common/socket.hpp"
 #include "tests/measure/answer_check.hpp"
+#include "tests/measure/child.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/histogram.hpp"
 #include "tests/measure/process_reading.hpp"
+#include "tests/measure/programs.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
+
+#ifdef __linux__
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#endif
 
 namespace {
 
@@ -265,6 +275,58 @@ TEST_CASE("closed loop: the answers are counted, in slices and in all") {
   CHECK(ratio_of(slices[0], slices[0]) == 1);
   CHECK(clients.failure() == "");
 }
+
+#ifdef __linux__
+
+namespace {
+
+bool write_file(const char* path, const std::string& text) {
+  const Descriptor file(open(path, O_WRONLY | O_CLOEXEC));
+  return file && write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+// A network of this process alone, in which a source address has 100 ports.
+bool enter_network_with_few_ports() {
+  if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) return false;
+  const Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq loopback{};
+  std::strcpy(loopback.ifr_name, "lo");
+  loopback.ifr_flags = IFF_UP;
+  return ioctl(any.fd(), SIOCSIFFLAGS, &loopback) == 0 &&
+         write_file("/proc/sys/net/ipv4/ip_local_port_range", "40000 40099");
+}
+
+}  // namespace
+
+TEST_CASE("more clients than one source address has ports for") {
+  enum Outcome { all_served, not_allowed, not_all_served };
+  const pid_t process = fork();
+  REQUIRE(process >= 0);
+  if (process == 0) {
+    if (!enter_network_with_few_ports()) _exit(not_allowed);
+    ChildProcess server({program("event_loop"), "-p", "0"});
+    LoadLoop loop;
+    ClientGroup clients(loop, server.wait_until_ready(std::chrono::seconds(10)));
+    clients.ask("/echo/client-#");
+    bool all = clients.connect(350) == 350;
+    // A port is free again when its client has left; the addresses are gone through again then.
+    for (int i = 0; i < 12 && all; ++i) {
+      clients.leave();
+      all = clients.connect(350) == 350;
+    }
+    server.stop();
+    _exit(all ? all_served : not_all_served);
+  }
+  int status = 0;
+  REQUIRE(waitpid(process, &status, 0) == process);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == not_allowed)
+    MESSAGE("this process may not have a network of its own; nothing to check");
+  else
+    CHECK(WEXITSTATUS(status) == all_served);
+}
+
+#endif
 
 TEST_CASE("memory: reserved and resident agree with what a process allocates") {
   constexpr std::size_t touched = std::size_t{8} << 20;

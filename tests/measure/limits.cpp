@@ -45,6 +45,11 @@ std::size_t raise_descriptor_limit() {
 Allowance allowed_clients(std::size_t wished, std::size_t besides) {
   Allowance allowance{wished, ""};
   lower(allowance, raise_descriptor_limit(), besides, "descriptors (ulimit -Hn)");
+  return allowance;
+}
+
+Allowance allowed_threads(std::size_t wished, std::size_t besides) {
+  Allowance allowance = allowed_clients(wished, besides);
   rlimit tasks{};
   if (getrlimit(RLIMIT_NPROC, &tasks) == 0 && tasks.rlim_cur != RLIM_INFINITY)
     lower(allowance, static_cast<std::size_t>(tasks.rlim_cur), besides,

@@ -16,5 +16,7 @@ struct Allowance {
 };
 
 // How many of `wished` clients fit when each costs this process, and the server, one descriptor,
-// a few more are needed besides, and a server may need a thread for each.
+// and a few more are needed besides.
 Allowance allowed_clients(std::size_t wished, std::size_t besides);
+// The same for a server that needs a thread for each.
+Allowance allowed_threads(std::size_t wished, std::size_t besides);

@@ -60,7 +60,10 @@ class Trial {
   static ChildProcess::Arguments command(const Model& model, const TrialPlan& plan) {
     const std::string program = plan.directory + "/" + model.name;
     if (access(program.c_str(), X_OK) != 0) throw StartFailed(program + " is missing: make it");
-    return {program, "-p", "0", "-t", "600", "-b", std::to_string(plan.backend_port)};
+    ChildProcess::Arguments all{
+        program, "-p", "0", "-t", "600", "-b", std::to_string(plan.backend_port)};
+    if (model.name == "thread_per_connection") all.insert(all.end(), {"-n", "1000000"});
+    return all;
   }
 
   static void check(const ClientGroup& group, const std::string& work) {

@@ -2,6 +2,8 @@
 //
 // Gives: one wait for many descriptors: epoll on Linux, poll elsewhere. Level-triggered: what is
 //        ready and not dealt with is reported again.
+//        Not the servers' ReadyQueue: that waits for whole milliseconds, and a request is due to
+//        the microsecond; and an instrument should not share the faults of what it measures.
 // Do:    forget() a descriptor before closing it.
 // Do not: keep the span across the next wait().
 #pragma once

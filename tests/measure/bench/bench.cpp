@@ -19,7 +19,7 @@ constexpr std::size_t width = 100;
 
 const std::vector<BenchModel>& many_client_models() {
   static const std::vector<BenchModel> models = {
-      {"thread_per_connection", "thread_per_connection", {}, 0},
+      {"thread_per_connection", "thread_per_connection", {"-n", "1000000"}, 0},
       // An fd_set has room for descriptors below 1,024, and 64 more clients may come.
       {"select_loop", "select_loop", {}, 940},
       {"poll_loop", "poll_loop", {}, 0},

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "tests/measure/limits.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
+#include "tests/measure/tool.hpp"
 
 namespace {
 
@@ -30,11 +30,6 @@ void print_usage(FILE* where) {
       where);
   for (const BenchExperiment* experiment : bench_experiments())
     std::fprintf(where, "  %-9s %s\n", experiment->name.c_str(), experiment->claim.c_str());
-}
-
-std::string directory_of(const std::string& program) {
-  const std::size_t slash = program.rfind('/');
-  return slash == std::string::npos ? "." : program.substr(0, slash);
 }
 
 std::vector<const BenchExperiment*> wanted(int argc, char** argv, int first) {
@@ -130,10 +125,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) try { return run(argc, argv); } catch (const Interrupted&) {
-  std::fputs("\nrun_bench: interrupted; all servers are stopped\n", stderr);
-  return 130;
-} catch (const std::exception& problem) {
-  std::fprintf(stderr, "run_bench: %s\n", problem.what());
-  return 1;
+int main(int argc, char** argv) {
+  return run_tool("run_bench", argc, argv, run);
 }

@@ -21,6 +21,7 @@ const char* const alone = "event_loop alone";
 
 std::vector<BenchModel> models() {
   std::vector<BenchModel> all = many_client_models();
+  all[0].most_clients = allowed_threads(50'000, 400).clients;  // a thread for each
   all.push_back({alone, "event_loop", {}, 0});
   return all;
 }

@@ -20,8 +20,9 @@ constexpr std::size_t steps[] = {1, 100, 1'000, 5'000, 10'000};
 
 std::vector<BenchModel> models() {
   std::vector<BenchModel> all = many_client_models();
-  all.insert(all.begin() + 1,
-             BenchModel{"threads -s 64", "thread_per_connection", {"-s", "64"}, 0});
+  all.insert(
+      all.begin() + 1,
+      BenchModel{"threads -s 64", "thread_per_connection", {"-s", "64", "-n", "1000000"}, 0});
   return all;
 }
 
@@ -122,7 +123,7 @@ double seconds(const Bench& bench) {
 
 void run(Bench& bench) {
   // A thread each, and room for the generator's own.
-  const Allowance allowance = allowed_clients(10'000, 400);
+  const Allowance allowance = allowed_threads(10'000, 400);
   if (!allowance.limit.empty())
     bench.note("at most " + with_commas(allowance.clients) + " idle clients, because of " +
                allowance.limit);

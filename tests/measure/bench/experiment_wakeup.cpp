@@ -13,8 +13,11 @@ namespace {
 constexpr const char* one_ready = "ns_one_ready";
 constexpr const char* many_ready = "ns_k_ready_of_n";
 
-std::vector<std::size_t> watched_counts(std::size_t most) {
-  constexpr std::size_t wished[] = {1, 5, 10, 50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000};
+// Up to as many as this process may have, if that is not beyond all reason.
+std::vector<std::size_t> watched_counts(std::size_t descriptors) {
+  const std::size_t most = std::min<std::size_t>(descriptors / 100 * 100, 100'000);
+  constexpr std::size_t wished[] = {1,     5,     10,    50,     100,    200,   500,
+                                    1'000, 2'000, 5'000, 10'000, 20'000, 50'000};
   std::vector<std::size_t> counts;
   for (const std::size_t n : wished)
     if (n < most) counts.push_back(n);
@@ -43,7 +46,7 @@ double seconds(const Bench& bench) {
   const std::size_t descriptors = raise_descriptor_limit() - 100;
   const std::size_t most = most_for_ready(descriptors);
   double sum = 0;
-  for (const std::size_t n : watched_counts(descriptors / 100 * 100))
+  for (const std::size_t n : watched_counts(descriptors))
     sum += 2 * (in_seconds(slice(bench)) + static_cast<double>(n) * 8e-6);
   sum += 2 * static_cast<double>(ready_counts(most).size()) *
          (in_seconds(slice(bench)) + static_cast<double>(most) * 8e-6);
@@ -58,7 +61,7 @@ void measure(Bench& bench, WaitingCall call, std::size_t watched, std::size_t re
 
 void run(Bench& bench) {
   const std::size_t descriptors = raise_descriptor_limit() - 100;
-  const std::vector<std::size_t> counts = watched_counts(descriptors / 100 * 100);
+  const std::vector<std::size_t> counts = watched_counts(descriptors);
   const std::size_t most = most_for_ready(descriptors);
   const auto calls = waiting_calls();
   for (const WaitingCall call : calls) bench.results.mention(name_of(call));

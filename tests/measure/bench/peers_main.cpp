@@ -1,10 +1,8 @@
 // peers — the same work on other people's servers, where they are installed, beside ours.
 //
 // They do more than ours (logs, modules, TLS, a language): what is compared is the waiting.
-#include <getopt.h>
 
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,10 +14,16 @@
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
+#include "tests/measure/tool.hpp"
 
 namespace {
 
 constexpr std::size_t width = 100;
+
+constexpr const char* usage =
+    "usage: peers [-d DIRECTORY]\n"
+    "The same work on other servers, beside ours.\n"
+    "  -d DIRECTORY  where our programs are (beside this one)\n";
 constexpr std::size_t levels[] = {1, 64, 1'000};
 constexpr std::size_t cycles = 12;
 
@@ -145,19 +149,7 @@ void print(const Runners& runners) {
 }
 
 int run(int argc, char** argv) {
-  std::string directory = argv[0];
-  const std::size_t slash = directory.rfind('/');
-  directory = slash == std::string::npos ? "." : directory.substr(0, slash);
-  int letter;
-  while ((letter = getopt(argc, argv, "d:h")) != -1) {
-    if (letter == 'd') {
-      directory = optarg;
-      continue;
-    }
-    std::fputs("usage: peers [-d DIRECTORY]\nThe same work on other servers, beside ours.\n",
-               letter == 'h' ? stdout : stderr);
-    return letter == 'h' ? 0 : 2;
-  }
+  const std::string directory = read_directory(argc, argv, usage);
   install_signal_handlers();
   raise_descriptor_limit();
   LoadLoop loop;
@@ -175,10 +167,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) try { return run(argc, argv); } catch (const Interrupted&) {
-  std::fputs("\npeers: interrupted; all servers are stopped\n", stderr);
-  return 130;
-} catch (const std::exception& problem) {
-  std::fprintf(stderr, "peers: %s\n", problem.what());
-  return 1;
+int main(int argc, char** argv) {
+  return run_tool("peers", argc, argv, run);
 }

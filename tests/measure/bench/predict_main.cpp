@@ -1,11 +1,9 @@
 // predict — five questions, your guesses, and then what this machine says. Guess first: what one
 // has guessed wrong, one remembers.
-#include <getopt.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -18,10 +16,16 @@
 #include "tests/measure/bench/wakeup_cost.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
+#include "tests/measure/tool.hpp"
 
 namespace {
 
 constexpr std::size_t width = 100;
+
+constexpr const char* usage =
+    "usage: predict [-d DIRECTORY]\n"
+    "Five questions, and what this machine says.\n"
+    "  -d DIRECTORY  where our programs are (beside this one)\n";
 
 struct Question {
   const BenchExperiment* experiment;
@@ -138,19 +142,7 @@ void answer(const std::vector<Question>& all, const std::string& directory) {
 }
 
 int run(int argc, char** argv) {
-  std::string directory = argv[0];
-  const std::size_t slash = directory.rfind('/');
-  directory = slash == std::string::npos ? "." : directory.substr(0, slash);
-  int letter;
-  while ((letter = getopt(argc, argv, "d:h")) != -1) {
-    if (letter == 'd') {
-      directory = optarg;
-      continue;
-    }
-    std::fputs("usage: predict [-d DIRECTORY]\nFive questions, and what this machine says.\n",
-               letter == 'h' ? stdout : stderr);
-    return letter == 'h' ? 0 : 2;
-  }
+  const std::string directory = read_directory(argc, argv, usage);
   std::vector<Question> all = questions();
   ask(all);
   install_signal_handlers();
@@ -161,10 +153,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) try { return run(argc, argv); } catch (const Interrupted&) {
-  std::fputs("\npredict: interrupted; all servers are stopped\n", stderr);
-  return 130;
-} catch (const std::exception& problem) {
-  std::fprintf(stderr, "predict: %s\n", problem.what());
-  return 1;
+int main(int argc, char** argv) {
+  return run_tool("predict", argc, argv, run);
 }
