@@ -35,6 +35,9 @@ while IFS= read -r file; do
   [ -f "$file" ] || continue # listed, and deleted since
   mkdir -p "$room/$name/$(dirname "$file")" && cp -p "$file" "$room/$name/$file" || exit 1
 done <"$list"
+# The lessons' table marks what is not there, so that their check passes in the copy, too.
+mark=$(cd "$(dirname "$build/check_lessons")" && pwd)/check_lessons
+(cd "$room/$name" && "$mark" -r >/dev/null) || : # with HIDE=1 the lessons quote what is not there
 tar -C "$room" -czf "$build/$name.tar.gz" "$name" || exit 1
 rm -rf "$room" "$list"
 echo "$build/$name.tar.gz: $(tar -tzf "$build/$name.tar.gz" | wc -l | tr -d ' ') files"

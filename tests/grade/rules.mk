@@ -189,7 +189,7 @@ golden: $(BUILD)/grade $(BUILD)/quiz given  ## a class of bad submissions throug
 	@tests/grade/golden.sh $(BUILD)
 
 .PHONY: handout
-handout: $(BUILD)/grade  ## an archive for students, without solutions: make handout EX="short_writes offload"
+handout: $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
 	@tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)'
 
 # A server of ours with some files in OVERLAY in the place of its own. CHANGED names the sources to

@@ -242,7 +242,7 @@ std::string with_fresh_numbers(const std::string& line, std::size_t i, Report& r
 
 // -- exercises --
 
-// "| `poll/exercises/NAME` (coming) | ..." or "| [`poll/exercises/NAME`](poll/exercises/NAME) |
+// "| `poll/exercises/NAME` (not in this copy) | ..." or "| [`poll/exercises/NAME`](poll/exercises/NAME) |
 // ..."
 std::string with_fresh_exercise(const std::string& line) {
   if (!line.starts_with("| ") || line.find("/exercises/") == line.npos) return line;
@@ -253,7 +253,7 @@ std::string with_fresh_exercise(const std::string& line) {
   const std::string folder = line.substr(begin + 1, end - begin - 1);
   const std::string cell = std::filesystem::is_directory(folder)
                                ? "[`" + folder + "`](" + folder + ")"
-                               : "`" + folder + "` (coming)";
+                               : "`" + folder + "` (not in this copy)";
   return "| " + cell + line.substr(cell_end);
 }
 
