@@ -56,13 +56,29 @@ compare() { # name, log, must, may
   fi
 }
 
+# A patch that names a check of a sanitizer is built with that sanitizer, too.
+rebuild() { # name, exercise, source, checks
+  rm -f "$here/$1.asan" "$here/$1.tsan"
+  for check in $4; do
+    case $check in
+      Y01) sanitizer=asan ;;
+      Y02) sanitizer=tsan ;;
+      *) continue ;;
+    esac
+    $make -s --no-print-directory "given-$sanitizer" BUILD="$build" &&
+      $make -s --no-print-directory "submission-$sanitizer" BUILD="$build" EX="$2" FROM="$3" \
+        INTO="$here/$1" || return 1
+  done
+}
+
 prove_exercise() { # name, patch, exercise
   source=$here/$1.cpp
-  # shellcheck disable=SC2015 # any of the three may fail
+  # shellcheck disable=SC2015 # any of them may fail
   cp "tests/grade/solutions/$3.cpp" "$source" &&
     patch -s -F0 "$source" "$2" >"$here/$1.log" 2>&1 &&
     $make -s --no-print-directory submission BUILD="$build" EX="$3" FROM="$source" \
-      INTO="$here/$1" CXXFLAGS=-O1 >>"$here/$1.log" 2>&1 || {
+      INTO="$here/$1" CXXFLAGS=-O1 >>"$here/$1.log" 2>&1 &&
+    rebuild "$1" "$3" "$source" "$(header "$2" Loses)" >>"$here/$1.log" 2>&1 || {
     say "$1" FAIL "does not apply or compile, see $here/$1.log"
     return
   }
