@@ -15,14 +15,9 @@
 //   leaked   descriptors, threads or memory did not come back
 // Exits with 0 if all is ok, else with 1.
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -33,7 +28,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/error.hpp"
+#include "tests/attack/attacker.hpp"
 #include "tests/attack/attacks.hpp"
 #include "tests/behaviour/check.hpp"
 #include "tests/behaviour/client.hpp"
@@ -48,40 +43,6 @@ struct Settings {
   std::string only;
   std::uint16_t port = 0;
   std::vector<std::string> programs;
-};
-
-struct Verdict {
-  const char* word = "ok";
-  std::string story;
-};
-
-// The attacker runs in a child: when its time is up it vanishes with all its connections.
-class Attacker {
- public:
-  Attacker(const Attack& attack, std::uint16_t port, std::chrono::duration<double> length) {
-    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(length);
-    pid_ = fork();
-    if (pid_ < 0) throw CallFailed("fork", errno);
-    if (pid_ > 0) return;
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-    try {
-      attack.run({port, until});
-    } catch (const std::exception&) {
-      _exit(1);
-    }
-    _exit(0);
-  }
-  ~Attacker() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-  Attacker(const Attacker&) = delete;
-  Attacker& operator=(const Attacker&) = delete;
-
- private:
-  pid_t pid_ = -1;
 };
 
 // How long a good client waits for one small answer.
@@ -124,48 +85,12 @@ bool recovers(Context& context, std::uint16_t port) {
   return false;
 }
 
-struct Before {
-  std::size_t descriptors = 0;
-  std::size_t threads = 0;
-  std::size_t resident_kib = 0;
-};
-
-Before look(Context& context) {
-  const pid_t pid = context.server().pid();
-  const auto memory = memory_of(pid);
-  return {descriptors_of(pid).value_or(0), threads_of(pid).size(),
-          memory ? memory->resident_kib : 0};
-}
-
-// What the attack has left behind, once it is over.
-Verdict aftermath(Context& context, const Before& before) {
-  if (!can_observe_processes()) return {};
-  constexpr std::size_t tolerated_kib = 16 * 1024;  // what a memory allocator keeps for itself
-  Before after;
-  for (const auto deadline = Clock::now() + std::chrono::seconds(8); Clock::now() < deadline;) {
-    context.wait_until_quiet();
-    after = look(context);
-    const bool back = after.descriptors <= before.descriptors && after.threads <= before.threads &&
-                      after.resident_kib <= before.resident_kib + tolerated_kib;
-    if (back) {
-      const auto seen = watch(context.server().pid());
-      if (seen && seen->runnable * 2 > seen->looks) return {"spins", context.describe_server()};
-      return {};
-    }
-  }
-  return {"leaked", "descriptors " + std::to_string(before.descriptors) + " -> " +
-                        std::to_string(after.descriptors) + ", threads " +
-                        std::to_string(before.threads) + " -> " + std::to_string(after.threads) +
-                        ", resident KiB " + std::to_string(before.resident_kib) + " -> " +
-                        std::to_string(after.resident_kib)};
-}
-
 Verdict stand(const Attack& attack, const Settings& settings, Context& context, bool ours) {
   const std::uint16_t port = ours ? context.server().port() : settings.port;
-  Before before;
+  Possessions before;
   if (ours) {
     context.settle();
-    before = look(context);
+    before = possessions_of(context);
   }
   Verdict verdict;
   try {
@@ -175,7 +100,7 @@ Verdict stand(const Attack& attack, const Settings& settings, Context& context, 
     // A server that serves one client at a time would otherwise be busy with the good one.
     if (context.is(one_at_a_time)) old->close();
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(settings.length);
-    const Attacker attacker(attack, port, settings.length);
+    const Attacker attacker(attack, {port, until});
     std::this_thread::sleep_for(milliseconds(50));
     if (context.is(one_at_a_time)) old.emplace(context, ClientOptions{.port = port});
     const milliseconds longest = ask_again_and_again(

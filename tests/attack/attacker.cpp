@@ -1,0 +1,64 @@
+#include "tests/attack/attacker.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <exception>
+
+#include "common/error.hpp"
+
+using Clock = std::chrono::steady_clock;
+
+Attacker::Attacker(const Attack& attack, const Target& target) : pid_(fork()) {
+  if (pid_ < 0) throw CallFailed("fork", errno);
+  if (pid_ > 0) return;
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+  try {
+    attack.run(target);
+  } catch (const std::exception&) {
+    _exit(1);
+  }
+  _exit(0);
+}
+
+Attacker::~Attacker() {
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+Possessions possessions_of(Context& context) {
+  const pid_t pid = context.server().pid();
+  const auto memory = memory_of(pid);
+  return {descriptors_of(pid).value_or(0), threads_of(pid).size(),
+          memory ? memory->resident_kib : 0};
+}
+
+Verdict aftermath(Context& context, const Possessions& before) {
+  if (!can_observe_processes()) return {};
+  constexpr std::size_t tolerated_kib = 16 * 1024;  // what a memory allocator keeps for itself
+  Possessions after;
+  for (const auto deadline = Clock::now() + std::chrono::seconds(8); Clock::now() < deadline;) {
+    context.wait_until_quiet();
+    after = possessions_of(context);
+    const bool back = after.descriptors <= before.descriptors && after.threads <= before.threads &&
+                      after.resident_kib <= before.resident_kib + tolerated_kib;
+    if (back) {
+      const auto seen = watch(context.server().pid());
+      if (seen && seen->runnable * 2 > seen->looks) return {"spins", context.describe_server()};
+      return {};
+    }
+  }
+  return {"leaked", "descriptors " + std::to_string(before.descriptors) + " -> " +
+                        std::to_string(after.descriptors) + ", threads " +
+                        std::to_string(before.threads) + " -> " + std::to_string(after.threads) +
+                        ", resident KiB " + std::to_string(before.resident_kib) + " -> " +
+                        std::to_string(after.resident_kib)};
+}
