@@ -41,7 +41,7 @@ Possessions possessions_of(Context& context) {
           memory ? memory->resident_kib : 0};
 }
 
-Verdict aftermath(Context& context, const Possessions& before) {
+Standing aftermath(Context& context, const Possessions& before) {
   if (!can_observe_processes()) return {};
   constexpr std::size_t tolerated_kib = 16 * 1024;  // what a memory allocator keeps for itself
   Possessions after;

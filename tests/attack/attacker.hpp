@@ -12,7 +12,7 @@
 #include "tests/attack/attacks.hpp"
 #include "tests/behaviour/check.hpp"
 
-struct Verdict {
+struct Standing {
   const char* word = "ok";
   std::string story = {};
 };
@@ -36,4 +36,4 @@ struct Possessions {
 Possessions possessions_of(Context& context);
 
 // Once the attack is over: has the server given back what it had not before, and does it rest?
-Verdict aftermath(Context& context, const Possessions& before);
+Standing aftermath(Context& context, const Possessions& before);

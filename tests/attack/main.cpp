@@ -85,14 +85,14 @@ bool recovers(Context& context, std::uint16_t port) {
   return false;
 }
 
-Verdict stand(const Attack& attack, const Settings& settings, Context& context, bool ours) {
+Standing stand(const Attack& attack, const Settings& settings, Context& context, bool ours) {
   const std::uint16_t port = ours ? context.server().port() : settings.port;
   Possessions before;
   if (ours) {
     context.settle();
     before = possessions_of(context);
   }
-  Verdict verdict;
+  Standing standing;
   try {
     std::optional<Client> old;
     old.emplace(context, ClientOptions{.port = port});
@@ -106,16 +106,16 @@ Verdict stand(const Attack& attack, const Settings& settings, Context& context, 
     const milliseconds longest = ask_again_and_again(
         context, *old, !attack.few_descriptors && !context.is(one_at_a_time), port, until);
     if (2 * longest > settings.length)
-      verdict = {"stalled", "a good client waited " + std::to_string(longest.count()) + " ms"};
+      standing = {"stalled", "a good client waited " + std::to_string(longest.count()) + " ms"};
   } catch (const Failed& failed) {
-    verdict = {"stalled", failed.story.substr(failed.story.rfind("Instead: ") + 9)};
+    standing = {"stalled", failed.story.substr(failed.story.rfind("Instead: ") + 9)};
   }
   if (ours)
     if (const auto status = context.server().status_if_ended())
       return {"died", "it " + describe_status(*status) + ". " +
                           readable(context.server().error_output(), 300)};
   if (!recovers(context, port)) return {"stalled", "and never served anybody again"};
-  if (!ours || std::string_view(verdict.word) != "ok") return verdict;
+  if (!ours || std::string_view(standing.word) != "ok") return standing;
   return aftermath(context, before);
 }
 
@@ -126,7 +126,7 @@ Tested tested_program(const std::string& path) {
   return {name, path, 0};
 }
 
-Verdict run_attack(const Attack& attack, const Settings& settings, const Tested& tested) {
+Standing run_attack(const Attack& attack, const Settings& settings, const Tested& tested) {
   Context context(tested);
   context.set_patience(Patience(4));
   context.scene(std::string("Attack: ") + attack.what, "a good client is served all the time.");
@@ -156,12 +156,12 @@ bool attack_server(const Settings& settings, const Tested& tested,
   for (const Attack& attack : attacks()) {
     if (!settings.only.empty() && settings.only != attack.name) continue;
     ++thrown;
-    const Verdict verdict = run_attack(attack, settings, tested);
-    stood += std::string_view(verdict.word) == "ok";
-    if (!verdict.story.empty())
-      stories.push_back(tested.name + ", " + attack.name + ": " + verdict.word + ": " +
-                        verdict.story);
-    std::printf(" %-11s", verdict.word);
+    const Standing standing = run_attack(attack, settings, tested);
+    stood += std::string_view(standing.word) == "ok";
+    if (!standing.story.empty())
+      stories.push_back(tested.name + ", " + attack.name + ": " + standing.word + ": " +
+                        standing.story);
+    std::printf(" %-11s", standing.word);
     std::fflush(stdout);
   }
   std::printf(" %d of %d\n", stood, thrown);

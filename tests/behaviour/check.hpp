@@ -91,6 +91,7 @@ struct Tested {
   Models model = 0;
   FaultPlan* faults = nullptr;           // what its system calls suffer; somebody else's
   Patience patience = default_patience;  // with a plain build
+  std::string build = "build";           // where our own programs are, for comparisons
 };
 
 class Context {

@@ -208,7 +208,10 @@ class ClassRun {
     files::remove(copy);
     options.containment = {.is_wanted = true, .hidden = hidden_};
     options.room = room_.path();
-    const Tested tested{.name = exercise.name, .path = work, .model = exercise.model};
+    const Tested tested{.name = exercise.name,
+                        .path = work,
+                        .model = exercise.model,
+                        .build = files::absolute(options_.build).string()};
     Report report =
         grade(exercise.name, tested, tasks_of(exercise, ""), options,
               [&](const Report& so_far, std::size_t) { save_result(job.student, so_far); });
@@ -309,16 +312,16 @@ class ClassRun {
   }
 
   // Which check did the class fail, and how are the scores spread?
-  std::vector<Histogram> histograms() const {
-    std::map<std::string, Histogram> by_exercise;
+  std::vector<ClassHistogram> histograms() const {
+    std::map<std::string, ClassHistogram> by_exercise;
     for (const auto& [key, report] : reports_) {
-      Histogram& histogram = by_exercise[key.second];
+      ClassHistogram& histogram = by_exercise[key.second];
       histogram.exercise = key.second;
       const int most = report.problem.empty() ? std::max(report.most(), 1) : 100;
       ++histogram.scores[static_cast<std::size_t>(report.score() * 10 / most)];
       for (const CheckReport& check : report.checks) histogram.add(check, is_lost(check));
     }
-    std::vector<Histogram> all;
+    std::vector<ClassHistogram> all;
     for (const auto& [name, histogram] : by_exercise) all.push_back(histogram);
     return all;
   }

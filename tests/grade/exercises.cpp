@@ -70,6 +70,16 @@ constexpr Point await_timer[] = {
     {"Y01", 4, "H02"},
 };
 
+constexpr Point c10k[] = {
+    {"A00", 4, ""},     {"A17", 2},        {"B01", 1},        {"B02", 1},         {"C01", 1},
+    {"C04", 1, "A17"},  {"C13", 1},        {"G01", 2},        {"G08", 2, "G01"},  {"T01", 1},
+    {"T03", 1, "T01"},  {"L01", 2, "A17"}, {"S02", 1, "C01"}, {"Q00", 0},         {"Q01", 8, "A17"},
+    {"Q02", 10, "Q01"}, {"Q03", 4, "A17"}, {"Q04", 6, "Q01"}, {"Q05", 12, "Q01"}, {"O01", 8, "A17"},
+    {"O06", 2, "O01"},  {"Q11", 2, "A17"}, {"Q12", 2, "A17"}, {"Q13", 2, "A17"},  {"Q14", 2, "A17"},
+    {"Q15", 2, "A17"},  {"Q16", 2, "A17"}, {"Q17", 2, "A17"}, {"Q18", 2, "A17"},  {"Q19", 2, "A17"},
+    {"Q20", 2, "A17"},  {"Q21", 2, "A17"}, {"Q22", 2, "A17"}, {"Q23", 2, "A17"},  {"Y01", 4, "Q01"},
+};
+
 constexpr Exercise all[] = {
     {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 11,
      short_writes},
@@ -87,6 +97,7 @@ constexpr Exercise all[] = {
     {"offload", "nonblocking/exercises/offload", "offload.cpp", event_loop, 20, offload},
     {"await_timer", "nonblocking/exercises/await_timer", "await_timer.cpp", await_loop, 20,
      await_timer},
+    {"c10k", "nonblocking/exercises/c10k", "c10k.cpp", event_loop, 9, c10k},
 };
 
 constexpr int sum(std::span<const Point> points) {
@@ -117,6 +128,7 @@ static_assert(sum(edge_triggered) == 100);
 static_assert(sum(chat_events) == 100);
 static_assert(sum(offload) == 100);
 static_assert(sum(await_timer) == 100);
+static_assert(sum(c10k) == 100);
 static_assert(each_has_a_hundred());
 static_assert(each_is_built_again(), "an exercise without the check Y01");
 

@@ -14,7 +14,8 @@ std::span<const Check> chat_checks();     // checks_chat.cpp
 std::span<const Check> crew_checks();     // checks_crew.cpp
 std::span<const Check> offload_checks();  // checks_offload.cpp
 std::span<const Check> await_timer_checks();
-std::span<const Check> build_checks();    // checks_builds.cpp
+std::span<const Check> c10k_checks();
+std::span<const Check> build_checks();  // checks_builds.cpp
 
 // The program is built again for these: in BUILD/NAME, with the flags of tests/grade/rules.mk.
 struct Rebuild {

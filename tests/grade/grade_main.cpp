@@ -307,8 +307,10 @@ Report grade_item(const Request& request, const std::string& name) {
   const Exercise& exercise = exercise_called(name);
   const std::string path =
       request.program.empty() ? request.build + "/exercises/" + name : request.program;
-  const Tested tested{
-      .name = name, .path = files::absolute(path).string(), .model = exercise.model};
+  const Tested tested{.name = name,
+                      .path = files::absolute(path).string(),
+                      .model = exercise.model,
+                      .build = files::absolute(request.build).string()};
   return grade_one(request, name, tested, tasks_of(exercise, request.only));
 }
 

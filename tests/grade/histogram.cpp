@@ -10,7 +10,7 @@ std::string label_of(std::size_t place) {
   return std::to_string(place * 10) + "-" + std::to_string(place * 10 + 9);
 }
 
-int most_of(const Histogram& histogram) {
+int most_of(const ClassHistogram& histogram) {
   return std::max(1, *std::max_element(histogram.scores.begin(), histogram.scores.end()));
 }
 
@@ -50,7 +50,7 @@ class Drawing {
 
 }  // namespace
 
-void Histogram::add(const CheckReport& check, bool is_lost) {
+void ClassHistogram::add(const CheckReport& check, bool is_lost) {
   auto row = std::find_if(rows.begin(), rows.end(),
                           [&check](const Row& one) { return one.id == check.id; });
   if (row == rows.end()) row = rows.insert(rows.end(), {check.id, check.title});
@@ -58,13 +58,13 @@ void Histogram::add(const CheckReport& check, bool is_lost) {
   row->lost += is_lost ? 1 : 0;
 }
 
-std::string histogram_as_text(const std::vector<Histogram>& all) {
+std::string histogram_as_text(const std::vector<ClassHistogram>& all) {
   std::string text;
   char line[80];
   const auto bar = [](int value, int of) {
     return std::string(static_cast<std::size_t>(value * 20 / std::max(of, 1)), '#');
   };
-  for (const Histogram& histogram : all) {
+  for (const ClassHistogram& histogram : all) {
     text += histogram.exercise + ": how many have how many points\n";
     for (std::size_t i = 0; i < histogram.scores.size(); ++i) {
       std::snprintf(line, sizeof line, "  %-7s %4d  ", label_of(i).c_str(), histogram.scores[i]);
@@ -72,7 +72,7 @@ std::string histogram_as_text(const std::vector<Histogram>& all) {
     }
     if (!histogram.rows.empty())
       text += histogram.exercise + ": how many failed which check, or did not get to it\n";
-    for (const Histogram::Row& row : histogram.rows) {
+    for (const ClassHistogram::Row& row : histogram.rows) {
       std::snprintf(line, sizeof line, "  %-4s %4d of %4d  %-20s  ", row.id.c_str(), row.lost,
                     row.asked, bar(row.lost, row.asked).c_str());
       text += line + row.title + "\n";
@@ -82,15 +82,15 @@ std::string histogram_as_text(const std::vector<Histogram>& all) {
   return text;
 }
 
-std::string histogram_as_drawing(const std::vector<Histogram>& all) {
+std::string histogram_as_drawing(const std::vector<ClassHistogram>& all) {
   Drawing drawing;
-  for (const Histogram& histogram : all) {
+  for (const ClassHistogram& histogram : all) {
     drawing.heading(histogram.exercise + ": how many have how many points");
     for (std::size_t i = 0; i < histogram.scores.size(); ++i)
       drawing.bar(label_of(i), histogram.scores[i], most_of(histogram), "", "#4070a0");
     if (histogram.rows.empty()) continue;
     drawing.heading(histogram.exercise + ": how many failed which check, or did not get to it");
-    for (const Histogram::Row& row : histogram.rows)
+    for (const ClassHistogram::Row& row : histogram.rows)
       drawing.bar(row.id, row.lost, row.asked, in_xml(row.title), "#a04030");
   }
   return drawing.str();

@@ -7,7 +7,7 @@
 
 #include "tests/grade/report.hpp"
 
-struct Histogram {
+struct ClassHistogram {
   struct Row {
     std::string id;
     std::string title;
@@ -21,5 +21,5 @@ struct Histogram {
   void add(const CheckReport& check, bool is_lost);
 };
 
-std::string histogram_as_text(const std::vector<Histogram>& all);
-std::string histogram_as_drawing(const std::vector<Histogram>& all);
+std::string histogram_as_text(const std::vector<ClassHistogram>& all);
+std::string histogram_as_drawing(const std::vector<ClassHistogram>& all);

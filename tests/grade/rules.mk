@@ -75,6 +75,13 @@ file_of_await_timer       = await_timer.cpp
 given_for_await_timer     = $(READY_QUEUE)
 shown_by_await_timer      =
 
+ALL_EXERCISES            += c10k
+number_of_c10k            = 11
+folder_of_c10k            = nonblocking/exercises/c10k
+file_of_c10k              = c10k.cpp
+given_for_c10k            = $(READY_QUEUE)
+shown_by_c10k             =
+
 # A handout may hold only some of them.
 EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
 
@@ -85,7 +92,10 @@ WANTED    = $(if $(EX),$(foreach ex,$(EX),$(or $(call by_number,$(ex)),$(ex))),$
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(patsubst tests/grade/solutions/%.cpp,$(BUILD)/solutions/%, \
               $(wildcard $(patsubst %,tests/grade/solutions/%.cpp,$(EXERCISES))))
-GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(filter-out %/behaviour/main.o,$(BEHAVIOUR))
+GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) \
+            $(call objects,tests/attack/attacks.cpp tests/attack/attacker.cpp) \
+            $(call objects,$(patsubst %,tests/measure/%.cpp,answer_check client_group dial histogram \
+              slices text_table watcher))
 
 # A student's file is compiled with warnings shown, and warnings are no errors.
 starter_object = $(call objects,$(folder_of_$(1))/$(file_of_$(1)))
@@ -152,7 +162,7 @@ given: $(COMMON) $(foreach ex,$(EXERCISES),$(given_for_$(ex)))
 # What a student's file has against it is kept, and the others are graded all the same.
 .PHONY: grade exercises
 exercises: $(STARTERS)
-grade: $(BUILD)/grade given  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
+grade: $(BUILD)/grade $(BUILD)/event_loop given  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
 	@for exercise in $(WANTED); do \
 	  $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise \

@@ -1,0 +1,311 @@
+// Ten thousand silent clients, sixty-four that ask, and every attack.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+#include "tests/attack/attacker.hpp"
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+#include "tests/measure/slices.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t wished_idle = 10'000;
+constexpr std::size_t active_clients = 64;
+constexpr std::size_t most_bytes_for_one = 1024;
+constexpr std::size_t most_threads = 16;
+constexpr double least_share = 0.6;  // of event_loop's answers per second
+
+// The machine may have fewer descriptors than that, for the server as for its clients.
+std::size_t idle_clients() {
+  const std::size_t besides = 400;
+  const std::size_t limit = descriptor_limit();
+  return limit < wished_idle + besides ? limit - std::min(limit, besides) : wished_idle;
+}
+
+std::string words_for_idle() {
+  return std::to_string(idle_clients()) + " clients";
+}
+
+void expect_served(Context& context, const ClientGroup& group) {
+  if (group.failed()) context.fail(group.failure() + "; " + context.describe_server());
+}
+
+// A server and its silent clients, each of which has been answered once.
+class Crowd {
+ public:
+  Crowd(Context& context, std::size_t count) : group_(loop_, context.server().port()) {
+    group_.patience(std::chrono::duration_cast<Nanoseconds>(context.patience()));
+    group_.ask("/echo/client-#");
+    group_.connect(count);
+    expect_served(context, group_);
+  }
+
+  LoadLoop& loop() { return loop_; }
+
+  // Each of them asks once more.
+  void ask(Context& context) {
+    group_.closed_loop_requests(group_.clients());
+    expect_served(context, group_);
+  }
+
+ private:
+  LoadLoop loop_;
+  ClientGroup group_;
+};
+
+// -- the attacks --
+
+void ask(Client& client) {
+  client.get("/echo/good");
+  client.expect_answer(200, "good");
+}
+
+// A good client that is there already, and a new one each time: all of them are answered while the
+// attack goes on, however long that takes.
+void stay_served(Context& context, const Attack& attack, Client& old) {
+  using std::chrono::steady_clock;
+  const auto begin = steady_clock::now();
+  const Attacker attacker(attack, {context.server().port(), begin + std::chrono::seconds(40)});
+  constexpr int least_rounds = 10;
+  for (int round = 0; round < least_rounds || steady_clock::now() < begin + milliseconds(400);
+       ++round) {
+    ask(old);
+    if (!attack.few_descriptors) {
+      Client fresh(context);
+      ask(fresh);
+    }
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+}
+
+void survive(Context& context, std::string_view name) {
+  const auto all = attacks();
+  const Attack& attack =
+      *std::find_if(all.begin(), all.end(), [&](const Attack& one) { return one.name == name; });
+  context.scene(
+      std::string("Attack, with -t 3: ") + attack.what + ". Meanwhile a good client asked.",
+      "it is answered again and again, and afterwards nothing of the attack is left.");
+  Launch launch;
+  launch.arguments = {"-t", "3"};
+  launch.descriptor_limit = attack.few_descriptors ? 64 : 0;
+  context.start(launch);
+  context.settle();
+  const Possessions before = possessions_of(context);
+  {
+    Client old(context);
+    ask(old);
+    stay_served(context, attack, old);
+  }
+  // Out of descriptors, a new client may have to wait until those of the attack are closed.
+  Client next(context);
+  ask(next);
+  next.close();
+  if (context.sanitizers().any()) return;  // they keep what has been freed
+  const Standing standing = aftermath(context, before);
+  context.expect(std::string_view(standing.word) == "ok",
+                 std::string(standing.word) + ": " + standing.story);
+}
+
+const Check checks[] = {
+    {.id = "Q00",
+     .title = "this machine can have ten thousand clients",
+     .hint = "what does `ulimit -Hn` say?",
+     .lesson = lesson::c10k,
+     .run =
+         [](Context&) {
+           if (idle_clients() < wished_idle)
+             throw Skipped{"the limit of descriptors (ulimit -Hn) allows " +
+                           std::to_string(idle_clients()) +
+                           " silent clients here; everything below is judged with those"};
+         }},
+
+    {.id = "Q01",
+     .title = "ten thousand clients are answered, stay, and are answered again",
+     .hint = "what do you need for each client, and which of it runs out first?",
+     .lesson = lesson::c10k,
+     .run =
+         [](Context& context) {
+           context.scene(
+               words_for_idle() + " came and asked; when all were there, each asked again.",
+               "every one of them gets its own answers.");
+           Crowd crowd(context, idle_clients());
+           crowd.ask(context);
+         }},
+
+    {.id = "Q02",
+     .title = "a silent client costs 1 KiB of memory at most",
+     .needs = need_proc | need_plain_build,
+     .hint = "what do you keep for a client who has said nothing that is unfinished?",
+     .lesson = lesson::c10k,
+     .run =
+         [](Context& context) {
+           context.scene("I looked at the server's own memory with no client, and when " +
+                             words_for_idle() + " had been answered and were silent.",
+                         "1 KiB more for each at most; what the kernel needs does not count.");
+           context.settle();
+           const std::size_t before = context.memory().anonymous_kib;
+           const std::size_t count = idle_clients();
+           const Crowd crowd(context, count);
+           context.wait_until_quiet();
+           const std::size_t after = context.memory().anonymous_kib;
+           const std::size_t each = (after - std::min(before, after)) * 1024 / count;
+           context.expect(each <= most_bytes_for_one,
+                          "each takes " + std::to_string(each) + " bytes");
+         }},
+
+    {.id = "Q03",
+     .title = "sixteen threads are enough, whoever comes",
+     .needs = need_proc,
+     .hint = "how many threads can your machine run at a time, and what do the others do?",
+     .lesson = lesson::threads,
+     .run =
+         [](Context& context) {
+           const std::size_t count = idle_clients() / 4;
+           context.scene(
+               std::to_string(count) + " clients were silent, and 24 asked for /spin/20 at once.",
+               "never more than 16 threads, and 24 answers.");
+           const Crowd crowd(context, count);
+           std::vector<Client> spinning;
+           for (int i = 0; i < 24; ++i) spinning.emplace_back(context).get("/spin/20");
+           std::size_t most = context.threads();
+           for (Client& client : spinning) {
+             client.expect_answer(200, "spun 20 ms\n");
+             most = std::max(most, context.threads());
+           }
+           context.expect(most <= most_threads, "there were " + std::to_string(most));
+         }},
+
+    {.id = "Q04",
+     .title = "with ten thousand silent clients it sleeps",
+     .needs = need_proc,
+     .hint = "who is told to look again, and what for?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene("I watched the server with " + words_for_idle() + ", all silent.",
+                         "it sleeps.");
+           const Crowd crowd(context, idle_clients());
+           context.expect_asleep("With " + words_for_idle());
+           const std::uint64_t before = context.cpu_nanoseconds();
+           context.expect_asleep("With " + words_for_idle());
+           const std::uint64_t spent = context.cpu_nanoseconds() - before;
+           context.expect(spent < 50'000'000, "it has used " + std::to_string(spent / 1'000'000) +
+                                                  " ms of CPU time in half a second");
+         }},
+
+    {.id = "Q05",
+     .title = "beside 5000 silent clients, 64 get six tenths of event_loop's speed",
+     .needs = need_plain_build | need_peace,
+     .hint = "what do you do for one answer: which calls, which locks, which walks?",
+     .lesson = lesson::c10k,
+     .run =
+         [](Context& context) {
+           const std::size_t count = idle_clients() / 2;
+           context.scene(
+               std::to_string(count) +
+                   " clients were silent, 64 asked again and again. Beside it ran our event_loop "
+                   "with 64 clients; each in turn was measured for 25 ms, thirty times.",
+               "at least 0.6 times as many answers per second as event_loop (the median of the "
+               "ratios).");
+           const std::string path = context.tested().build + "/event_loop";
+           if (access(path.c_str(), X_OK) != 0)
+             throw Skipped{"there is no " + path + " to compare with"};
+           const ServerProcess reference(path, {});
+           Crowd crowd(context, count);
+           ClientGroup ours(crowd.loop(), reference.port());
+           ClientGroup yours(crowd.loop(), context.server().port());
+           for (ClientGroup* group : {&ours, &yours}) group->connect(active_clients);
+           expect_served(context, yours);
+           SlicePlan plan;
+           plan.cycles = 30;
+           const auto slices = run_slices({&ours, &yours}, plan);
+           expect_served(context, yours);
+           if (ours.failed()) throw Inconclusive{"event_loop: " + ours.failure()};
+           const double ratio = ratio_of(slices[1], slices[0]);
+           context.expect(ratio >= least_share,
+                          "it is 0." + std::to_string(static_cast<int>(ratio * 100)) + " times: " +
+                              std::to_string(static_cast<int>(slices[1].per_second())) +
+                              " answers per second, and event_loop " +
+                              std::to_string(static_cast<int>(slices[0].per_second())));
+         }},
+
+    {.id = "Q11",
+     .title = "attack: resets",
+     .hint = "which calls can fail because a client has reset, and what do you do then?",
+     .lesson = lesson::leaving,
+     .run = [](Context& context) { survive(context, "resets"); }},
+    {.id = "Q12",
+     .title = "attack: half-closes",
+     .hint = "recv says 0. How often does your loop hear of that?",
+     .lesson = lesson::leaving,
+     .run = [](Context& context) { survive(context, "half-closes"); }},
+    {.id = "Q13",
+     .title = "attack: silence",
+     .hint = "what does a client cost that never says a word?",
+     .lesson = lesson::time_limits,
+     .run = [](Context& context) { survive(context, "silence"); }},
+    {.id = "Q14",
+     .title = "attack: a byte now and then",
+     .hint = "what do you do with half a request?",
+     .lesson = lesson::reading,
+     .run = [](Context& context) { survive(context, "bytewise"); }},
+    {.id = "Q15",
+     .title = "attack: slowloris",
+     .hint = "how long may a request take to arrive?",
+     .lesson = lesson::time_limits,
+     .run = [](Context& context) { survive(context, "slowloris"); }},
+    {.id = "Q16",
+     .title = "attack: nobody reads",
+     .hint = "how much of an answer do you make before the last piece of it has left?",
+     .lesson = lesson::writing,
+     .run = [](Context& context) { survive(context, "no-reading"); }},
+    {.id = "Q17",
+     .title = "attack: pipelining without reading",
+     .hint = "what may a client ask while its last answer has not left?",
+     .lesson = lesson::writing,
+     .run = [](Context& context) { survive(context, "pipelining"); }},
+    {.id = "Q18",
+     .title = "attack: broken off",
+     .hint = "whose is the memory of an answer that nobody wants any more?",
+     .lesson = lesson::leaving,
+     .run = [](Context& context) { survive(context, "broken-off"); }},
+    {.id = "Q19",
+     .title = "attack: a flood of connections",
+     .hint = "how many do you accept before the others have their turn?",
+     .lesson = lesson::accepting,
+     .run = [](Context& context) { survive(context, "flood"); }},
+    {.id = "Q20",
+     .title = "attack: a crowd of 3000",
+     .hint = "which of your lists is gone through, and by whom?",
+     .lesson = lesson::c10k,
+     .run = [](Context& context) { survive(context, "crowd"); }},
+    {.id = "Q21",
+     .title = "attack: heads without an end",
+     .hint = "when is a head too long, and what happens to what comes behind it?",
+     .lesson = lesson::refusing,
+     .run = [](Context& context) { survive(context, "oversize"); }},
+    {.id = "Q22",
+     .title = "attack: noise",
+     .hint = "what can your parser be made to read that is not there?",
+     .lesson = lesson::refusing,
+     .run = [](Context& context) { survive(context, "garbage"); }},
+    {.id = "Q23",
+     .title = "attack: more clients than descriptors",
+     .hint = "accept fails and the listener stays readable. What will the next wait say?",
+     .lesson = lesson::descriptors,
+     .run = [](Context& context) { survive(context, "exhaustion"); }},
+};
+
+}  // namespace
+
+std::span<const Check> c10k_checks() {
+  return checks;
+}
