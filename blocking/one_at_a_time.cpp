@@ -7,7 +7,6 @@
 #include "blocking/straight_line.hpp"
 #include "common/acceptor.hpp"
 #include "common/counters.hpp"
-#include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
 
@@ -21,8 +20,8 @@ void wait_for_client(const Acceptor& acceptor, int stop) {
   const Time now = Clock::now();
   pollfd watched[] = {{stop, POLLIN, 0},
                       {acceptor.is_accepting(now) ? acceptor.fd() : -1, POLLIN, 0}};
-  if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(now), now)) < 0 && errno != EINTR)
-    throw CallFailed("poll", errno);
+  if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(now), now)) < 0)
+    excuse_failed_wait("poll", errno);
   Counters::count(counters.wakeups);
 }
 

@@ -48,8 +48,8 @@ class ThreadServer {
                           {accepts ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int timeout = milliseconds_until(acceptor_.resumes_at(now), now);
       if (poll(watched, 3, timeout) < 0) {
-        if (errno == EINTR) continue;
-        throw CallFailed("poll", errno);
+        excuse_failed_wait("poll", errno);
+        continue;
       }
       Counters::count(counters.wakeups);
       if (watched[1].revents != 0) join_finished();

@@ -14,7 +14,6 @@
 
 #include "common/acceptor.hpp"
 #include "common/counters.hpp"
-#include "common/error.hpp"
 #include "common/exchange.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
@@ -49,7 +48,7 @@ class SlowBackend {
       list_watched();
       const int timeout = milliseconds_until(next_deadline(), Clock::now());
       const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
-      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0) excuse_failed_wait("poll", errno);
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       if (ready > 0) serve_watched();

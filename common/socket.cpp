@@ -100,6 +100,8 @@ Descriptor listen_on(const std::string& address, std::uint16_t port) {
   AddressList list;
   const int problem =
       getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &list.first);
+  if (problem == EAI_NONAME)
+    throw std::invalid_argument("-a takes a numeric address, not '" + address + "'");
   if (problem != 0)
     throw std::invalid_argument("address " + address + ": " + gai_strerror(problem));
 

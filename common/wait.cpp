@@ -1,12 +1,22 @@
 #include "common/wait.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
+#include <thread>
+
+#include "common/error.hpp"
 
 std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b) {
   if (!a) return b;
   if (!b) return a;
   return std::min(*a, *b);
+}
+
+void excuse_failed_wait(std::string_view call, int error) {
+  if (error == EINTR) return;
+  if (error != ENOMEM && error != EAGAIN) throw CallFailed(call, error);
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
 int milliseconds_until(std::optional<Time> moment, Time now) {

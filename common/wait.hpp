@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 enum class Until : std::uint8_t { readable, writable };
 
@@ -20,6 +21,11 @@ using Time = Clock::time_point;
 
 // The earlier of two moments, either of which may be never.
 std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b);
+
+// After poll(2) or select(2) has failed: returns if that was a signal, and after a short pause if
+// the kernel had no memory for the call (ENOMEM; POSIX: EAGAIN), for asking on at once would be a
+// spin. Otherwise throws CallFailed.
+void excuse_failed_wait(std::string_view call, int error);
 
 // The timeout for poll(2) and its kin: milliseconds from `now` until `moment`, rounded up so that
 // it is not early; -1, which means without limit, for never.

@@ -43,7 +43,7 @@ class SelectLoop {
       timeval limit{timeout / 1000, timeout % 1000 * 1000};
       const int end = fill_sets();
       int ready = select(end, &readable_, &writable_, nullptr, timeout < 0 ? nullptr : &limit);
-      if (ready < 0 && errno != EINTR) throw CallFailed("select", errno);
+      if (ready < 0) excuse_failed_wait("select", errno);
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       // All of them are looked at to find the few that are ready: this, filling the sets and the

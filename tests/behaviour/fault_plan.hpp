@@ -67,7 +67,7 @@ inline constexpr std::array<FaultKind, fault_kinds> all_fault_kinds = {{
     {Fault::no_descriptor, "emfile", 10, "EMFILE from accept and socket"},
     {Fault::no_file, "enfile", 10, "ENFILE from accept and socket"},
     {Fault::no_buffer, "enobufs", 10, "ENOBUFS from accept and socket"},
-    {Fault::no_kernel_memory, "enomem", 10, "ENOMEM from accept, socket and epoll_ctl"},
+    {Fault::no_kernel_memory, "enomem", 10, "ENOMEM from accept, socket, epoll_ctl, poll, select"},
     {Fault::aborted, "econnaborted", 10, "ECONNABORTED from accept; that client is gone"},
     {Fault::broken_pipe, "epipe", 2, "EPIPE from send; that connection is dead"},
     {Fault::reset, "econnreset", 2, "ECONNRESET from recv or send; that connection is dead"},

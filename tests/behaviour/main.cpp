@@ -8,7 +8,6 @@
 // A case is named "poll_loop: B02 fifty pipelined requests come back in order".
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -121,19 +120,11 @@ bool register_cases(const std::vector<std::string>& wanted) {
   return true;
 }
 
-// A thousand clients take as many descriptors on this side, too.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
+  raise_open_files();
   std::vector<std::string> wanted;
   std::vector<const char*> rest;
   for (int i = 0; i < argc; ++i) {

@@ -395,7 +395,7 @@ ssize_t write(int fd, const void* bytes, std::size_t size) {
 
 int poll(pollfd* entries, nfds_t size, int timeout) {
   has_started = true;
-  if (is_held_up()) return -1;
+  if (is_held_up() || fails(Fault::no_kernel_memory, ENOMEM)) return -1;
   if (timeout != 0)
     if (const int ready = poll_with_a_lie(entries, size); ready > 0) return ready;
   return next_function(next_poll, "poll")(entries, size, timeout);
@@ -403,7 +403,7 @@ int poll(pollfd* entries, nfds_t size, int timeout) {
 
 int select(int end, fd_set* readable, fd_set* writable, fd_set* others, timeval* limit) {
   has_started = true;
-  if (is_held_up()) return -1;
+  if (is_held_up() || fails(Fault::no_kernel_memory, ENOMEM)) return -1;
   if (const int ready = select_with_a_lie(end, readable, writable); ready > 0) return ready;
   return next_function(next_select, "select")(end, readable, writable, others, limit);
 }

@@ -15,7 +15,6 @@
 // A check either keeps its promise although calls fail, or, where the faults may end connections
 // by right (Check::disturbed_by), it may end early. Then what arrived must be right, and the server
 // alive, with nothing left of the lost clients. A kind of fault that never happened fails the run.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -274,18 +273,11 @@ bool read_setting(std::string_view word, Settings& settings) {
   return false;
 }
 
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
+  raise_open_files();
   Settings settings;
   const std::string self = argv[0];
   settings.directory = self.substr(0, self.rfind('/') + 1) + "..";
