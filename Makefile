@@ -117,7 +117,7 @@ trace: all  ## one server, and the calls it makes: make trace SERVER=poll_loop
 # Part of `make test`, unless it is narrowed: what is slow and is the same for every compiler.
 # QUICK=1 leaves it out.
 NARROWED    = $(filter command line,$(origin SERVER))$(CASE)
-ONCE        = $(if $(NARROWED)$(filter-out 0,$(QUICK)),,check-lessons)
+ONCE        = $(if $(NARROWED)$(filter-out 0,$(QUICK)),,check-lessons $(GRADER_TESTS))
 
 test: all $(TESTS) $(ONCE)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
 	@FORTIFY='$(FORTIFY)' tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'

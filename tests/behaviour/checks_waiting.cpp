@@ -258,12 +258,12 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene(
-               "Client 1 asked for /spin/300; when the server had read that, client 2 "
+               "Client 1 asked for /spin/100; when the server had read that, client 2 "
                "asked for a word.",
                "client 2 is not answered before client 1: that is the price of one "
                "thread.");
            Client spinning(context);
-           spinning.get("/spin/300");
+           spinning.get("/spin/100");
            spinning.wait_until_read();
            Client waiting(context);
            waiting.get("/echo/word");
@@ -280,14 +280,14 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene(
-               "Client 1 asked for /spin/1000; when the server had read that, client 2 "
+               "Client 1 asked for /spin/400; when the server had read that, client 2 "
                "asked for a word.",
                "client 2 is answered first.");
            Client waiting(context);
            waiting.get("/echo/known");
            waiting.expect_answer(200);
            Client spinning(context);
-           spinning.get("/spin/1000");
+           spinning.get("/spin/400");
            spinning.wait_until_read();
            waiting.get("/echo/word");
            waiting.expect_answer(200, "word");

@@ -118,8 +118,8 @@ class ClassRun {
   void prepare_builds() {
     std::printf("building what all submissions share\n");
     const std::string log = room_.path() + "/given.txt";
-    if (make({"given"}, log, {}) != 0)
-      throw std::runtime_error("make given failed: " + beginning_of(log, 2000));
+    if (make({"given", "beside"}, log, {}) != 0)
+      throw std::runtime_error("make given beside failed: " + beginning_of(log, 2000));
     for (const Rebuild& rebuild : rebuilds())
       if (make({std::string("given-") + rebuild.name}, log, {}) != 0)
         std::printf("there is no build with %s: its checks are skipped\n", rebuild.name);

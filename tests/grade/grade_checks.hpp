@@ -24,6 +24,7 @@ struct Rebuild {
 };
 std::span<const Rebuild> rebuilds();
 std::vector<Rebuild> rebuilds_of(const Exercise& exercise);
+std::span<const Check> killing_checks();  // checks_killing.cpp
 
 // The shared table and these.
 std::vector<Check> all_grade_checks();

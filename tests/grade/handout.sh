@@ -35,6 +35,12 @@ while IFS= read -r file; do
   [ -f "$file" ] || continue # listed, and deleted since
   mkdir -p "$room/$name/$(dirname "$file")" && cp -p "$file" "$room/$name/$file" || exit 1
 done <"$list"
+case " $wanted " in
+  *" killing_test "*)
+    tests/grade/wrong_server.sh pack "$build" "$room/$name/nonblocking/exercises/killing_test/wrong" ||
+      exit 1
+    ;;
+esac
 # The lessons' table marks what is not there, so that their check passes in the copy, too.
 mark=$(cd "$(dirname "$build/check_lessons")" && pwd)/check_lessons
 (cd "$room/$name" && "$mark" -r >/dev/null) || : # with HIDE=1 the lessons quote what is not there

@@ -10,6 +10,7 @@ V    ?=
 #   folder_of_NAME   its place
 #   file_of_NAME     the one file in it that is the student's
 #   given_for_NAME   the objects that the program is made of besides that file and common/, if any
+#   beside_NAME      other programs that the grader runs, if any
 #   shown_by_NAME    the sources of ours that give it away; a handout with HIDE=1 leaves them out
 
 ALL_EXERCISES            += short_writes
@@ -81,6 +82,14 @@ folder_of_c10k            = nonblocking/exercises/c10k
 file_of_c10k              = c10k.cpp
 given_for_c10k            = $(READY_QUEUE)
 shown_by_c10k             =
+
+ALL_EXERCISES            += killing_test
+number_of_killing_test    = 12
+folder_of_killing_test    = nonblocking/exercises/killing_test
+file_of_killing_test      = killing_test.cpp
+given_for_killing_test    = $(call objects,nonblocking/exercises/killing_test/harness.cpp tests/behaviour/server_process.cpp)
+shown_by_killing_test     =
+beside_killing_test       = $(addprefix $(BUILD)/wrong/,1 2 3 4 5 6 7 8 9 10)
 
 # A handout may hold only some of them.
 EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
@@ -159,10 +168,16 @@ $(BUILD)/given:
 
 given: $(COMMON) $(foreach ex,$(EXERCISES),$(given_for_$(ex)))
 
+# What the grader runs beside what it grades.
+.PHONY: beside
+beside: all $(foreach ex,$(WANTED),$(beside_$(ex)))
+
 # What a student's file has against it is kept, and the others are graded all the same.
 .PHONY: grade exercises
 exercises: $(STARTERS)
 grade: $(BUILD)/grade $(BUILD)/event_loop given  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
+
+grade: $(BUILD)/grade given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
 	@for exercise in $(WANTED); do \
 	  $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise \
@@ -180,10 +195,21 @@ grade: $(BUILD)/grade $(BUILD)/event_loop given  ## your exercises, graded: make
 # The grader is graded: every starter scores its baseline, every solution 100, and each mutant
 # loses what it must and nothing else.
 .PHONY: prove-grader prove-grader-quickly
-prove-grader: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given  ## every solution, starter and mutant through the grader
+prove-grader: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given beside  ## every solution, starter and mutant through the grader
 	@tests/grade/prove.sh $(BUILD) '$(MAKE)' all $(ONLY)
-prove-grader-quickly: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given
+prove-grader-quickly: all $(BUILD)/grade $(SOLUTIONS) given
 	@tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
+
+# Part of `make test` where the teacher's files are.
+GRADER_TESTS = $(if $(wildcard tests/grade/mutants),check-mutants prove-grader-quickly)
+
+# Which wrong program loses which check. The check of it needs no build: all patches apply, and every
+# check is lost by one of them.
+.PHONY: mutant-table check-mutants
+mutant-table:  ## which wrong program loses which check of the grader
+	@tests/grade/mutant_table.sh table
+check-mutants:
+	@tests/grade/mutant_table.sh check
 
 # Correct programs, again and again, on a machine that is kept busy.
 RUNS    ?= 100
@@ -210,16 +236,23 @@ parts_of_select_loop           = $(call objects,select_poll/select_loop.cpp)
 parts_of_poll_loop             = $(call objects,select_poll/poll_loop.cpp)
 parts_of_event_loop            = $(call objects,nonblocking/event_loop.cpp) $(READY_QUEUE)
 parts_of_await_loop            = $(call objects,nonblocking/await_loop.cpp) $(AWAIT) $(READY_QUEUE)
+parts_of_slow_backend          = $(call objects,common/slow_backend.cpp)
+sources_of_server = $(patsubst $(BUILD)/objects/%.o,%.cpp,$(parts_of_$(SERVER)) $(COMMON))
 
 .PHONY: mutant
 mutant: all
-	@for source in $(CHANGED); do \
+	@for source in $(filter $(sources_of_server),$(CHANGED)); do \
 	  from=$$source; [ -f $(OVERLAY)/$$source ] && from=$(OVERLAY)/$$source; \
 	  $(CXX) -std=c++20 -O1 -w -fPIE -I$(OVERLAY) -I. -pthread -c $$from \
 	    -o $(OVERLAY)/$$(echo $$source | tr / _).o || exit 1; \
 	done
 	@$(LINK) $(OVERLAY)/*.o \
 	  $(filter-out $(call objects,$(CHANGED)),$(parts_of_$(SERVER)) $(COMMON)) -o $(INTO)
+
+# The wrong servers of killing_test: the mutants that say so, and in a handout what has been packed.
+$(BUILD)/wrong/%: $(PROGRAMS) $(wildcard $(folder_of_killing_test)/wrong/*) \
+    $(shell grep -l '^Wrong server:' tests/grade/mutants/*.patch 2>/dev/null)
+	@tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
 
 # What Gradescope wants: an archive with setup.sh and run_autograder at its root.
 .PHONY: gradescope

@@ -1,0 +1,12 @@
+// Your file. It says that a server is right; ten servers that are wrong pass it, too. Write cases
+// until each of the ten fails one, and every right server passes all. Try:
+//   make grade EX=killing_test
+//   build/exercises/killing_test --server=build/wrong/3
+#include "nonblocking/exercises/killing_test/harness.hpp"
+
+TEST_CASE("it answers") {
+  const Server server;
+  Client client(server);
+  client.get("/");
+  CHECK(client.read_answer().status == 200);
+}

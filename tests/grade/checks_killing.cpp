@@ -1,0 +1,182 @@
+// killing_test: the student's program is itself a test. Here it is run against right servers and
+// wrong ones; a wrong one is killed when a case fails on it.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "common/error.hpp"
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+
+namespace {
+
+namespace files = std::filesystem;
+
+constexpr Patience most_seconds{30};
+
+// One run of the student's test against one server. The server stands under the same name whichever
+// it is, in a folder of its own.
+class TestRun {
+ public:
+  TestRun(Context& context, const std::string& server) : folder_("/tmp/killing.XXXXXX") {
+    if (mkdtemp(folder_.data()) == nullptr) throw CallFailed("mkdtemp", errno);
+    const std::string copy = folder_ + "/server";
+    files::copy_file(context.tested().build + "/" + server, copy);
+    Launch launch;
+    launch.arguments = {"--server=" + copy, "--no-colors"};
+    launch.hand_down_listener = false;
+    launch.expect_ready = false;
+    test_ = std::make_unique<ServerProcess>(context.tested().path, launch);
+  }
+  TestRun(const TestRun&) = delete;
+  TestRun& operator=(const TestRun&) = delete;
+  ~TestRun() {
+    test_.reset();
+    std::error_code ignored;
+    files::remove_all(folder_, ignored);
+  }
+
+  // 0: all cases pass; 1: a case fails. Fails the check if there is no such verdict.
+  int verdict(Context& context) {
+    const auto status = test_->wait_for_end(most_seconds);
+    if (!status) context.fail("your test still runs after 30 s. " + said());
+    const bool has_verdict = WIFEXITED(*status) && WEXITSTATUS(*status) <= 1;
+    if (!has_verdict) context.fail("your test " + describe_status(*status) + ". " + said());
+    return WEXITSTATUS(*status);
+  }
+
+  std::string said() const {
+    const std::string text = test_->output() + test_->error_output();
+    return "It printed:\n" + text.substr(0, 2000);
+  }
+
+ private:
+  std::string folder_;
+  std::unique_ptr<ServerProcess> test_;
+};
+
+void expect_to_pass(Context& context, const std::vector<std::string>& servers) {
+  std::vector<std::unique_ptr<TestRun>> runs;  // side by side: a test mostly waits
+  for (const std::string& server : servers)
+    runs.push_back(std::make_unique<TestRun>(context, server));
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    context.expect(runs[i]->verdict(context) == 0,
+                   "on " + servers[i] + " a case fails. " + runs[i]->said());
+}
+
+void expect_to_kill(Context& context, const char* number) {
+  context.scene(std::string("I ran your test with wrong server ") + number + ".",
+                "at least one case fails.");
+  TestRun run(context, std::string("wrong/") + number);
+  context.expect(run.verdict(context) == 1,
+                 "all cases pass. See for yourself: build/exercises/killing_test --server=" +
+                     context.tested().build + "/wrong/" + number);
+}
+
+const Check checks[] = {
+    {.id = "V01",
+     .title = "your test passes event_loop, which is right",
+     .models = event_loop,
+     .hint = "does the contract promise what your case asks for, and as fast?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I ran your test with event_loop.", "every case passes.");
+           expect_to_pass(context, {"event_loop"});
+         }},
+
+    {.id = "V02",
+     .title = "your test passes the other right servers",
+     .models = event_loop,
+     .hint = "which of your cases asks for more than every server promises?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I ran your test with await_loop, poll_loop, select_loop and "
+               "thread_per_connection.",
+               "every case passes.");
+           expect_to_pass(context,
+                          {"await_loop", "poll_loop", "select_loop", "thread_per_connection"});
+         }},
+
+    {.id = "V11",
+     .title = "wrong server 1 is killed",
+     .models = event_loop,
+     .hint = "what does a client get that asks for more than any buffer holds?",
+     .lesson = lesson::writing,
+     .run = [](Context& context) { expect_to_kill(context, "1"); }},
+
+    {.id = "V12",
+     .title = "wrong server 2 is killed",
+     .models = event_loop,
+     .hint = "in how many pieces may one request come?",
+     .lesson = lesson::reading,
+     .run = [](Context& context) { expect_to_kill(context, "2"); }},
+
+    {.id = "V13",
+     .title = "wrong server 3 is killed",
+     .models = event_loop,
+     .hint = "how many requests may come in one piece?",
+     .lesson = lesson::reading,
+     .run = [](Context& context) { expect_to_kill(context, "3"); }},
+
+    {.id = "V14",
+     .title = "wrong server 4 is killed",
+     .models = event_loop,
+     .hint = "which methods are served, and what is different about each?",
+     .lesson = lesson::reading,
+     .run = [](Context& context) { expect_to_kill(context, "4"); }},
+
+    {.id = "V15",
+     .title = "wrong server 5 is killed",
+     .models = event_loop,
+     .hint = "in which ways may a client say that this was its last request?",
+     .lesson = lesson::reading,
+     .run = [](Context& context) { expect_to_kill(context, "5"); }},
+
+    {.id = "V16",
+     .title = "wrong server 6 is killed",
+     .models = event_loop,
+     .hint = "what may a client do between its request and the answer?",
+     .lesson = lesson::leaving,
+     .run = [](Context& context) { expect_to_kill(context, "6"); }},
+
+    {.id = "V17",
+     .title = "wrong server 7 is killed",
+     .models = event_loop,
+     .hint = "what does -t promise, and how would you get around it?",
+     .lesson = lesson::time_limits,
+     .run = [](Context& context) { expect_to_kill(context, "7"); }},
+
+    {.id = "V18",
+     .title = "wrong server 8 is killed",
+     .models = event_loop,
+     .hint = "where does the next request begin?",
+     .lesson = lesson::refusing,
+     .run = [](Context& context) { expect_to_kill(context, "8"); }},
+
+    {.id = "V19",
+     .title = "wrong server 9 is killed",
+     .models = event_loop,
+     .hint = "what has one client to do with another?",
+     .lesson = lesson::one_at_a_time,
+     .run = [](Context& context) { expect_to_kill(context, "9"); }},
+
+    {.id = "V20",
+     .title = "wrong server 10 is killed",
+     .models = event_loop,
+     .hint = "what is promised for SIGTERM?",
+     .lesson = lesson::stopping,
+     .run = [](Context& context) { expect_to_kill(context, "10"); }},
+};
+
+}  // namespace
+
+std::span<const Check> killing_checks() {
+  return checks;
+}

@@ -1,0 +1,97 @@
+#!/bin/sh
+# mutant_table.sh — which wrong program loses which check, as the patches in tests/grade/mutants/
+# say. Nothing is built or run here: make prove-grader shows that they say the truth.
+#
+# Usage: tests/grade/mutant_table.sh table    a row for each mutant, a column for each check
+#        tests/grade/mutant_table.sh check    does every patch apply, and is every check lost by one?
+#   In the table: # the check is lost, + it may be lost as well.
+# Status 1 if a patch does not apply, has no such header, or if a check is lost by nobody.
+set -u
+mutants=$(ls tests/grade/mutants/*.patch)
+
+# The ids of all checks in some of our tables, in their order.
+checks_of() { # files
+  sed -n 's/^    {\.id = "\([A-Z][0-9]*\)",$/\1/p' "$@"
+}
+checks() { checks_of tests/behaviour/checks_*.cpp tests/grade/checks_*.cpp; }
+
+# "NAME ID" for every check that a mutant says it loses, "NAME +ID" for those that it may lose.
+losses() {
+  # shellcheck disable=SC2086 # a list of files without blanks
+  awk '
+    FNR == 1 { name = FILENAME; sub(/.*\//, "", name); sub(/\.patch$/, "", name); in_head = 1 }
+    /^---/ { in_head = 0 }
+    in_head && sub(/^Loses: */, "") { for (i = 1; i <= NF; i++) print name, $i }
+    in_head && sub(/^May lose: */, "") { for (i = 1; i <= NF; i++) print name, "+" $i }
+  ' $mutants
+}
+
+applies() { # patch
+  # shellcheck disable=SC2046 # two words
+  set -- "$1" $(sed -n 's/^Program: //p;q' "$1")
+  if [ "${2:-}" = exercise ]; then
+    patch -s -F0 --dry-run "tests/grade/solutions/$3.cpp" "$1"
+  else
+    patch -s -F0 --dry-run -p1 <"$1"
+  fi
+}
+
+# Lines of the first sorted file that the second does not have.
+not_in() { comm -23 "$1" "$2" | tr '\n' ' '; }
+
+case ${1:-table} in
+  check)
+    failed=0
+    for patch in $mutants; do
+      if ! applies "$patch" >/dev/null 2>&1; then
+        echo "$patch does not apply any more"
+        failed=1
+      fi
+    done
+    here=$(mktemp -d "${TMPDIR:-/tmp}/mutants.XXXXXX") || exit 1
+    trap 'rm -rf "$here"' EXIT
+    checks | sort >"$here/all"
+    checks_of tests/behaviour/checks_*.cpp | sort >"$here/shared"
+    losses | sed 's/.* +\{0,1\}//' | sort -u >"$here/named"
+    losses | sed -n 's/.* \([^+]\)/\1/p' | sort -u >"$here/lost"
+    unknown=$(not_in "$here/named" "$here/all")
+    spared=$(not_in "$here/shared" "$here/lost")
+    [ -n "$unknown" ] && echo "mutants name checks that do not exist: $unknown" && failed=1
+    [ -n "$spared" ] && echo "no wrong program loses these checks: $spared" && failed=1
+    comm -23 "$here/all" "$here/shared" >"$here/others"
+    spared=$(not_in "$here/others" "$here/lost")
+    [ -n "$spared" ] && echo "of the exercises' own checks, no wrong program loses yet: $spared"
+    echo "$(echo "$mutants" | wc -l | tr -d ' ') mutants, $(wc -l <"$here/all" | tr -d ' ') checks"
+    exit $failed
+    ;;
+  table)
+    { checks && echo . && losses; } | awk '
+      $1 == "." { in_losses = 1; next }
+      !in_losses { order[++count] = $1; next }
+      { id = $2; mark = "#" }
+      id ~ /^\+/ { id = substr(id, 2); mark = "+" }
+      !($1 in seen) { seen[$1] = 1; names[++rows] = $1 }
+      { cell[$1, id] = mark; if (mark == "#") killers[id]++ }
+      END {
+        for (line = 1; line <= 3; line++) {
+          printf "%-48s", ""
+          for (i = 1; i <= count; i++) printf "%s", substr(order[i], line, 1)
+          print ""
+        }
+        for (r = 1; r <= rows; r++) {
+          printf "%-48s", names[r]
+          for (i = 1; i <= count; i++)
+            printf "%s", ((names[r], order[i]) in cell) ? cell[names[r], order[i]] : "."
+          print ""
+        }
+        printf "\nmutants that lose it:\n"
+        for (i = 1; i <= count; i++)
+          printf "  %s %3d%s", order[i], killers[order[i]] + 0, i % 10 == 0 ? "\n" : ""
+        printf "\n%d mutants, %d checks\n", rows, count
+      }'
+    ;;
+  *)
+    echo "mutant_table.sh: table or check, not '$1'" >&2
+    exit 2
+    ;;
+esac

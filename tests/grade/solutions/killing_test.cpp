@@ -1,0 +1,121 @@
+// Ten cases, one for each wrong server. Each says one promise of lesson 9 and forces the path that
+// a wrong server leaves.
+#include "nonblocking/exercises/killing_test/harness.hpp"
+
+using std::chrono::milliseconds;
+
+namespace {
+
+std::string get_request(const std::string& path) {
+  return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
+}
+
+// Enough to fill every buffer between the two programs.
+constexpr std::size_t long_size = 20'000'000;
+
+}  // namespace
+
+TEST_CASE("a long answer comes whole, though it fits no buffer") {
+  const Server server;
+  Client client(server);
+  client.get("/bytes/" + std::to_string(long_size));
+  client.something_comes_within(milliseconds(3000));
+  const Answer answer = client.read_answer();
+  CHECK(answer.status == 200);
+  CHECK(answer.body.size() == long_size);
+  client.get("/echo/after");
+  CHECK(client.read_answer().body == "after");
+}
+
+TEST_CASE("a request may come in two pieces, cut anywhere") {
+  const Server server;
+  Client client(server);
+  const std::string request = get_request("/echo/pieces");
+  for (std::size_t cut = 1; cut < request.size(); ++cut) {
+    client.send(request.substr(0, cut));
+    // So that the server reads them apart. Were it late, the case would pass, not fail.
+    REQUIRE_FALSE(client.something_comes_within(milliseconds(5)));
+    client.send(request.substr(cut));
+    REQUIRE(client.read_answer().body == "pieces");
+  }
+}
+
+TEST_CASE("many requests may come in one piece") {
+  const Server server;
+  Client client(server);
+  std::string all;
+  for (int i = 0; i < 20; ++i) all += get_request("/echo/" + std::to_string(i));
+  client.send(all);
+  for (int i = 0; i < 20; ++i) REQUIRE(client.read_answer().body == std::to_string(i));
+}
+
+TEST_CASE("HEAD has no body") {
+  const Server server;
+  Client client(server);
+  client.send("HEAD /echo/word HTTP/1.1\r\nHost: x\r\n\r\n" + get_request("/echo/behind"));
+  CHECK(client.read_head().status == 200);
+  const Answer behind = client.read_answer();
+  CHECK(behind.status == 200);
+  CHECK(behind.body == "behind");
+}
+
+TEST_CASE("close may stand among other words") {
+  const Server server;
+  Client client(server);
+  client.send("GET /echo/last HTTP/1.1\r\nHost: x\r\nConnection: te, close\r\n\r\n");
+  CHECK(client.read_answer().body == "last");
+  CHECK(client.is_closed());
+}
+
+TEST_CASE("who has closed the sending side still gets the answer") {
+  const Server server;
+  Client client(server);
+  client.get("/bytes/" + std::to_string(long_size));
+  client.half_close();
+  CHECK(client.read_answer().body.size() == long_size);
+  CHECK(client.is_closed());
+}
+
+TEST_CASE("a byte now and then buys no time") {
+  const Server server({"-t", "0.5"});
+  Client client(server);
+  client.send("GET / HTTP/1.1\r\nHost: x\r\nX: ");
+  bool is_told = false;
+  for (int i = 0; i < 60 && !is_told; ++i) {
+    client.send("x");
+    is_told = client.something_comes_within(milliseconds(50));
+  }
+  CHECK(is_told);
+}
+
+TEST_CASE("a body is never taken for a request") {
+  const Server server;
+  Client client(server);
+  const std::string body = get_request("/echo/smuggled");
+  client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+              "\r\n\r\n" + body);
+  CHECK(client.read_answer().body != "smuggled");
+  CHECK(client.read_answer().body != "smuggled");
+}
+
+TEST_CASE("half a request holds up nobody else") {
+  const Server server;
+  Client half(server);
+  half.send("GET /echo/ha");
+  REQUIRE_FALSE(half.something_comes_within(milliseconds(50)));
+  Client whole(server);
+  whole.get("/echo/whole");
+  CHECK(whole.read_answer().body == "whole");
+  half.send("lf HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(half.read_answer().body == "half");
+}
+
+TEST_CASE("a stop cuts no answer") {
+  Server server;
+  Client client(server);
+  client.get("/bytes/" + std::to_string(long_size));
+  REQUIRE(client.something_comes_within(milliseconds(3000)));
+  server.ask_to_stop();
+  CHECK(client.read_answer().body.size() == long_size);
+  CHECK(server.exit_status() == 0);
+}

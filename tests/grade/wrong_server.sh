@@ -1,0 +1,41 @@
+#!/bin/sh
+# wrong_server.sh — the wrong servers of killing_test. They are the mutants with a line
+# "Wrong server: NUMBER". A handout has no mutants; there the changed files lie packed beside the
+# exercise, written so that nobody reads the bug by accident. Whoever wants to unpack them can.
+#
+# Usage: tests/grade/wrong_server.sh BUILD MAKE NUMBER     makes BUILD/wrong/NUMBER
+#        tests/grade/wrong_server.sh pack BUILD DIR        packs all of them, as DIR/NUMBER
+set -eu
+packed=nonblocking/exercises/killing_test/wrong
+
+# Every printable character turned into another; a second time turns it back.
+turn() { LC_ALL=C tr '!-~' 'P-~!-O'; }
+
+overlay_of() { # number, directory
+  if [ -f "$packed/$1" ]; then
+    rm -rf "$2"
+    mkdir -p "$2"
+    turn <"$packed/$1" | gzip -dc | tar -C "$2" -xf -
+    return
+  fi
+  patch=$(grep -lx "Wrong server: $1" tests/grade/mutants/*.patch)
+  tests/grade/mutant.sh overlay "$patch" "$2"
+  sed -n 's/^Program: server //p' "$patch" >"$2/server"
+}
+
+if [ "$1" = pack ]; then
+  [ -d tests/grade/mutants ] || exit 0 # a handout of a handout: they are packed already
+  mkdir -p "$3"
+  sed -n 's/^Wrong server: //p' tests/grade/mutants/*.patch | while IFS= read -r number; do
+    overlay_of "$number" "$2/packing"
+    tar -C "$2/packing" -cf - . | gzip -9n | turn >"$3/$number"
+    rm -rf "$2/packing"
+  done
+else
+  work=$1/wrong/$3.work
+  overlay_of "$3" "$work"
+  tests/grade/mutant.sh build "$1" "$2" "$(cat "$work/server")" "$work" "$1/wrong/$3.new"
+  strip "$1/wrong/$3.new"
+  rm -rf "$work" # it would say what is wrong
+  mv "$1/wrong/$3.new" "$1/wrong/$3"
+fi
