@@ -114,8 +114,8 @@ class Clients {
       last_ = client.before;
   }
 
-  // It happens once for every halving, so at least 32 clients have left for each time: measured over
-  // bursts of 400 clients, no difference.
+  // It happens once for every halving, so at least 32 clients have left each time. With bursts of
+  // 400 clients the processor time of it cannot be seen.
   static constexpr std::size_t worth_giving_back = 64;
 
   Clock::duration time_limit_;
