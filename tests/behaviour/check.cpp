@@ -14,9 +14,9 @@ constexpr std::chrono::milliseconds tick{2};
 using Clock = std::chrono::steady_clock;
 
 // Words by which the sanitizers begin their reports, and glibc those of _FORTIFY_SOURCE.
-constexpr const char* report_marks[] = {"ERROR: AddressSanitizer",  "ERROR: LeakSanitizer",
-                                        "WARNING: ThreadSanitizer", "runtime error:",
-                                        "*** buffer overflow",      "*** bit out of range"};
+constexpr const char* report_marks[] = {
+    "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
+    "runtime error:",          "*** buffer overflow",  "*** bit out of range"};
 
 std::string shortened(const std::string& text, std::size_t most) {
   if (text.size() <= most) return text;
@@ -332,7 +332,9 @@ void Context::expect_healthy() {
   if (status) return;
   // End it well, so that LeakSanitizer and the exit status have their say in every check.
   if (!server_->was_asked_to_stop()) server_->signal(SIGTERM);
-  if (const auto end = server_->wait_for_end(patience()); !end)
+  auto end = server_->wait_for_end(patience());
+  if (!end && waits_for_a_core()) end = server_->wait_for_end(3 * patience());
+  if (!end)
     fail_for_certain(
         "everything went well, but on SIGTERM afterwards, with all clients gone or idle, the " +
         ("server does not end; " + describe_server()));

@@ -61,6 +61,7 @@ class Member {
 
   // The next line without its line feed; nothing at the end or after silence.
   std::optional<std::string> hear() {
+    int more = 3;
     for (;;) {
       if (const std::size_t end = heard_.find('\n'); end != heard_.npos) {
         std::string line = heard_.substr(0, end);
@@ -69,6 +70,8 @@ class Member {
       }
       std::array<char, 16 * 1024> room;
       const ssize_t count = receive(socket_.fd(), room);
+      const bool comes_later = count < 0 && is_not_ready(errno) && more-- > 0;
+      if (comes_later && context_->waits_for_a_core()) continue;
       if (count <= 0) {
         was_silence_ = count < 0 && is_not_ready(errno);
         return std::nullopt;
@@ -695,24 +698,30 @@ const Check checks[] = {
            Launch launch;  // glibc gives threads heaps of their own, and would keep those
            launch.environment = {"MALLOC_ARENA_MAX=1"};
            std::vector<Member> members = room_of(context, 2, launch);
+           const std::size_t threads = context.threads();
+           const auto await_end_of_threads = [&] {
+             context.eventually([&] { return context.threads() <= threads; },
+                                [&] {
+                                  return "it had " + std::to_string(threads) +
+                                         " threads with nobody else in the room, and has " +
+                                         std::to_string(context.threads());
+                                });
+           };
+           // One at a time: malloc has an arena of 64 MiB of address space for every thread that
+           // lives at the same moment.
            const auto welcome_guests = [&](int count) {
              for (int i = 0; i < count; ++i) {
-               Member guest(context);
-               guest.say("x\n");
-               members[1].expect_line("x");
+               {
+                 Member guest(context);
+                 guest.say("x\n");
+                 members[1].expect_line("x");
+               }
+               await_end_of_threads();
              }
-             context.wait_until_quiet();
            };
-           const std::size_t threads = context.threads();
            welcome_guests(30);
            const std::size_t before = context.memory().virtual_kib;
            welcome_guests(120);
-           context.eventually([&] { return context.threads() <= threads; },
-                              [&] {
-                                return "it had " + std::to_string(threads) +
-                                       " threads with nobody else in the room, and has " +
-                                       std::to_string(context.threads());
-                              });
            const std::size_t after = context.memory().virtual_kib;
            context.expect(after < before + 200 * 1024, "the address space grew from " +
                                                            std::to_string(before) + " to " +

@@ -1,6 +1,8 @@
 // Computing that is left to threads.
 #include <algorithm>
 #include <csignal>
+#include <functional>
+#include <thread>
 #include <vector>
 
 #include "tests/behaviour/client.hpp"
@@ -11,20 +13,27 @@ namespace {
 
 constexpr auto short_while = std::chrono::milliseconds(1);
 
-// The answer to /spin. On a busy machine it takes as long as it takes: patience runs out only while
-// the server gets no further, and that it burns processor time is getting further.
-void expect_spun(Context& context, Client& client, const std::string& body) {
+// On a busy machine computing takes as long as it takes: patience runs out only while the server
+// gets no further, and that it burns processor time is getting further.
+void wait_while_it_computes(Context& context, const std::function<bool()>& is_over) {
   using Clock = std::chrono::steady_clock;
   constexpr auto longest = std::chrono::seconds(20);
   const auto begin = Clock::now();
   auto last_progress = begin;
   std::uint64_t last_time = 0;
-  while (!client.something_arrives_within(std::chrono::milliseconds(20))) {
+  while (!is_over()) {
     const std::uint64_t time = cpu_nanoseconds_of(context.server().pid()).value_or(0);
     if (time > last_time) last_progress = Clock::now();
     last_time = time;
-    if (Clock::now() > last_progress + context.patience() || Clock::now() > begin + longest) break;
+    if (Clock::now() > last_progress + context.patience() || Clock::now() > begin + longest) return;
   }
+}
+
+// The answer to /spin.
+void expect_spun(Context& context, Client& client, const std::string& body) {
+  wait_while_it_computes(context, [&client] {
+    return client.something_arrives_within(std::chrono::milliseconds(20));
+  });
   client.expect_answer(200, body);
 }
 
@@ -142,6 +151,10 @@ const Check checks[] = {
              client.wait_until_read();
              client.reset();
            }
+           wait_while_it_computes(context, [&] {
+             std::this_thread::sleep_for(std::chrono::milliseconds(20));
+             return context.descriptors() <= before;
+           });
            context.settle();
            context.eventually([&] { return context.descriptors() <= before; },
                               [&] {

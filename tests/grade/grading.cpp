@@ -246,7 +246,7 @@ class Grading {
     std::vector<std::size_t> failed;
     for (std::size_t i = 0; i < tasks_.size(); ++i)
       if (report_.checks[i].verdict == Verdict::failed) failed.push_back(i);
-    if (failed.empty() || failed.size() > 4) return;
+    if (failed.empty() || failed.size() > 8) return;
     is_confirming_ = true;
     tested_.patience = default_patience;
     for (const std::size_t i : failed) {

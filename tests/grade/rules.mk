@@ -221,6 +221,11 @@ false-failures: $(BUILD)/grade $(SOLUTIONS)  ## does the grader fail what is rig
 	@tests/grade/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
 	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
 
+.PHONY: correct-servers
+correct-servers: $(BUILD)/grade given  ## correct programs that are written in other ways: all must have 100 points
+	@tests/grade/correct.sh $(BUILD) '$(MAKE)' $(ONLY)
+prove-grader: correct-servers
+
 .PHONY: golden
 golden: $(BUILD)/grade $(BUILD)/quiz given  ## a class of bad submissions through the grader
 	@tests/grade/golden.sh $(BUILD)
