@@ -235,16 +235,16 @@ const Check checks[] = {
      .lesson = lesson::asking,
      .run =
          [](Context& context) {
-           context.scene("With descriptors 20 to 1099 taken, 40 clients connected and asked.",
+           context.scene("With descriptors 20 to 1019 taken, 50 clients connected and asked.",
                          "those whose descriptors fit are served, the others get 503 and an end; "
                          "when some have left, new ones are served.");
            Launch launch;
-           launch.occupied_below = 1100;
+           launch.occupied_below = 1020;
            launch.descriptor_limit = 1300;
            context.start(launch);
            std::vector<Client> served;
            int refused = 0;
-           for (int i = 0; i < 40; ++i) {
+           for (int i = 0; i < 50; ++i) {
              Client client(context);
              client.get("/echo/x");
              const ReceivedAnswer answer = client.read_answer();
@@ -265,6 +265,7 @@ const Check checks[] = {
              client.expect_answer(200, "still");
            }
            served.clear();
+           context.wait_until_quiet();  // they may be seen to leave after the next one is seen
            context.settle();
          }},
 
@@ -505,6 +506,45 @@ const Check checks[] = {
              ask();
            }
            for (Client& client : silent) client.expect_end();
+         }},
+
+    {.id = "T08",
+     .title = "a silent client is closed also while another one keeps asking",
+     .models = concurrent,
+     .hint = "a wait takes as long as you say. From when does that time count?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, one client was silent while another asked every 50 ms.",
+                         "the silent one is closed before the other has asked 60 times.");
+           context.start_with({"-t", "0.5"});
+           Client busy(context);
+           Client silent(context);
+           for (int i = 0; i < 60; ++i) {
+             busy.get("/echo/x");
+             busy.expect_answer(200, "x");
+             if (silent.something_arrives_within(std::chrono::milliseconds(50)))
+               return silent.expect_end();
+           }
+           context.fail("it is still connected");
+         }},
+
+    {.id = "T09",
+     .title = "signals buy no time",
+     .models = loops,
+     .hint = "what do you do when the wait says EINTR: begin it anew, with the whole time?",
+     .lesson = lesson::signals,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.5, a client was silent while SIGUSR1 came every 30 ms.",
+                         "it is closed before a hundred signals have come.");
+           context.start_with({"-t", "0.5"});
+           Client silent(context);
+           for (int i = 0; i < 100; ++i) {
+             context.server().signal(SIGUSR1);
+             if (silent.something_arrives_within(milliseconds(30))) return silent.expect_end();
+           }
+           context.fail("it is still connected");
          }},
 };
 

@@ -150,6 +150,28 @@ const Check checks[] = {
            expect_pattern(context, slow, 300'000);
          }},
 
+    {.id = "C06",
+     .title = "with small buffers, too, a slow reader holds up nobody",
+     .models = concurrent,
+     .needs = need_sockets,
+     .hint = "the kernel says that there is room for a byte. What does send() do with the other "
+             "30,000?",
+     .lesson = lesson::writing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With sockets that hold a few thousand bytes, client 1 asked for 300,000 "
+               "and did not read; then client 2 asked for a word.",
+               "client 2 is answered.");
+           start_small(context);
+           Client slow = small_client(context);
+           slow.get("/bytes/300000");
+           slow.wait_until_server_is_stuck();
+           Client quick(context);
+           quick.get("/echo/word");
+           quick.expect_answer(200, "word");
+         }},
+
     {.id = "C08",
      .title = "who asks and never reads is not read any further",
      .models = servers,

@@ -74,30 +74,6 @@ const Check checks[] = {
                               });
          }},
 
-    {.id = "X03",
-     .title = "with small buffers, too, a slow reader holds up nobody",
-     .models = concurrent,
-     .needs = need_sockets,
-     .hint =
-         "poll(2) says that there is room for a byte. What does send() do with the other 30,000?",
-     .lesson = lesson::writing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "With sockets that hold a few thousand bytes, client 1 asked for 300,000 "
-               "and did not read; then client 2 asked for a word.",
-               "client 2 is answered.");
-           Launch launch;
-           launch.small_buffers = true;
-           context.start(launch);
-           Client slow(context, {.small_buffer = true});
-           slow.get("/bytes/300000");
-           slow.wait_until_server_is_stuck();
-           Client quick(context);
-           quick.get("/echo/word");
-           quick.expect_answer(200, "word");
-         }},
-
     {.id = "X04",
      .title = "with five silent clients it sleeps",
      .models = concurrent,
@@ -143,26 +119,6 @@ const Check checks[] = {
            }
          }},
 
-    {.id = "X06",
-     .title = "a silent client is closed also while another one keeps asking",
-     .models = concurrent,
-     .hint = "poll(2) waits for as long as you say. From when does that time count?",
-     .lesson = lesson::time_limits,
-     .run =
-         [](Context& context) {
-           context.scene("With -t 0.5, one client was silent while another asked every 50 ms.",
-                         "the silent one is closed before the other has asked 60 times.");
-           context.start_with({"-t", "0.5"});
-           Client busy(context);
-           Client silent(context);
-           for (int i = 0; i < 60; ++i) {
-             busy.get("/echo/x");
-             busy.expect_answer(200, "x");
-             if (silent.something_arrives_within(std::chrono::milliseconds(50)))
-               return silent.expect_end();
-           }
-           context.fail("it is still connected");
-         }},
 };
 
 }  // namespace

@@ -28,8 +28,17 @@ constexpr Point chat_threads[] = {
 
 constexpr Point find_the_bugs[] = {
     {"A00", 4, ""}, {"B02", 1},        {"B04", 1},        {"X01", 9},        {"X02", 9},
-    {"X04", 9},     {"X03", 9},        {"C01", 9, "X03"}, {"D13", 9, "X04"}, {"L01", 9, "X04"},
-    {"X06", 9},     {"S02", 9, "X03"}, {"T03", 9, "X06"}, {"Y01", 4, "X03"},
+    {"X04", 9},     {"C06", 9},        {"C01", 9, "C06"}, {"D13", 9, "X04"}, {"L01", 9, "X04"},
+    {"T08", 9},     {"S02", 9, "C06"}, {"T03", 9, "T08"}, {"Y01", 4, "C06"},
+};
+
+constexpr Point timeouts[] = {
+    {"A00", 2, ""},    {"A17", 1},        {"B02", 1},        {"C01", 1},        {"C06", 1},
+    {"D04", 1},        {"D13", 1},        {"S02", 2},        {"M03", 1},        {"X04", 3, "T01"},
+    {"L07", 9},        {"T01", 8},        {"T02", 6},        {"T03", 8},        {"T04", 8},
+    {"T05", 3, "T04"}, {"T06", 4, "T01"}, {"T07", 2, "T01"}, {"T08", 4, "T01"}, {"T09", 2, "T01"},
+    {"S10", 1, "T04"}, {"U01", 4, "T01"}, {"U02", 4, "T02"}, {"U03", 3, "T02"}, {"U04", 2, "T02"},
+    {"U05", 3, "T01"}, {"U06", 4, "T04"}, {"U07", 2, "T04"}, {"U08", 5, "T04"}, {"Y01", 4, "T01"},
 };
 
 constexpr Point chat_poll[] = {
@@ -95,6 +104,7 @@ constexpr Exercise all[] = {
      10, chat_threads},
     {"find_the_bugs", "select_poll/exercises/find_the_bugs", "find_the_bugs.cpp", poll_loop, 6,
      find_the_bugs},
+    {"timeouts", "select_poll/exercises/timeouts", "timeouts.cpp", select_loop, 11, timeouts},
     {"chat_poll", "select_poll/exercises/chat_poll", "chat_poll.cpp", poll_loop, 16, chat_poll},
     {"edge_triggered", "nonblocking/exercises/edge_triggered", "edge_triggered.cpp", event_loop, 10,
      edge_triggered},
@@ -131,6 +141,7 @@ static_assert(sum(short_writes) == 100);
 static_assert(sum(thread_limit) == 100);
 static_assert(sum(chat_threads) == 100);
 static_assert(sum(find_the_bugs) == 100);
+static_assert(sum(timeouts) == 100);
 static_assert(sum(chat_poll) == 100);
 static_assert(sum(edge_triggered) == 100);
 static_assert(sum(chat_events) == 100);

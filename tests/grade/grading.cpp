@@ -339,8 +339,9 @@ const Check& find_check(const std::vector<Check>& all, const std::string& id) {
 
 std::vector<Check> all_grade_checks() {
   std::vector<Check> all = all_checks();
-  for (const auto& some : {bug_checks(), chat_checks(), crew_checks(), offload_checks(),
-                           await_timer_checks(), c10k_checks(), killing_checks(), build_checks()})
+  for (const auto& some :
+       {bug_checks(), chat_checks(), crew_checks(), deadline_checks(), offload_checks(),
+        await_timer_checks(), c10k_checks(), killing_checks(), build_checks()})
     all.insert(all.end(), some.begin(), some.end());
   return all;
 }

@@ -41,6 +41,13 @@ file_of_find_the_bugs     = find_the_bugs.cpp
 given_for_find_the_bugs   =
 shown_by_find_the_bugs    = select_poll/poll_loop.cpp
 
+ALL_EXERCISES            += timeouts
+number_of_timeouts        = 5
+folder_of_timeouts        = select_poll/exercises/timeouts
+file_of_timeouts          = timeouts.cpp
+given_for_timeouts        =
+shown_by_timeouts         = select_poll/select_loop.cpp
+
 ALL_EXERCISES            += chat_poll
 number_of_chat_poll       = 6
 folder_of_chat_poll       = select_poll/exercises/chat_poll

@@ -1,0 +1,256 @@
+// Deadlines: a time for silence, for a request, for an answer.
+#include <array>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* for_ever = "50";
+
+// Sleeps; a tester that is held up for much longer cannot judge what it sees then.
+void pass(milliseconds time, milliseconds most) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(time);
+  if (std::chrono::steady_clock::now() - begin > most)
+    throw Inconclusive{"the tester was held up for too long"};
+}
+
+void start_small(Context& context, std::vector<std::string> arguments) {
+  Launch launch;
+  launch.small_buffers = true;
+  launch.arguments = std::move(arguments);
+  context.start(launch);
+}
+
+// A client whose answer waits in the server for somebody to read it.
+Client stuck_client(Context& context, std::size_t size) {
+  Client client(context, {.small_buffer = true});
+  client.get("/bytes/" + std::to_string(size));
+  client.wait_until_server_is_stuck();
+  return client;
+}
+
+void expect_whole(Client& client, std::size_t size) {
+  client.read_head();
+  client.read_pattern(0, size);
+}
+
+// Has the server closed its end, whatever may still be on its way?
+bool is_closed(const Client& client) {
+  const auto look = server_side_of(client.socket());
+  return !look || look->closed;
+}
+
+const Check checks[] = {
+    {.id = "U01",
+     .title = "a request has the time of a request, not that of silence",
+     .models = select_loop,
+     .hint = "what is a client doing that has sent half a request: is it silent?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 0.4 -r 50, a client sent half a request; when a silent client that came "
+               "after it had been closed, it sent the rest.",
+               "the silent one is closed, the other is answered.");
+           context.start_with({"-t", "0.4", "-r", for_ever});
+           Client slow(context);
+           slow.send("GET /ec");
+           slow.wait_until_read();
+           Client silent(context);
+           silent.expect_end();
+           slow.send("ho/slow HTTP/1.1\r\nHost: x\r\n\r\n");
+           slow.expect_answer(200, "slow");
+         }},
+
+    {.id = "U02",
+     .title = "silence has the time of silence, not that of a request",
+     .models = select_loop,
+     .hint = "when does the time of a request begin, if nobody has begun one?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -r 0.4 -t 50, two clients were silent, one of them after an answer; a third "
+               "sent half a request. When the third had got its 408, the others asked.",
+               "408 for the third, answers for the others.");
+           context.start_with({"-r", "0.4", "-t", for_ever});
+           Client silent(context);
+           Client answered(context);
+           answered.get("/echo/first");
+           answered.expect_answer(200, "first");
+           Client half(context);
+           half.send("GET /ec");
+           half.expect_answer(408);
+           half.expect_end();
+           silent.get("/echo/silent");
+           silent.expect_answer(200, "silent");
+           answered.get("/echo/second");
+           answered.expect_answer(200, "second");
+         }},
+
+    {.id = "U03",
+     .title = "half a request that comes behind a whole one has its time as well",
+     .models = select_loop,
+     .hint = "after an answer, is a client always silent? What may lie in your buffer already?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -r 0.4 -t 50, a client sent a request and the half of another in one piece.",
+               "the answer to the first, then 408 and the end.");
+           context.start_with({"-r", "0.4", "-t", for_ever});
+           Client client(context);
+           client.send(get_request("/echo/whole") + "GET /hal");
+           client.expect_answer(200, "whole");
+           client.expect_answer(408);
+           client.expect_end();
+         }},
+
+    {.id = "U04",
+     .title = "every request has its own time",
+     .models = select_loop,
+     .hint = "which event begins a request's time, and which one ends it?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -r 1 -t 50, a client sent five requests, each in two pieces 0.4 s apart, over "
+               "one connection.",
+               "five answers.");
+           context.start_with({"-r", "1", "-t", for_ever});
+           Client client(context);
+           for (int i = 0; i < 5; ++i) {
+             client.send("GET /echo/");
+             pass(milliseconds(400), milliseconds(700));
+             client.send(std::to_string(i) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+             client.expect_answer(200, std::to_string(i));
+           }
+         }},
+
+    {.id = "U05",
+     .title = "who waits for its own reading is neither silent nor inside a request",
+     .models = select_loop,
+     .needs = need_sockets,
+     .hint = "which of the three times runs while an answer waits to be taken?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 0.4 -r 0.4 -o 50 and small buffers, a client asked for 100,000 bytes, half "
+               "a request behind, and did not read until a silent client that came later had been "
+               "closed; then it read and sent the rest.",
+               "every byte, and the second answer.");
+           start_small(context, {"-t", "0.4", "-r", "0.4", "-o", for_ever});
+           Client slow(context, {.small_buffer = true});
+           slow.send(get_request("/bytes/100000") + "GET /echo/sec");
+           slow.wait_until_server_is_stuck();
+           Client silent(context);
+           silent.expect_end();
+           expect_whole(slow, 100'000);
+           slow.send("ond HTTP/1.1\r\nHost: x\r\n\r\n");
+           slow.expect_answer(200, "second");
+         }},
+
+    {.id = "U06",
+     .title = "who takes a little now and then is closed",
+     .models = select_loop,
+     .needs = need_sockets,
+     .hint = "how much must a client take for its time to start anew?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -o 0.5 -t 50 and small buffers, a client took its answer of 2,000,000 bytes "
+               "at "
+               "500 bytes every 50 ms: a third of the 16 KiB in 0.5 s.",
+               "it is closed.");
+           start_small(context, {"-o", "0.5", "-t", for_ever});
+           Client slow = stuck_client(context, 2'000'000);
+           const auto deadline = std::chrono::steady_clock::now() + context.patience();
+           while (!is_closed(slow)) {
+             context.expect(std::chrono::steady_clock::now() < deadline,
+                            "it is still connected. " + slow.describe());
+             if (slow.read_some(500) == 0) break;
+             std::this_thread::sleep_for(milliseconds(50));
+           }
+         }},
+
+    {.id = "U07",
+     .title = "who takes enough is not closed, however long it all takes",
+     .models = select_loop,
+     .needs = need_sockets,
+     .hint = "is it the time for the whole answer, or for its next 16 KiB?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -o 1 -t 50 and small buffers, a client took 200,000 bytes, 5000 every 60 ms: "
+               "four times 16 KiB in a second.",
+               "every byte, in more than two seconds.");
+           start_small(context, {"-o", "1", "-t", for_ever});
+           Client client(context, {.small_buffer = true});
+           client.get("/bytes/200000");
+           client.read_head();
+           for (std::size_t at = 0; at < 200'000; at += 5000) {
+             client.read_pattern(at, 5000);
+             pass(milliseconds(60), milliseconds(400));
+           }
+         }},
+
+    {.id = "U08",
+     .title = "three times, and each client has its own",
+     .models = select_loop,
+     .needs = need_sockets,
+     .hint = "one select waits for all of them: until which deadline?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -r 0.5 -t 1 -o 1.5 and small buffers, one client did not read, then one was "
+               "silent, then one was inside a request; a fourth went on asking.",
+               "they end in the opposite order, 0.5 s apart, and the fourth is answered all the "
+               "time.");
+           start_small(context, {"-r", "0.5", "-t", "1", "-o", "1.5"});
+           Client busy(context);
+           Client stuck = stuck_client(context, 300'000);
+           Client silent(context);
+           Client half(context);
+           half.send("GET /ha");
+           const std::array<const Client*, 3> in_order{&half, &silent, &stuck};
+           const auto deadline = std::chrono::steady_clock::now() + 2 * context.patience();
+           std::size_t ended = 0;
+           while (ended < in_order.size()) {
+             busy.get("/echo/x");
+             busy.expect_answer(200, "x");
+             for (std::size_t i = in_order.size(); i-- > ended;) {
+               if (!is_closed(*in_order[i])) continue;
+               // A server that is late closes both at once. They may be seen in any order then.
+               if (i > ended) std::this_thread::sleep_for(milliseconds(300));
+               context.expect(i == ended || is_closed(*in_order[i - 1]),
+                              "client " + std::to_string(in_order[i]->number()) +
+                                  " was closed before client " +
+                                  std::to_string(in_order[i - 1]->number()));
+               ended = i + 1;
+               break;
+             }
+             context.expect(std::chrono::steady_clock::now() < deadline,
+                            "after that time, " + std::to_string(in_order.size() - ended) +
+                                " of the three are still connected");
+             std::this_thread::sleep_for(milliseconds(20));
+           }
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> deadline_checks() {
+  return checks;
+}
