@@ -31,7 +31,9 @@ endif
 
 # -- the programs ----------------------------------------------------------------------------------
 
-SERVERS  = one_at_a_time thread_per_connection select_loop poll_loop event_loop await_loop
+# A handout may be without one that gives an exercise away.
+ALL_SERVERS = one_at_a_time thread_per_connection select_loop poll_loop event_loop await_loop
+SERVERS  = $(foreach server,$(ALL_SERVERS),$(if $(wildcard */$(server).cpp),$(server)))
 PROGRAMS = $(addprefix $(BUILD)/,$(SERVERS) slow_backend)
 
 objects       = $(patsubst %.cpp,$(BUILD)/objects/%.o,$(1))

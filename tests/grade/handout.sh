@@ -2,7 +2,7 @@
 # handout.sh — one archive for students: everything but solutions, mutants and golden submissions,
 # and of the exercises only those that are asked for.
 #
-# Usage: tests/grade/handout.sh BUILD 'ALL EXERCISES' 'WANTED EXERCISES'
+# Usage: tests/grade/handout.sh BUILD 'ALL EXERCISES' 'WANTED EXERCISES' ['HIDDEN FILES']
 set -u
 build=$1
 all=$2
@@ -19,12 +19,17 @@ done
 { git ls-files --cached --others --exclude-standard 2>/dev/null ||
   find . -type f ! -path "./$build/*" ! -path './.git/*' | sed 's,^\./,,'; } |
   sort -u | grep -v -e '^tests/grade/solutions/' -e '^tests/grade/mutants/' \
-  -e '^tests/grade/golden' -e '^tests/grade/prove' -e '^tests/macos/' >"$list"
+  -e '^tests/grade/golden' -e '^tests/grade/prove' \
+  -e '^tests/grade/correct' -e '^tests/grade/false_failures' -e '^tests/macos/' >"$list"
 for exercise in $all; do
   case " $wanted " in
     *" $exercise "*) ;;
     *) grep -v "/exercises/$exercise/" "$list" >"$list.less" && mv "$list.less" "$list" ;;
   esac
+done
+
+for file in ${4:-}; do
+  grep -v -x "$file" "$list" >"$list.less" && mv "$list.less" "$list"
 done
 
 # Through a directory of its own, because not every tar can put a prefix before the names.

@@ -239,7 +239,8 @@ golden: $(BUILD)/grade $(BUILD)/quiz given  ## a class of bad submissions throug
 
 .PHONY: handout
 handout: $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
-	@tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)'
+	@tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)' \
+	  '$(if $(filter-out 0,$(HIDE)),$(foreach ex,$(WANTED),$(shown_by_$(ex))))'
 
 # A server of ours with some files in OVERLAY in the place of its own. CHANGED names the sources to
 # compile again: make mutant SERVER=poll_loop OVERLAY=dir CHANGED=select_poll/poll_loop.cpp INTO=file
