@@ -8,7 +8,7 @@
 #     Program: server NAME       the patch is for our own sources
 #     Loses: A01 B02             these checks must not pass
 #     May lose: C03              these may fail as well, by chance of timing
-#     Quick: yes                 part of the quick run
+#     Quick: first               part of the quick run, which has room for four or five
 #   PATTERN picks patches by file name. Patches must apply without fuzz.
 #   The quick run asks each solution its first check only, and a few mutants the checks they lose:
 #   enough to see that the machinery works, and too little to say that nothing else is lost.
@@ -146,7 +146,7 @@ fi
 
 for patch in tests/grade/mutants/*"$pattern"*.patch; do
   name=$(basename "$patch" .patch)
-  [ "$extent" = quick ] && [ "$(header "$patch" Quick)" != yes ] && continue
+  [ "$extent" = quick ] && [ "$(header "$patch" Quick)" != first ] && continue
   # shellcheck disable=SC2046 # two words
   set -- $(header "$patch" Program)
   case $1 in
