@@ -273,7 +273,7 @@ Report grade_answers(const Request& request) {
   const Report report = request.answers.empty()
                             ? not_gradable("quiz",
                                            "Name a file of answers: make grade ANSWERS=file"
-                                           " (make quiz BLANK=1 prints an empty one).")
+                                           " (build/quiz -b prints an empty one).")
                             : grade_quiz(request.build, request.answers, room.path() + "/quiz.txt");
   if (!report.problem.empty()) std::printf("%s\n", report.problem.c_str());
   for (const CheckReport& check : report.checks)

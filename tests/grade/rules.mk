@@ -183,7 +183,7 @@ beside: all $(foreach ex,$(WANTED),$(beside_$(ex)))
 # What a student's file has against it is kept, and the others are graded all the same.
 .PHONY: grade exercises
 exercises: $(STARTERS)
-grade: $(BUILD)/grade $(BUILD)/event_loop given  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
+grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) $(BUILD)/event_loop given  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 
 grade: $(BUILD)/grade given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
@@ -197,7 +197,7 @@ grade: $(BUILD)/grade given beside  ## your exercises, graded: make grade EX=sho
 	      rm -f $(BUILD)/exercises/$$exercise.$$as; \
 	  done; \
 	done
-	@$(BUILD)/grade --build $(BUILD) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) \
+	@$(BUILD)/grade --build $(BUILD) $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) \
 	  $(WANTED)
 
 # The grader is graded: every starter scores its baseline, every solution 100, and each mutant
