@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
+#include <string>
 
 #include "common/error.hpp"
 
@@ -21,6 +23,16 @@ constexpr int inherited = 3;
 constexpr auto longest_pause = std::chrono::seconds(10);
 constexpr auto proper_life = std::chrono::seconds(5);
 
+// Want of memory may be the failure. It must not become another one.
+void complain(std::string_view call, int error) {
+  try {
+    std::fprintf(stderr, "prefork: %s\n", describe_failure(call, error).c_str());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "prefork: %.*s: error %d\n", static_cast<int>(call.size()), call.data(),
+                 error);
+  }
+}
+
 bool redirect(const Launch& launch) {
   if (dup2(launch.output, STDOUT_FILENO) < 0) return false;
   // dup2 of a descriptor onto itself would leave it close-on-exec.
@@ -28,8 +40,8 @@ bool redirect(const Launch& launch) {
                                       : dup2(launch.listener, inherited) == inherited;
 }
 
-// In the new process.
-[[noreturn]] void become_program(const Launch& launch) {
+// In the new process. An exception would lead back into the program that was forked.
+[[noreturn]] void become_program(const Launch& launch) noexcept {
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGTERM);  // elsewhere the copies outlive prefork if it is killed
 #endif
@@ -43,7 +55,7 @@ bool redirect(const Launch& launch) {
   if (redirect(launch) && setenv("LISTEN_FDS", "1", 1) == 0 && unsetenv("LISTEN_PID") == 0)
     execvp(launch.command[0], launch.command);
   const std::string call = std::string("execvp ") + launch.command[0];
-  std::fprintf(stderr, "prefork: %s\n", describe_failure(call, errno).c_str());
+  complain(call, errno);
   _exit(1);
 }
 
@@ -54,7 +66,7 @@ void Copy::start(const Launch& launch) {
   process_ = fork();
   if (process_ == 0) become_program(launch);
   if (process_ > 0) return;
-  std::fprintf(stderr, "prefork: %s\n", describe_failure("fork", errno).c_str());
+  complain("fork", errno);
   put_off(started_);
 }
 
@@ -82,7 +94,7 @@ bool is_proper_end(int status) {
   return WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT;
 }
 
-std::string describe_end(int status) {
-  return WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
-                             : "ended with status " + std::to_string(WEXITSTATUS(status));
+End describe_end(int status) {
+  if (WIFSIGNALED(status)) return {"was ended by signal", WTERMSIG(status)};
+  return {"ended with status", WEXITSTATUS(status)};
 }

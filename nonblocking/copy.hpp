@@ -11,7 +11,6 @@
 
 #include <csignal>
 #include <optional>
-#include <string>
 
 #include "common/wait.hpp"
 
@@ -51,5 +50,9 @@ class Copy {
 // Ended with 0, or by the signal to stop: one that was told before it had a handler has not failed.
 bool is_proper_end(int status);
 
-// "was ended by signal 9", "ended with status 1".
-std::string describe_end(int status);
+// "was ended by signal" 9, "ended with status" 1.
+struct End {
+  const char* words;
+  int number;
+};
+End describe_end(int status);

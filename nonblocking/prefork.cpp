@@ -103,7 +103,7 @@ class Supervisor {
     FD_SET(ready_lines_.fd(), &readable);
     const int ready = pselect(ready_lines_.fd() + 1, &readable, nullptr, nullptr,
                               next ? &timeout : nullptr, &launch_.signals);
-    if (ready < 0 && errno != EINTR) throw CallFailed("pselect", errno);
+    if (ready < 0) excuse_failed_wait("pselect", errno);
   }
 
   void pass_signals_on() {
@@ -135,17 +135,17 @@ class Supervisor {
     if (all_were_ready_) announce(listener_.fd());
   }
 
+  // Nothing here asks for memory: when there is none, copies end, and this must not.
   void on_end(const Copy& copy, int status) {
+    const auto [words, number] = describe_end(status);
     if (stopping_) {
       if (!is_proper_end(status) && status_ == 0) status_ = 1;
     } else if (all_were_ready_) {
-      std::fprintf(stderr, "prefork: a copy %s; another one starts in %.1f s\n",
-                   describe_end(status).c_str(),
+      std::fprintf(stderr, "prefork: a copy %s %d; another one starts in %.1f s\n", words, number,
                    std::chrono::duration<double>(copy.pause()).count());
     } else {
       // What does not even start will not do so the next time. Its status becomes ours.
-      std::fprintf(stderr, "prefork: a copy %s before all were ready\n",
-                   describe_end(status).c_str());
+      std::fprintf(stderr, "prefork: a copy %s %d before all were ready\n", words, number);
       status_ = WIFEXITED(status) ? std::max(1, WEXITSTATUS(status)) : 1;
       stop(SIGTERM);
     }
