@@ -30,6 +30,7 @@ inline constexpr Models poll_loop = 8;
 inline constexpr Models event_loop = 16;
 inline constexpr Models await_loop = 32;
 inline constexpr Models slow_backend = 64;
+inline constexpr Models prefork = 128;  // has checks of its own, tests/faults/prefork_checks.cpp
 
 inline constexpr Models queue_loops = event_loop | await_loop;  // they are told who is ready
 inline constexpr Models scan_loops = select_loop | poll_loop;   // they ask about everybody

@@ -31,10 +31,12 @@ enum class Fault : unsigned {
   broken_pipe,
   reset,
   no_thread,
+  no_process,
+  no_program,
   no_memory,
   delay,
 };
-inline constexpr std::size_t fault_kinds = 14;
+inline constexpr std::size_t fault_kinds = 16;
 
 // A set of kinds, one bit each.
 using Faults = unsigned;
@@ -51,6 +53,8 @@ inline constexpr Faults exhaustion_faults = only(Fault::no_descriptor) | only(Fa
 inline constexpr Faults breaking_faults = only(Fault::aborted) | only(Fault::broken_pipe) |
                                           only(Fault::reset) | only(Fault::no_thread) |
                                           only(Fault::no_memory) | only(Fault::no_kernel_memory);
+// Only prefork starts processes.
+inline constexpr Faults process_faults = only(Fault::no_process) | only(Fault::no_program);
 inline constexpr Faults every_fault = (1u << fault_kinds) - 1;
 
 struct FaultKind {
@@ -67,11 +71,13 @@ inline constexpr std::array<FaultKind, fault_kinds> all_fault_kinds = {{
     {Fault::no_descriptor, "emfile", 10, "EMFILE from accept and socket"},
     {Fault::no_file, "enfile", 10, "ENFILE from accept and socket"},
     {Fault::no_buffer, "enobufs", 10, "ENOBUFS from accept and socket"},
-    {Fault::no_kernel_memory, "enomem", 10, "ENOMEM from accept, socket, epoll_ctl, poll, select"},
+    {Fault::no_kernel_memory, "enomem", 10, "ENOMEM from accept, socket, epoll_ctl and waits"},
     {Fault::aborted, "econnaborted", 10, "ECONNABORTED from accept; that client is gone"},
     {Fault::broken_pipe, "epipe", 2, "EPIPE from send; that connection is dead"},
     {Fault::reset, "econnreset", 2, "ECONNRESET from recv or send; that connection is dead"},
     {Fault::no_thread, "no_thread", 15, "EAGAIN from pthread_create"},
+    {Fault::no_process, "no_fork", 30, "EAGAIN or ENOMEM from fork"},
+    {Fault::no_program, "no_exec", 15, "ENOMEM from execvp, in the new process"},
     {Fault::no_memory, "bad_alloc", 2, "std::bad_alloc from operator new"},
     {Fault::delay, "delay", 10, "a call completes up to two milliseconds late"},
 }};

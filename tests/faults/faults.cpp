@@ -11,9 +11,9 @@
 // non-blocking sockets only, where the watcher must be level-triggered to be told again; EINTR
 // comes before anything has been done, but for close(2), which has closed.
 //
-// The faults begin when the program first waits for readiness: its start is not disturbed. They
-// end when somebody sets `off` on the board, the page of memory named by FAULTS_BOARD; there the
-// faults are counted, too. Without a board they are not counted, and go on.
+// The faults begin when the program first waits for readiness, or starts a process: before that
+// it is not disturbed. They end when somebody sets `off` on the board, the page of memory named by
+// FAULTS_BOARD; there the faults are counted, too. Without a board they are not counted, and go on.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,6 +103,11 @@ bool is_nonblocking(int fd) {
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
+bool is_pipe(int fd) {
+  struct stat about {};
+  return fstat(fd, &about) == 0 && S_ISFIFO(about.st_mode);
+}
+
 bool is_socket(int fd) {
   const int error = errno;
   int type = 0;
@@ -132,11 +138,14 @@ using Read = ssize_t(int, void*, std::size_t);
 using Write = ssize_t(int, const void*, std::size_t);
 using Poll = int(pollfd*, nfds_t, int);
 using Select = int(int, fd_set*, fd_set*, fd_set*, timeval*);
+using SelectMasked = int(int, fd_set*, fd_set*, fd_set*, const timespec*, const sigset_t*);
 using EpollWait = int(int, epoll_event*, int, int);
 using EpollControl = int(int, int, int, epoll_event*);
 using Close = int(int);
 using Socket = int(int, int, int);
 using ThreadCreate = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+using Fork = pid_t();
+using Execute = int(const char*, char* const*);
 using Allocate = void*(std::size_t);
 
 std::atomic<Accept*> next_accept;
@@ -148,11 +157,14 @@ std::atomic<Read*> next_read;
 std::atomic<Write*> next_write;
 std::atomic<Poll*> next_poll;
 std::atomic<Select*> next_select;
+std::atomic<SelectMasked*> next_pselect;
 std::atomic<EpollWait*> next_epoll_wait;
 std::atomic<EpollControl*> next_epoll_control;
 std::atomic<Close*> next_close;
 std::atomic<Socket*> next_socket;
 std::atomic<ThreadCreate*> next_thread_create;
+std::atomic<Fork*> next_fork;
+std::atomic<Execute*> next_execvp;
 std::atomic<Allocate*> next_allocate;
 
 int connect_for_real(int fd, const sockaddr* address, socklen_t length) {
@@ -200,15 +212,22 @@ int faulty_accept(int listener, AcceptNow accept_now) {
 }
 
 template <class ReceiveNow>
-ssize_t faulty_receive(int fd, std::size_t size, bool never_waits, ReceiveNow receive_now) {
-  if (is_held_up()) return -1;
-  if (never_waits && fails(Fault::spurious, EAGAIN)) return -1;
-  if (dies(Fault::reset, fd, ECONNRESET)) return -1;
+ssize_t receive_some(std::size_t size, ReceiveNow receive_now) {
   if (size <= 1 || !is_likely(Fault::short_read)) return receive_now(size);
   const std::size_t less = shortened(size - 1);
   const ssize_t got = receive_now(less);
   if (got == static_cast<ssize_t>(less)) count(Fault::short_read);
   return got;
+}
+
+bool reading_fails(bool never_waits) {
+  return is_held_up() || (never_waits && fails(Fault::spurious, EAGAIN));
+}
+
+template <class ReceiveNow>
+ssize_t faulty_receive(int fd, std::size_t size, bool never_waits, ReceiveNow receive_now) {
+  if (reading_fails(never_waits) || dies(Fault::reset, fd, ECONNRESET)) return -1;
+  return receive_some(size, receive_now);
 }
 
 template <class SendNow>
@@ -359,6 +378,7 @@ ssize_t read(int fd, void* room, std::size_t size) {
   const auto read_now = [=](std::size_t most) {
     return next_function(next_read, "read")(fd, room, most);
   };
+  if (is_pipe(fd)) return reading_fails(is_nonblocking(fd)) ? -1 : receive_some(size, read_now);
   if (!is_socket(fd)) return read_now(size);
   return faulty_receive(fd, size, is_nonblocking(fd), read_now);
 }
@@ -408,6 +428,14 @@ int select(int end, fd_set* readable, fd_set* writable, fd_set* others, timeval*
   return next_function(next_select, "select")(end, readable, writable, others, limit);
 }
 
+int pselect(int end, fd_set* readable, fd_set* writable, fd_set* others, const timespec* limit,
+            const sigset_t* signals) {
+  has_started = true;
+  if (is_held_up() || fails(Fault::no_kernel_memory, ENOMEM)) return -1;
+  if (const int ready = select_with_a_lie(end, readable, writable); ready > 0) return ready;
+  return next_function(next_pselect, "pselect")(end, readable, writable, others, limit, signals);
+}
+
 int epoll_wait(int queue, epoll_event* events, int size, int timeout) {
   has_started = true;
   if (is_held_up()) return -1;
@@ -429,6 +457,19 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
                    void* argument) noexcept {
   if (happens(Fault::no_thread)) return EAGAIN;
   return next_function(next_thread_create, "pthread_create")(thread, attributes, run, argument);
+}
+
+pid_t fork() noexcept {
+  has_started = true;
+  if (fails(Fault::no_process, draw() % 2 == 0 ? EAGAIN : ENOMEM)) return -1;
+  const pid_t process = next_function(next_fork, "fork")();
+  if (process == 0) seed = draw();  // or it would draw the same numbers as its parent
+  return process;
+}
+
+int execvp(const char* program, char* const* arguments) noexcept {
+  if (fails(Fault::no_program, ENOMEM)) return -1;
+  return next_function(next_execvp, "execvp")(program, arguments);
 }
 
 }  // extern "C"

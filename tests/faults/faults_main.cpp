@@ -8,13 +8,14 @@
 //   --case=ID      only this check, such as B02 (default: all)
 //   --seed=N       the first seed (default: 1)
 //   --seeds=COUNT  how many seeds (default: 5)
-//   --seconds=S    how long all seeds may take together (default: 45): each takes as many
+//   --seconds=S    how long all seeds may take together (default: 50): each takes as many
 //                  combinations of server, check and kind as it can, in an order in which all kinds
 //                  come first. With 0, each takes all of them.
 //
 // A check either keeps its promise although calls fail, or, where the faults may end connections
 // by right (Check::disturbed_by), it may end early. Then what arrived must be right, and the server
-// alive, with nothing left of the lost clients. A kind of fault that never happened fails the run.
+// alive, with nothing left of the lost clients. prefork has a check of its own, and a mixture of
+// kinds: --server=prefork, --fault=prefork. A kind of fault that never happened fails the run.
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,7 @@
 #include <vector>
 
 #include "tests/behaviour/check.hpp"
+#include "tests/faults/prefork_checks.hpp"
 
 namespace {
 
@@ -61,7 +63,7 @@ struct Settings {
   std::vector<std::string> ids;
   std::uint64_t first_seed = 1;
   std::uint64_t seeds = 5;
-  std::uint64_t seconds = 45;
+  std::uint64_t seconds = 50;
 };
 
 std::vector<Mixture> all_mixtures() {
@@ -69,6 +71,7 @@ std::vector<Mixture> all_mixtures() {
   for (const FaultKind& kind : all_fault_kinds)
     mixtures.push_back({kind.name, only(kind.fault), 1.0});
   mixtures.push_back({"all", every_fault, 0.3});
+  mixtures.push_back({"prefork", prefork_faults, 0.5});
   return mixtures;
 }
 
@@ -76,18 +79,40 @@ bool is_wanted(const std::vector<std::string>& wanted, std::string_view name) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
 }
 
-// Only this server has threads to lose.
+// The servers, and prefork, which has checks of its own.
+std::vector<Program> tested_programs() {
+  const std::span<const Program> all = programs();
+  std::vector<Program> tested(all.begin(), all.end());
+  tested.push_back({"prefork", prefork});
+  return tested;
+}
+
+std::vector<Check> tested_checks() {
+  std::vector<Check> checks = all_checks();
+  const std::span<const Check> more = prefork_checks();
+  checks.insert(checks.end(), more.begin(), more.end());
+  return checks;
+}
+
+// A mixture that no server can meet.
+bool is_for_prefork(const Mixture& mixture) {
+  return (mixture.faults & ~prefork_faults) == 0 && (mixture.faults & process_faults) != 0;
+}
+
 bool is_reachable(const Mixture& mixture, Models model) {
+  if (model == prefork) return (mixture.faults & prefork_faults) != 0;
+  if (is_for_prefork(mixture)) return false;
+  // Only this server has threads to lose.
   return mixture.faults != only(Fault::no_thread) || (model & thread_per_connection) != 0;
 }
 
 std::vector<Combination> combinations(const Settings& settings,
                                       const std::vector<Mixture>& mixtures) {
   std::vector<Combination> all;
-  for (const Program& program : programs()) {
+  for (const Program& program : tested_programs()) {
     if (!is_wanted(settings.servers, program.name)) continue;
     const Tested tested{program.name, settings.directory + "/" + program.name, program.model};
-    for (const Check& check : all_checks()) {
+    for (const Check& check : tested_checks()) {
       if ((check.models & program.model) == 0 || !is_wanted(settings.ids, check.id)) continue;
       if ((check.needs & need_peace) != 0) continue;
       for (const Mixture& mixture : mixtures)
@@ -98,7 +123,8 @@ std::vector<Combination> combinations(const Settings& settings,
   return all;
 }
 
-// At random, but so that each kind comes once before any comes twice.
+// At random, but so that each kind comes once before any comes twice. What is for prefork takes a
+// second, and comes first: every seed gets to it.
 void deal(std::vector<Combination>& all, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::shuffle(all.begin(), all.end(), random);
@@ -118,6 +144,8 @@ void deal(std::vector<Combination>& all, std::uint64_t seed) {
   std::vector<Combination> dealt;
   dealt.reserve(all.size());
   for (const auto& [time, i] : order) dealt.push_back(all[i]);
+  std::stable_partition(dealt.begin(), dealt.end(),
+                        [](const Combination& one) { return is_for_prefork(*one.mixture); });
   all = std::move(dealt);
 }
 
@@ -170,6 +198,7 @@ class Run {
                    one.mixture->share);
     Tested tested = one.tested;
     tested.faults = &plan;
+    tested.build = settings_.directory;
     const std::string again = "build/tests/faults --build=" + settings_.directory +
                               " --server=" + tested.name + " --case=" + one.check.id +
                               " --fault=" + one.mixture->name + " --seed=" + std::to_string(seed) +

@@ -333,6 +333,7 @@ int soak(const Settings& settings) {
   });
   for (const FaultKind& kind : all_fault_kinds) {
     if (kind.fault == Fault::no_thread && !has_threads) continue;
+    if ((only(kind.fault) & process_faults) != 0) continue;
     if (totals.injected[static_cast<std::size_t>(kind.fault)] > 0) continue;
     std::printf("FAILED  %s has never happened\n", kind.name);
     return 1;

@@ -1,0 +1,112 @@
+#include "tests/faults/prefork_checks.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+
+namespace {
+
+constexpr std::size_t copies = 3;
+
+std::vector<pid_t> copies_of(const ServerProcess& supervisor) {
+  const std::string process = std::to_string(supervisor.pid());
+  std::ifstream children("/proc/" + process + "/task/" + process + "/children");
+  std::vector<pid_t> found;
+  for (pid_t copy; children >> copy;) found.push_back(copy);
+  return found;
+}
+
+// Has it said why it, or a copy, could not go on?
+bool has_explained(const ServerProcess& supervisor) {
+  const std::string said = supervisor.error_output();
+  return said.find("execvp ") != said.npos || said.find("std::bad_alloc") != said.npos;
+}
+
+// One client, whom faults in its copy may cost the answer.
+bool is_served(Context& context) {
+  try {
+    Client client(context);
+    client.get("/echo/hello");
+    client.expect_answer(200, "hello");
+    return true;
+  } catch (const Disturbed&) {
+    return false;
+  }
+}
+
+// False if it has ended instead, and has said why.
+bool comes_up(Context& context) {
+  Launch launch;
+  launch.arguments = {"-w", std::to_string(copies), context.tested().build + "/event_loop"};
+  launch.expect_ready = false;
+  ServerProcess& supervisor = context.start(launch);
+  context.eventually([&] { return supervisor.status_if_ended() || !supervisor.output().empty(); },
+                     [] { return "it has printed no ready line, and has not ended either"; });
+  const auto status = supervisor.status_if_ended();
+  if (!status) return true;
+  if (*status == 0 || !has_explained(supervisor))
+    context.fail_for_certain("it " + describe_status(*status) + " without saying why");
+  return false;
+}
+
+void expect_replacement(Context& context) {
+  const std::vector<pid_t> before = copies_of(context.server());
+  if (before.empty()) context.fail_for_certain("it has no copies");
+  kill(before.front(), SIGKILL);
+  const auto is_replaced = [&] {
+    const std::vector<pid_t> now = copies_of(context.server());
+    return now.size() == copies && std::find(now.begin(), now.end(), before.front()) == now.end();
+  };
+  context.eventually(is_replaced, [] { return "the copy that died has not been replaced"; });
+}
+
+void expect_end_of_all(Context& context) {
+  ServerProcess& supervisor = context.server();
+  supervisor.signal(SIGTERM);
+  const auto status = supervisor.wait_for_end(context.patience());
+  if (!status) context.fail_for_certain("after SIGTERM it still runs");
+  // A copy that could not become a server is a failure, and that is what the status says.
+  if (*status != 0 && !has_explained(supervisor))
+    context.fail_for_certain("after SIGTERM it " + describe_status(*status));
+  // Whoever was left would hold the listener.
+  if (Client::try_to_connect(context)) context.fail_for_certain("a copy is left");
+}
+
+const Check checks[] = {
+    {.id = "P01",
+     .title = "prefork comes up or says why not, keeps its copies and takes them with it",
+     .models = prefork,
+     .needs = need_proc,
+     .disturbed_by = breaking_faults | exhaustion_faults,
+     .hint = "which calls of the supervisor may fail, and is it to end because of that?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I started three copies of event_loop, was served, killed one copy after "
+               "another, was served each time, and sent SIGTERM.",
+               "each copy is replaced, and with the supervisor all copies end.");
+           const auto served = [&] { return is_served(context); };
+           const auto nobody = [] { return "nobody is served"; };
+           if (comes_up(context)) {
+             context.eventually(served, nobody);
+             for (std::size_t i = 0; i < copies; ++i) {
+               expect_replacement(context);
+               context.eventually(served, nobody);
+             }
+             expect_end_of_all(context);
+           }
+           context.forget_server();
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> prefork_checks() {
+  return checks;
+}
