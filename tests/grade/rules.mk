@@ -183,9 +183,7 @@ beside: all $(foreach ex,$(WANTED),$(beside_$(ex)))
 # What a student's file has against it is kept, and the others are graded all the same.
 .PHONY: grade exercises
 exercises: $(STARTERS)
-grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) $(BUILD)/event_loop given  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
-
-grade: $(BUILD)/grade given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
+grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
 	@for exercise in $(WANTED); do \
 	  $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise \
