@@ -11,7 +11,9 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -337,11 +339,23 @@ inet_diag_sockid any_cookie() {
 
 }  // namespace
 
+std::optional<std::size_t> descriptor_limit_of(pid_t process) {
+  rlimit limit{};
+  if (prlimit(process, RLIMIT_NOFILE, nullptr, &limit) < 0) return std::nullopt;
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
 bool limit_descriptors_of(pid_t process, std::size_t most) {
   rlimit limit{};
   if (prlimit(process, RLIMIT_NOFILE, nullptr, &limit) < 0) return false;
   limit.rlim_cur = std::min<rlim_t>(most, limit.rlim_max);
   return prlimit(process, RLIMIT_NOFILE, &limit, nullptr) == 0;
+}
+
+std::size_t unacknowledged_bytes(int socket) {
+  int count = 0;
+  if (ioctl(socket, SIOCOUTQ, &count) < 0) return 0;
+  return static_cast<std::size_t>(count);
 }
 
 std::optional<SocketLook> server_side_of(int client_socket) {
@@ -399,8 +413,14 @@ bool can_observe_sockets() {
 
 #else
 
+std::optional<std::size_t> descriptor_limit_of(pid_t) {
+  return std::nullopt;
+}
 bool limit_descriptors_of(pid_t, std::size_t) {
   return false;
+}
+std::size_t unacknowledged_bytes(int) {
+  return 0;
 }
 std::optional<SocketLook> server_side_of(int) {
   return std::nullopt;

@@ -42,6 +42,9 @@ std::optional<Memory> memory_of(pid_t process);
 // CPU time of all living threads.
 std::optional<std::uint64_t> cpu_nanoseconds_of(pid_t process);
 
+// Its soft RLIMIT_NOFILE.
+std::optional<std::size_t> descriptor_limit_of(pid_t process);
+
 // Sets the soft RLIMIT_NOFILE of a running process: whatever it has open stays open. False where
 // that cannot be done.
 bool limit_descriptors_of(pid_t process, std::size_t most);
@@ -69,6 +72,10 @@ struct SocketLook {
   std::size_t unsent;  // bytes the server has sent and the client's side has not acknowledged
 };
 std::optional<SocketLook> server_side_of(int client_socket);
+
+// What a socket of ours has sent and the other side has not acknowledged: where its buffers are
+// small, that may not have arrived. 0 where it cannot be seen.
+std::size_t unacknowledged_bytes(int socket);
 
 struct BacklogLook {
   std::size_t waiting;
