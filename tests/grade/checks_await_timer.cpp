@@ -241,14 +241,23 @@ const Check checks[] = {
            Client active(context);
            active.get("/echo/x");
            active.expect_answer(200, "x");
-           const double alone = cost_per_request(context, active);
-           const Sleepers sleepers(context, count);
-           const double beside = cost_per_request(context, active);
-           context.expect(beside < 2 * alone + 10'000,
-                          "a request cost " + std::to_string(static_cast<int>(alone / 1000)) +
-                              " microseconds alone and " +
-                              std::to_string(static_cast<int>(beside / 1000)) + " beside them");
-           context.forget_server();
+           // Others may use the machine more in one half than in the other: a cost that is the
+           // server's own is there each time.
+           constexpr int most_tries = 4;
+           const std::size_t descriptors = context.descriptors();
+           std::string seen;
+           for (int i = 0; i < most_tries && context.descriptors() <= descriptors; ++i) {
+             const double alone = cost_per_request(context, active);
+             Sleepers sleepers(context, count);
+             const double beside = cost_per_request(context, active);
+             seen = "a request cost " + std::to_string(static_cast<int>(alone / 1000)) +
+                    " microseconds alone and " + std::to_string(static_cast<int>(beside / 1000)) +
+                    " beside them";
+             if (beside < 2 * alone + 10'000) return context.forget_server();
+             sleepers.reset();
+             context.wait_until_quiet();
+           }
+           context.fail(seen);
          }},
 
     {.id = "H07",
