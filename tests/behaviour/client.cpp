@@ -332,7 +332,8 @@ Client::Got Client::take_in(Patience patience, std::size_t most) {
   if (count < 0 && is_not_ready(errno)) return Got::silence;
   if (count <= 0) {
     ended_ = true;
-    note(count == 0 ? "sees the end of the stream" : "is reset");
+    was_reset_ = count < 0;
+    note(was_reset_ ? "is reset" : "sees the end of the stream");
     return count == 0 ? Got::end : Got::reset;
   }
   last_progress_ = Clock::now();
@@ -462,6 +463,12 @@ void Client::expect_end() {
   context_->fail_for_certain("client " + std::to_string(number_) +
                              " should see the end of the connection here, and got more bytes: '" +
                              readable(unread(), 120) + "'");
+}
+
+void Client::expect_orderly_end() {
+  expect_end();
+  context_->expect(!was_reset_, "client " + std::to_string(number_) +
+                                    " was reset where it should see the end of the stream");
 }
 
 std::size_t Client::answers_so_far() {

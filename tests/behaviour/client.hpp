@@ -92,6 +92,7 @@ class Client {
   void expect_whole_answers_then_end();
   // The connection ends here, without another byte. A reset counts as an end.
   void expect_end();
+  void expect_orderly_end();  // it does not
   // How many answers have begun to arrive and are not read yet. Does not wait.
   std::size_t answers_so_far();
   // Has anything arrived, the end included? Waits no longer than told.
@@ -122,6 +123,7 @@ class Client {
   std::string input_;     // what has arrived
   std::size_t used_ = 0;  // how much of it has been looked at
   bool ended_ = false;
+  bool was_reset_ = false;
   std::chrono::steady_clock::time_point last_progress_;
 };
 
