@@ -116,11 +116,18 @@ void survive(Context& context, std::string_view name) {
 
 const Check checks[] = {
     {.id = "Q00",
-     .title = "this machine can have ten thousand clients",
-     .hint = "what does `ulimit -Hn` say?",
+     .title = "neither the server nor this machine forbids ten thousand clients",
+     .hint = "what do `ulimit -Hn` and your setrlimit() say?",
      .lesson = lesson::c10k,
      .run =
-         [](Context&) {
+         [](Context& context) {
+           context.scene(
+               "I started the server and asked the kernel how many descriptors it allows it.",
+               "enough for " + words_for_idle() + ".");
+           const auto allowed = descriptor_limit_of(context.start().pid());
+           context.expect(!allowed || *allowed >= idle_clients(),
+                          "it has lowered its limit (RLIMIT_NOFILE) to " +
+                              std::to_string(allowed.value_or(0)));
            if (idle_clients() < wished_idle)
              throw Skipped{"the limit of descriptors (ulimit -Hn) allows " +
                            std::to_string(idle_clients()) +
