@@ -68,6 +68,7 @@ bool write_all(Client& client) {
 // never touches this much of its stack.
 [[gnu::noinline]] bool write_long_answer(Client& client) {
   std::array<char, 32 * 1024> space;
+  static_assert(2 * sizeof space <= least_stack_kib * 1024);
   const std::span<char> usual_space = std::exchange(client.bench.space, space);
   const bool is_there = write_all(client);
   client.bench.space = usual_space;

@@ -38,6 +38,18 @@ class ThreadServer {
     announce(acceptor_.fd());
   }
 
+  // If run() has thrown there are threads left, and none may outlive what it uses.
+  ~ThreadServer() {
+    if (thread_count_ > 0) stop();
+    while (thread_count_ > 0) {
+      pollfd finished{finished_pipe_[0], POLLIN, 0};
+      (void)poll(&finished, 1, -1);  // EINTR, or somebody has finished: join_finished() will see
+      join_finished();
+    }
+  }
+  ThreadServer(const ThreadServer&) = delete;
+  ThreadServer& operator=(const ThreadServer&) = delete;
+
   // The accepting thread parks here, until a client comes, a thread ends or a stop is asked for.
   void run() {
     while (!acceptor_.is_closed() || thread_count_ > 0) {

@@ -13,12 +13,13 @@ namespace {
 // This client's connection has failed before we came to it; the next may be well (accept(2)).
 bool is_lost_client(int error) {
   return error == ECONNABORTED || error == EPROTO || error == ENETDOWN || error == ENETUNREACH ||
-         error == EHOSTUNREACH || error == EPERM;
+         error == EHOSTUNREACH || error == EHOSTDOWN || error == ENOPROTOOPT ||
+         error == EOPNOTSUPP || error == EPERM;
 }
 
 // Not a listener at all. Trying again will not help.
 bool is_broken_listener(int error) {
-  return error == EBADF || error == ENOTSOCK || error == EINVAL || error == EOPNOTSUPP;
+  return error == EBADF || error == ENOTSOCK || error == EINVAL;
 }
 
 }  // namespace

@@ -149,7 +149,7 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
         options.thread_limit = argument.whole_number(1, 1'000'000);
         break;
       case 's':
-        options.stack_kib = argument.whole_number(16, 1 << 30);
+        options.stack_kib = argument.whole_number(least_stack_kib, 1 << 30);
         break;
       case 'd':
         options.delay = Seconds(argument.fraction(0, 600'000) / 1000);

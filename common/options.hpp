@@ -13,6 +13,9 @@
 
 using Seconds = std::chrono::duration<double>;
 
+// A thread's deepest call takes half of it; the rest is for the C library, and a signal's frame.
+inline constexpr std::size_t least_stack_kib = 64;
+
 struct Options {
   std::string address = "127.0.0.1";          // -a
   std::uint16_t port = 8080;                  // -p  0: the kernel chooses

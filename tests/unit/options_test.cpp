@@ -91,7 +91,7 @@ TEST_CASE("options: a bad command line is one line on stderr and exit status 2")
       {"-t", ""},
       {"-n", "0"},
       {"-n", "1e3"},
-      {"-s", "15"},
+      {"-s", "63"},
       {"-d", "-1"},
       {"-d", "x"},
       {"-z"},

@@ -16,7 +16,8 @@ void read_from(pollfd& entry) {
   if (receive(entry.fd, room) == 0) entry.fd = -1;  // poll passes over negative descriptors
 }
 
-// WRONG: a client that is watched for nothing hangs up. That is POLLHUP, without POLLIN.
+// WRONG: a client that is watched for nothing resets its connection. POLLHUP comes unasked for,
+// POLLIN does not.
 void serve_wrongly(pollfd& entry) {
   if (entry.revents & POLLIN) read_from(entry);
 }
@@ -53,7 +54,7 @@ int calls_that_come_back_at_once(pollfd& entry, Serve serve_it) {
 TEST_CASE("wrong code: who looks for POLLIN only never hears that a client has hung up") {
   SocketPair pair = make_pair(Blocking::no);
   pollfd entry{pair.server.fd(), 0, 0};  // its answer is being made elsewhere: nothing to wait for
-  pair.client = Descriptor();
+  pair.client = Descriptor();            // between Unix sockets, as these are, a close is enough
   CHECK(calls_that_come_back_at_once(entry, serve_wrongly) == many);
   CHECK(calls_that_come_back_at_once(entry, serve) == 1);
 }
