@@ -34,6 +34,7 @@ endif
 # A handout may be without one that gives an exercise away.
 ALL_SERVERS = one_at_a_time thread_per_connection select_loop poll_loop event_loop await_loop
 SERVERS  = $(foreach server,$(ALL_SERVERS),$(if $(wildcard */$(server).cpp),$(server)))
+HIDDEN   = $(filter-out $(SERVERS),$(ALL_SERVERS))
 PROGRAMS = $(addprefix $(BUILD)/,$(SERVERS) slow_backend)
 
 objects       = $(patsubst %.cpp,$(BUILD)/objects/%.o,$(1))
@@ -108,7 +109,7 @@ PORT   ?= 8080
 .PHONY: demo run trace tests test attack ratios
 tests: $(TESTS)
 demo: all $(BUILD)/demo  ## both ways to wait, side by side, on real requests
-	$(BUILD)/demo -d $(BUILD)
+	$(BUILD)/demo -d $(BUILD) $(if $(HIDDEN),$(SERVERS))
 
 run: all  ## one server: make run SERVER=event_loop PORT=8080
 	$(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)

@@ -52,7 +52,12 @@ if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
   names="$names hardening"
   for program in unit wrong_code replay instruments kqueue_model faults grader; do
     [ -x "$tests/$program" ] || continue
-    run_quietly "$program" "$tests/$program"
+    if [ "$program" = faults ]; then
+      # shellcheck disable=SC2046,SC2086 # one option for each server
+      run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $servers)
+    else
+      run_quietly "$program" "$tests/$program"
+    fi
     report "$program"
     names="$names $program"
   done

@@ -61,11 +61,15 @@ class TestRun {
 
 void expect_to_pass(Context& context, const std::vector<std::string>& servers) {
   std::vector<std::unique_ptr<TestRun>> runs;  // side by side: a test mostly waits
-  for (const std::string& server : servers)
+  std::vector<std::string> names;
+  for (const std::string& server : servers) {
+    if (!files::exists(context.tested().build + "/" + server)) continue;  // a handout may hide it
+    names.push_back(server);
     runs.push_back(std::make_unique<TestRun>(context, server));
+  }
   for (std::size_t i = 0; i < runs.size(); ++i)
     context.expect(runs[i]->verdict(context) == 0,
-                   "on " + servers[i] + " a case fails. " + runs[i]->said());
+                   "on " + names[i] + " a case fails. " + runs[i]->said());
 }
 
 void expect_to_kill(Context& context, const char* number) {

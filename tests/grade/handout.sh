@@ -28,7 +28,8 @@ for exercise in $all; do
   esac
 done
 
-for file in ${4:-}; do
+hidden=${4:-}
+for file in $hidden; do
   grep -v -x "$file" "$list" >"$list.less" && mv "$list.less" "$list"
 done
 
@@ -42,13 +43,24 @@ while IFS= read -r file; do
 done <"$list"
 case " $wanted " in
   *" killing_test "*)
-    tests/grade/wrong_server.sh pack "$build" "$room/$name/nonblocking/exercises/killing_test/wrong" ||
-      exit 1
+    tests/grade/wrong_server.sh pack "$build" "$room/$name/nonblocking/exercises/killing_test/wrong" \
+      "$hidden" || exit 1
     ;;
 esac
+# What is hidden is not quoted either: a line stands in its place.
+for file in $hidden; do
+  awk -v file="$file" '
+    index($0, "<!-- excerpt: " file " ") == 1 {
+      print "*(This copy has no `" file "`, because it would give an exercise away.)*"
+      fences = 2
+    }
+    fences == 0 { print }
+    fences > 0 && /^```/ { fences-- }' "$room/$name/lessons.md" >"$list.lessons" &&
+    mv "$list.lessons" "$room/$name/lessons.md" || exit 1
+done
 # The lessons' table marks what is not there, so that their check passes in the copy, too.
 mark=$(cd "$(dirname "$build/check_lessons")" && pwd)/check_lessons
-(cd "$room/$name" && "$mark" -r >/dev/null) || : # with HIDE=1 the lessons quote what is not there
+(cd "$room/$name" && "$mark" -r >/dev/null) || : # with HIDE=1 they point to what is not there
 tar -C "$room" -czf "$build/$name.tar.gz" "$name" || exit 1
 rm -rf "$room" "$list"
 echo "$build/$name.tar.gz: $(tar -tzf "$build/$name.tar.gz" | wc -l | tr -d ' ') files"

@@ -130,7 +130,7 @@ $(call objects,$(wildcard tests/grade/*.cpp)): CXXFLAGS += -O0
 
 $(BUILD)/grade: $(GRADE) $(COMMON)
 	@mkdir -p $(@D)
-	$(LINK) $^ -o $@
+	$(call say,link,$@)$(LINK) $^ -o $@
 
 # The cases about the grader itself.
 SELF_TEST = $(call objects,$(wildcard tests/grade/self_test/*.cpp))

@@ -4,7 +4,8 @@
 # exercise, written so that nobody reads the bug by accident. Whoever wants to unpack them can.
 #
 # Usage: tests/grade/wrong_server.sh BUILD MAKE NUMBER     makes BUILD/wrong/NUMBER
-#        tests/grade/wrong_server.sh pack BUILD DIR        packs all of them, as DIR/NUMBER
+#        tests/grade/wrong_server.sh pack BUILD DIR [HIDDEN FILES]
+#          packs all of them, as DIR/NUMBER, each with what it needs of the hidden files
 set -eu
 packed=nonblocking/exercises/killing_test/wrong
 
@@ -28,6 +29,11 @@ if [ "$1" = pack ]; then
   mkdir -p "$3"
   sed -n 's/^Wrong server: //p' tests/grade/mutants/*.patch | while IFS= read -r number; do
     overlay_of "$number" "$2/packing"
+    for file in ${4:-}; do
+      [ "$(basename "$file" .cpp)" = "$(cat "$2/packing/server")" ] || continue
+      [ -f "$2/packing/$file" ] && continue # changed, and there already
+      mkdir -p "$2/packing/$(dirname "$file")" && cp "$file" "$2/packing/$file"
+    done
     tar -C "$2/packing" -cf - . | gzip -9n | turn >"$3/$number"
     rm -rf "$2/packing"
   done

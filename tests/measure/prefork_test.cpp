@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <sstream>
 #include <string>
@@ -89,6 +90,7 @@ std::string how_it_ends(ChildProcess& process) {
 
 TEST_CASE("prefork: the copies share one listener, and every client is served once") {
   for (const char* server : {"event_loop", "thread_per_connection", "poll_loop"}) {
+    if (!std::filesystem::exists(program(server))) continue;  // a handout may hide one
     CAPTURE(server);
     ChildProcess prefork(copies_of(server, 3));
     const std::uint16_t port = prefork.wait_until_ready(seconds(10));
