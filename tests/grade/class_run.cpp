@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -128,6 +129,9 @@ class ClassRun {
   int make(std::vector<std::string> words, const std::string& log,
            const std::vector<std::string>& hidden) const {
     constexpr double most_seconds = 240;
+    // Started by a make itself, it would look for that one's jobs in descriptors that it has not.
+    unsetenv("MAKEFLAGS");
+    unsetenv("MFLAGS");
     words.insert(words.begin(), {"make", "-s", "--no-print-directory", "BUILD=" + options_.build});
     return run_bounded(words, log, most_seconds, hidden);
   }

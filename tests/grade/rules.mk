@@ -207,7 +207,7 @@ prove-grader-quickly: all $(BUILD)/grade $(SOLUTIONS) given
 	@tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
 
 # Part of `make test` where the teacher's files are.
-GRADER_TESTS = $(if $(wildcard tests/grade/mutants),check-mutants prove-grader-quickly)
+GRADER_TESTS = $(if $(wildcard tests/grade/mutants),check-mutants prove-grader-quickly golden-quickly)
 
 # Which wrong program loses which check. The check of it needs no build: all patches apply, and every
 # check is lost by one of them.
@@ -231,9 +231,11 @@ correct-servers: $(BUILD)/grade given  ## correct programs that are written in o
 	@tests/grade/correct.sh $(BUILD) '$(MAKE)' $(ONLY)
 prove-grader: correct-servers
 
-.PHONY: golden
+.PHONY: golden golden-quickly
 golden: $(BUILD)/grade $(BUILD)/quiz given  ## a class of bad submissions through the grader
 	@tests/grade/golden.sh $(BUILD)
+golden-quickly: $(BUILD)/grade $(BUILD)/quiz given
+	@tests/grade/golden.sh $(BUILD) empty syntax_error immediate_exit fake_score closes_fd3
 
 .PHONY: handout
 handout: $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
