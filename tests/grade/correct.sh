@@ -10,6 +10,7 @@ here=$build/correct
 mkdir -p "$here" || exit 1
 failed=0
 for source in tests/grade/correct/*"${3:-}"*.cpp; do
+  [ -e "$source" ] || continue # the pattern is for mutants only
   name=$(basename "$source" .cpp)
   exercise=${name%%-*}
   log=$here/$name.log
