@@ -120,9 +120,9 @@ Task<bool> AwaitConversation::answer_with_row() {
 Task<AwaitConversation::Over> AwaitConversation::end() {
   while (!is_all_sent(client_.fd())) {
     const bool in_time = co_await writable(client_);
-    if (!in_time) co_return Over{};
+    if (!in_time) co_return Over::yes;
   }
-  if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over{};  // ENOTCONN: it is gone
+  if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over::yes;  // ENOTCONN: it is gone
   for (int i = 0; i < most_turns_lingered; ++i) {
     const ssize_t count = receive(client_.fd(), exchange_.room());
     const bool is_there = count > 0 || (count < 0 && is_not_ready(errno));
@@ -130,22 +130,23 @@ Task<AwaitConversation::Over> AwaitConversation::end() {
     const bool in_time = co_await readable(client_);
     if (!in_time) break;
   }
-  co_return Over{};
+  co_return Over::yes;
 }
 
 Task<AwaitConversation::Over> AwaitConversation::converse() {
+  bool goes_on = true;  // up here it fills a gap: g++ lays out a frame in the order of the text
   for (;;) {
-    const bool has_request = co_await read_request();
-    if (!has_request) break;
+    goes_on = co_await read_request();
+    if (!goes_on) break;
     if (!asks_backend(exchange_.request())) {
       exchange_.answer(answer_to(exchange_.request()));
     } else {
-      const bool is_there = co_await answer_with_row();
-      if (!is_there) co_return Over{};
+      goes_on = co_await answer_with_row();
+      if (!goes_on) co_return Over::yes;
     }
   }
   if (exchange_.should_linger()) co_await end();
-  co_return Over{};
+  co_return Over::yes;
 }
 
 // -- as the loop sees it --

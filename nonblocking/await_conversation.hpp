@@ -32,7 +32,7 @@ class AwaitConversation {
   bool is_for_backend(Wait wait) const { return wait.fd != client_.fd(); }
 
  private:
-  struct Over {};
+  enum class Over : char { yes };  // no struct: an empty one would take a word of the frame
 
   // What co_await does: notes who is parked, and gives the thread back to the loop. Later it is
   // true if the descriptor is ready, false if the time has run out.
