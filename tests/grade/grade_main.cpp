@@ -218,7 +218,7 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   if (access(tested.path.c_str(), X_OK) != 0) {
     const std::string compiler =
         first_lines(request.build + "/grades/" + name + ".compiler.txt", 60);
-    const Report report =
+    Report report =
         not_gradable(name, compiler.empty() ? "There is no program " + tested.path + "."
                                             : "It does not compile:\n" + escaped(compiler, 12'000));
     std::printf("%s\n%s\n", name.c_str(), report.problem.c_str());
@@ -231,14 +231,13 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   if (request.contained)
     options.containment = {.is_wanted = true,
                            .hidden = {files::absolute(request.out).parent_path()}};
-  const Report report =
-      grade(name, tested, tasks, options, [&](const Report& so_far, std::size_t ended) {
-        if (has_terminal) {
-          std::printf("\r  %zu of %zu checks ", ended, so_far.checks.size());
-          std::fflush(stdout);
-        }
-        write_result(request, so_far);
-      });
+  Report report = grade(name, tested, tasks, options, [&](const Report& so_far, std::size_t ended) {
+    if (has_terminal) {
+      std::printf("\r  %zu of %zu checks ", ended, so_far.checks.size());
+      std::fflush(stdout);
+    }
+    write_result(request, so_far);
+  });
   if (has_terminal) std::printf("\r\033[K");
   for (const CheckReport& check : report.checks) {
     std::fputs(line_for(check).c_str(), stdout);
@@ -270,11 +269,11 @@ void list_lost(const Report& report) {
 Report grade_answers(const Request& request) {
   std::printf("quiz\n");
   const Room room(temporary_folder());
-  const Report report = request.answers.empty()
-                            ? not_gradable("quiz",
-                                           "Name a file of answers: make grade ANSWERS=file"
-                                           " (build/quiz -b prints an empty one).")
-                            : grade_quiz(request.build, request.answers, room.path() + "/quiz.txt");
+  Report report = request.answers.empty()
+                      ? not_gradable("quiz",
+                                     "Name a file of answers: make grade ANSWERS=file"
+                                     " (build/quiz -b prints an empty one).")
+                      : grade_quiz(request.build, request.answers, room.path() + "/quiz.txt");
   if (!report.problem.empty()) std::printf("%s\n", report.problem.c_str());
   for (const CheckReport& check : report.checks)
     if (check.verdict != Verdict::passed)
