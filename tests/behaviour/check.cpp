@@ -371,10 +371,16 @@ std::string Context::describe_server() const {
 
 std::string Context::transcript() const {
   constexpr std::size_t most = 25;
+  // From the last step back; the same step many times over is one line.
   std::string text;
-  const std::size_t first = steps_.size() > most ? steps_.size() - most : 0;
-  if (first > 0) text += "  ... " + std::to_string(first) + " steps before these\n";
-  for (std::size_t i = first; i < steps_.size(); ++i) text += "  " + steps_[i] + "\n";
+  std::size_t first = steps_.size();
+  for (std::size_t lines = 0; first > 0 && lines < most; ++lines) {
+    const std::string& step = steps_[first - 1];
+    std::size_t times = 0;
+    for (; first > 0 && steps_[first - 1] == step; --first) ++times;
+    text = "  " + step + (times > 1 ? ", " + std::to_string(times) + " times" : "") + "\n" + text;
+  }
+  if (first > 0) text = "  ... " + std::to_string(first) + " steps before these\n" + text;
   return text;
 }
 

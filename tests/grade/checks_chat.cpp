@@ -85,14 +85,15 @@ class Member {
     const std::string seen = line           ? "heard '" + readable(*line) + "'"
                              : was_silence_ ? "heard nothing"
                                             : "was thrown out of the room";
-    context_->expect(line == wanted,
-                     "member " + name() + " " + seen + " instead of '" + readable(wanted) + "'");
+    context_->expect(line == wanted, "member " + name() + " " + seen + " instead of '" +
+                                         readable(wanted) + "'; " + context_->describe_server());
   }
 
   void expect_end() {
     while (hear()) {
     }
-    context_->expect(!was_silence_, "member " + name() + " is still in the room");
+    context_->expect(!was_silence_,
+                     "member " + name() + " is still in the room; " + context_->describe_server());
   }
 
   // Until the room has read all that was said. Through small buffers some of it may still be on its
@@ -189,7 +190,8 @@ void expect_talk_of(Context& context, Member& listener, const std::set<int>& spe
   const int all = static_cast<int>(speakers.size()) * lines;
   for (int i = 0; i < all; ++i) {
     const auto line = listener.hear();
-    context.expect(line.has_value(), "after " + std::to_string(i) + " lines came no more");
+    context.expect(line.has_value(), "after " + std::to_string(i) + " lines came no more; " +
+                                         context.describe_server());
     const int speaker = std::atoi(line->c_str());
     const std::string wanted = talk_line(speaker, next[speaker]++);
     context.expect(speakers.count(speaker) > 0 && *line == wanted,
