@@ -41,9 +41,10 @@ bool redirect(const Launch& launch) {
 }
 
 // In the new process. An exception would lead back into the program that was forked.
-[[noreturn]] void become_program(const Launch& launch) noexcept {
+[[noreturn]] void become_program(const Launch& launch, [[maybe_unused]] pid_t supervisor) noexcept {
 #ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGTERM);  // elsewhere the copies outlive prefork if it is killed
+  prctl(PR_SET_PDEATHSIG, SIGTERM);       // elsewhere the copies outlive prefork if it is killed
+  if (getppid() != supervisor) _exit(1);  // it is dead already, and will not be heard of
 #endif
   // Ctrl-C in a terminal goes to a whole process group. The copies are to hear of it from prefork
   // only: the second SIGINT means something else to them than the first.
@@ -63,8 +64,9 @@ bool redirect(const Launch& launch) {
 
 void Copy::start(const Launch& launch) {
   started_ = Clock::now();
+  const pid_t supervisor = getpid();
   process_ = fork();
-  if (process_ == 0) become_program(launch);
+  if (process_ == 0) become_program(launch, supervisor);
   if (process_ > 0) return;
   complain("fork", errno);
   put_off(started_);

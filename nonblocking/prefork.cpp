@@ -66,6 +66,7 @@ class Supervisor {
     if (pipe(ends) < 0) throw CallFailed("pipe", errno);
     ready_lines_ = Descriptor(ends[0]);
     output_ = Descriptor(ends[1]);
+    if (ends[0] >= FD_SETSIZE) throw CallFailed("pselect", EINVAL, ends[0]);  // no room for it
     set_nonblocking(ends[0]);
     for (const int end : ends)
       if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
