@@ -87,7 +87,7 @@ class Crew {
   // -- in each of the crew --
 
   // Nobody could catch what is thrown here; CallFailed ends the program, with its words on stderr.
-  void work(int& place) noexcept {
+  void work(int& place) noexcept {  // NOLINT(bugprone-exception-escape): said above
     while (const Descriptor client = look_out()) {
       Counters::count(counters.accepted);
       enter(place, client.fd());
