@@ -156,7 +156,7 @@ double in_seconds(std::chrono::nanoseconds time) {
 std::string more_than_times(double ratio) {
   if (!(ratio >= 1.5)) return "less than 1.5 times";
   double step = 1.5;
-  for (double size = 1; size < 1e9; size *= 10)
+  for (int size = 1; size < 1'000'000'000; size *= 10)
     for (const double digit : {2.0, 3.0, 5.0, 10.0})
       if (digit * size <= ratio) step = digit * size;
   return "more than " + (step == 1.5 ? std::string("1.5") : plain_number(step)) + " times";
