@@ -253,7 +253,7 @@ const Check checks[] = {
              seen = "a request cost " + std::to_string(static_cast<int>(alone / 1000)) +
                     " microseconds alone and " + std::to_string(static_cast<int>(beside / 1000)) +
                     " beside them";
-             if (beside < 2 * alone + 10'000) return context.forget_server();
+             if (beside < 1.5 * alone + 10'000) return context.forget_server();
              sleepers.reset();
              context.wait_until_quiet();
            }
