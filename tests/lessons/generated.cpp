@@ -242,7 +242,8 @@ std::string with_fresh_numbers(const std::string& line, std::size_t i, Report& r
 
 // -- exercises --
 
-// "| `poll/exercises/NAME` (not in this copy) | ..." or "| [`poll/exercises/NAME`](poll/exercises/NAME) |
+// "| `poll/exercises/NAME` (not in this copy) | ..." or "|
+// [`poll/exercises/NAME`](poll/exercises/NAME) |
 // ..."
 std::string with_fresh_exercise(const std::string& line) {
   if (!line.starts_with("| ") || line.find("/exercises/") == line.npos) return line;
