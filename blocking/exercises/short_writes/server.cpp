@@ -105,7 +105,8 @@ class Server {
   void accept_client() {
     Descriptor socket = acceptor_.next_client(Clock::now());
     if (!socket || !set_patience(socket.fd(), options_.idle_limit)) return;
-    Client& client = clients_.emplace_back(std::move(socket));
+    Client& client = clients_.emplace_back();
+    client.socket = std::move(socket);
     try {
       client.thread = std::thread([this, &client] { serve(client); });
       Counters::count(counters.accepted);
