@@ -55,8 +55,8 @@ bool redirect(const Launch& launch) {
   // LISTEN_PID, if it is set, named prefork.
   if (redirect(launch) && setenv("LISTEN_FDS", "1", 1) == 0 && unsetenv("LISTEN_PID") == 0)
     execvp(launch.command[0], launch.command);
-  const std::string call = std::string("execvp ") + launch.command[0];
-  complain(call, errno);
+  const int error = errno;  // of the call that failed; making words may change it
+  complain(std::string("execvp ") + launch.command[0], error);
   _exit(1);
 }
 

@@ -47,14 +47,15 @@ failed_programs=
 names=
 
 if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
-  run_quietly hardening tests/hardening.sh "$build" "$servers prefork" "${FORTIFY-}"
+  programs="$servers prefork"
+  run_quietly hardening tests/hardening.sh "$build" "$programs" "${FORTIFY-}"
   report hardening
   names="$names hardening"
   for program in unit wrong_code replay instruments kqueue_model faults grader; do
     [ -x "$tests/$program" ] || continue
     if [ "$program" = faults ]; then
-      # shellcheck disable=SC2046,SC2086 # one option for each server
-      run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $servers)
+      # shellcheck disable=SC2046,SC2086 # one option for each program
+      run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $programs)
     else
       run_quietly "$program" "$tests/$program"
     fi

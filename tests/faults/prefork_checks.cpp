@@ -2,24 +2,16 @@
 
 #include <algorithm>
 #include <csignal>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
+#include "tests/grade/descendants.hpp"
 
 namespace {
 
 constexpr std::size_t copies = 3;
-
-std::vector<pid_t> copies_of(const ServerProcess& supervisor) {
-  const std::string process = std::to_string(supervisor.pid());
-  std::ifstream children("/proc/" + process + "/task/" + process + "/children");
-  std::vector<pid_t> found;
-  for (pid_t copy; children >> copy;) found.push_back(copy);
-  return found;
-}
 
 // Has it said why it, or a copy, could not go on?
 bool has_explained(const ServerProcess& supervisor) {
@@ -55,11 +47,11 @@ bool comes_up(Context& context) {
 }
 
 void expect_replacement(Context& context) {
-  const std::vector<pid_t> before = copies_of(context.server());
+  const std::vector<pid_t> before = children_of(context.server().pid());
   if (before.empty()) context.fail_for_certain("it has no copies");
   kill(before.front(), SIGKILL);
   const auto is_replaced = [&] {
-    const std::vector<pid_t> now = copies_of(context.server());
+    const std::vector<pid_t> now = children_of(context.server().pid());
     return now.size() == copies && std::find(now.begin(), now.end(), before.front()) == now.end();
   };
   context.eventually(is_replaced, [] { return "the copy that died has not been replaced"; });

@@ -21,7 +21,8 @@ $(BUILD)/libfaults.so: tests/faults/faults.cpp
 	$(call say,link,$@)$(CXX) -std=c++20 -O2 -g -U_FORTIFY_SOURCE $(WARNINGS) -I. -pthread -fPIC -shared \
 	  -MMD -MP -MF $(BUILD)/objects/tests/faults/library.d $< -o $@ -ldl
 
-$(BUILD)/tests/faults: $(call objects,tests/faults/faults_main.cpp tests/faults/prefork_checks.cpp) \
+$(BUILD)/tests/faults: $(call objects,tests/faults/faults_main.cpp tests/faults/prefork_checks.cpp \
+                         tests/grade/descendants.cpp) \
                        $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(LINK) $^ -o $@

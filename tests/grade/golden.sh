@@ -39,7 +39,9 @@ if [ -e /tmp/golden-secret-was-seen ]; then
   echo "the teacher's environment has been seen"
   exit 1
 fi
-if pgrep -f '^sleep 777$' >/dev/null; then
+if ! command -v pgrep >/dev/null; then
+  echo 'golden: pgrep is not installed, so nobody looks for processes that have escaped'
+elif pgrep -f '^sleep 777$' >/dev/null; then
   echo 'a process has escaped'
   exit 1
 fi

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/grade/descendants.hpp"
 #include "tests/measure/bench/peer_programs.hpp"
 #include "tests/measure/child.hpp"
 #include "tests/measure/client_group.hpp"
@@ -41,6 +42,9 @@ ChildProcess::Arguments copies_of(const std::string& server, int count) {
 }
 
 std::vector<pid_t> copies(const ChildProcess& prefork) {
+#ifdef __linux__
+  return children_of(prefork.pid());
+#else
   const std::string command = "pgrep -P " + std::to_string(prefork.pid());
   FILE* output = popen(command.c_str(), "r");
   REQUIRE(output != nullptr);
@@ -48,6 +52,7 @@ std::vector<pid_t> copies(const ChildProcess& prefork) {
   for (int process; std::fscanf(output, "%d", &process) == 1;) found.push_back(process);
   pclose(output);
   return found;
+#endif
 }
 
 std::size_t count_lines(const ChildProcess& process, const std::string& beginning) {
@@ -85,6 +90,24 @@ std::string how_it_ends(ChildProcess& process) {
   CHECK(comes_true([&] { return process.has_ended().has_value(); }));
   return process.has_ended().value_or("goes on");
 }
+
+// A client that has asked, and the copies that run while one of them makes its answer.
+struct Asker {
+  Asker(const ChildProcess& prefork, std::uint16_t port, const std::string& target)
+      : clients(loop, port) {
+    clients.ask("/");
+    clients.connect(1);
+    clients.ask(target);
+    clients.start_requests(1);
+    // The copy must have received the request before a signal comes.
+    std::this_thread::sleep_for(milliseconds(100));
+    running = copies(prefork);
+  }
+
+  LoadLoop loop;
+  ClientGroup clients;
+  std::vector<pid_t> running;
+};
 
 }  // namespace
 
@@ -139,45 +162,31 @@ TEST_CASE("prefork: a copy that dies is replaced, and later each time") {
 TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
   ChildProcess prefork(copies_of("event_loop", 2));
   const std::uint16_t port = prefork.wait_until_ready(seconds(10));
-  LoadLoop loop;
-  ClientGroup clients(loop, port);
-  clients.ask("/");
-  clients.connect(1);
-  clients.ask("/spin/400");
-  clients.start_requests(1);
-  // The copy must have received the request before the signal comes.
-  std::this_thread::sleep_for(milliseconds(100));
-  const std::vector<pid_t> running = copies(prefork);
+  Asker asker(prefork, port, "/spin/400");
+  ClientGroup& clients = asker.clients;
   kill(prefork.pid(), SIGTERM);
-  loop.run_until(LoadClock::now() + seconds(5),
-                 [&] { return clients.latencies().count() > 0 || clients.failed(); });
+  asker.loop.run_until(LoadClock::now() + seconds(5),
+                       [&] { return clients.latencies().count() > 0 || clients.failed(); });
   // The answer came whole; that the server closes afterwards is what it said.
   const bool answered = clients.latencies().count() == 1 ||
                         clients.failure().find("told that the server closes") != std::string::npos;
   CAPTURE(clients.failure());
   CHECK(answered);
   CHECK(how_it_ends(prefork) == "ended with status 0");
-  for (const pid_t process : running) CHECK(kill(process, 0) < 0);
+  for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
 }
 
 TEST_CASE("prefork: a second SIGTERM ends the copies at once") {
   ChildProcess prefork(copies_of("event_loop", 2));
   const std::uint16_t port = prefork.wait_until_ready(seconds(10));
-  LoadLoop loop;
-  ClientGroup clients(loop, port);
-  clients.ask("/");
-  clients.connect(1);
-  clients.ask("/spin/10000");
-  clients.start_requests(1);
-  std::this_thread::sleep_for(milliseconds(100));
-  const std::vector<pid_t> running = copies(prefork);
+  const Asker asker(prefork, port, "/spin/10000");
   const auto start = std::chrono::steady_clock::now();
   kill(prefork.pid(), SIGTERM);
   std::this_thread::sleep_for(milliseconds(100));  // or the two would be one
   kill(prefork.pid(), SIGTERM);
   CHECK(how_it_ends(prefork) == "ended with status 1");
   CHECK(std::chrono::steady_clock::now() - start < seconds(5));
-  for (const pid_t process : running) CHECK(kill(process, 0) < 0);
+  for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
 }
 
 TEST_CASE("prefork: a signal that comes while the copies start is not lost") {

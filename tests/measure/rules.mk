@@ -19,7 +19,7 @@ $(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(LINK) $^ -o $@
 
-$(BUILD)/tests/instruments: $(BENCH) | $(BUILD)/prefork
+$(BUILD)/tests/instruments: $(BENCH) $(call objects,tests/grade/descendants.cpp) | $(BUILD)/prefork
 
 .PHONY: bench bench-compare bench-repeat figures predict peers
 bench: $(BENCH_NEEDS)  ## every claim of the lesson, measured: make bench EXPERIMENT=threads QUICK=1
