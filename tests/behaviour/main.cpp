@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/behaviour/case_counter.hpp"
 #include "tests/behaviour/check.hpp"
 
 namespace {
@@ -33,25 +34,7 @@ std::map<std::string, Case, std::less<>> cases;
 std::string directory = "build";
 std::vector<std::string> inconclusive;
 std::size_t skipped = 0;
-unsigned run_cases = 0;
 
-struct CaseCounter : doctest::IReporter {
-  explicit CaseCounter(const doctest::ContextOptions&) {}
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats& stats) override {
-    run_cases = stats.numTestCasesPassingFilters;
-  }
-  void test_case_start(const doctest::TestCaseData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
-};
 REGISTER_LISTENER("case counter", 1, CaseCounter);
 
 void run_current_case() {
@@ -146,7 +129,7 @@ int main(int argc, char** argv) {
   if (skipped > 0) std::cout << skipped << " skipped, for the reasons above\n";
   for (const std::string& name : inconclusive)
     std::cout << "inconclusive three times, counted as passed: " << name << "\n";
-  if (run_cases == 0) {
+  if (CaseCounter::run == 0) {
     std::fprintf(stderr, "behaviour: no case matches\n");
     return 2;
   }

@@ -17,7 +17,6 @@
 
 #include "common/error.hpp"
 #include "tests/grade/containment.hpp"
-#include "tests/grade/descendants.hpp"
 
 namespace {
 

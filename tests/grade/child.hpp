@@ -9,9 +9,11 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/grade/descendants.hpp"
 
 class Child {
  public:
@@ -32,6 +34,19 @@ class Child {
   Descriptor pipe_;
   std::string received_;
 };
+
+// Takes one whose child has ended out of those that run, and ends what the child has left behind,
+// which is ours now. Gives its status, too. A Running has a Child, named `child`.
+template <class Running>
+std::pair<Running, int> take_ended(std::vector<Running>& running, std::size_t place) {
+  Running one = std::move(running[place]);
+  running.erase(running.begin() + static_cast<std::ptrdiff_t>(place));
+  const int status = one.child.wait();
+  std::vector<pid_t> spared;
+  for (const Running& other : running) spared.push_back(other.child.process());
+  kill_descendants(spared);
+  return {std::move(one), status};
+}
 
 // Runs a program with nothing to read, its output in a file, and `hidden` folders out of its sight.
 // Its exit status, or -1 if it had to be ended.

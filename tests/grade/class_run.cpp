@@ -237,12 +237,7 @@ class ClassRun {
   }
 
   void collect(std::size_t place) {
-    Running one = std::move(running_[place]);
-    running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(place));
-    const int status = one.child.wait();
-    std::vector<pid_t> spared;
-    for (const Running& other : running_) spared.push_back(other.child.process());
-    kill_descendants(spared);
+    const auto [one, status] = take_ended(running_, place);
     std::optional<Report> report = unpacked(one.child.received());
     if (!report)
       report = with_problem(one.job.name(), "The process that graded this " +

@@ -22,6 +22,7 @@
 #include <cstdio>
 
 #include "common/error.hpp"
+#include "tests/behaviour/case_counter.hpp"
 #include "tests/behaviour/server_process.hpp"
 
 namespace {
@@ -45,24 +46,6 @@ std::size_t number_behind(std::string_view head, std::string_view word) {
   return number;
 }
 
-struct CaseCounter : doctest::IReporter {
-  static inline unsigned run = 0;
-  explicit CaseCounter(const doctest::ContextOptions&) {}
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats& stats) override {
-    run = stats.numTestCasesPassingFilters;
-  }
-  void test_case_start(const doctest::TestCaseData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
-};
 REGISTER_LISTENER("case counter", 1, CaseCounter);
 
 }  // namespace
