@@ -15,7 +15,6 @@
 #include "blocking/straight_line.hpp"
 #include "common/acceptor.hpp"
 #include "common/counters.hpp"
-#include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
 
@@ -36,7 +35,7 @@ class Server {
       pollfd watched[] = {{stop_descriptor_, POLLIN, 0},
                           {acceptor_.is_accepting(now) ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int ready = poll(watched, 2, milliseconds_until(acceptor_.resumes_at(now), now));
-      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0) excuse_failed_wait("poll", errno);
       Counters::count(counters.wakeups);
       if (ready > 0 && watched[1].revents != 0) welcome_client();
     }

@@ -6,7 +6,6 @@
 #include <cerrno>
 
 #include "common/acceptor.hpp"
-#include "common/error.hpp"
 #include "common/exchange.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
@@ -52,7 +51,7 @@ void run_server(int argc, char** argv) {
   announce(acceptor.fd());
   while (!stop_requested()) {
     pollfd watched[] = {{stop, POLLIN, 0}, {acceptor.fd(), POLLIN, 0}};
-    if (poll(watched, 2, -1) < 0 && errno != EINTR) throw CallFailed("poll", errno);
+    if (poll(watched, 2, -1) < 0) excuse_failed_wait("poll", errno);
     if (stop_requested() || watched[1].revents == 0) continue;
     const Descriptor client = acceptor.next_client(Clock::now());
     if (!client) continue;

@@ -12,7 +12,6 @@
 
 #include "common/acceptor.hpp"
 #include "common/counters.hpp"
-#include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
 
@@ -35,7 +34,7 @@ class Room {
     while (!stop_requested()) {
       fill_watched();
       const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout());
-      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0) excuse_failed_wait("poll", errno);
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       if (ready > 0) serve_members();

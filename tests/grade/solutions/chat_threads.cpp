@@ -106,7 +106,7 @@ class Room {
                           {finished_pipe_[0], POLLIN, 0},
                           {acceptor_.is_accepting(now) ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int ready = poll(watched, 3, milliseconds_until(acceptor_.resumes_at(now), now));
-      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0) excuse_failed_wait("poll", errno);
       Counters::count(counters.wakeups);
       if (ready > 0 && watched[1].revents != 0) join_finished();
       if (ready > 0 && watched[2].revents != 0) accept_member();

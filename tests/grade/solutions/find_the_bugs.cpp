@@ -7,7 +7,6 @@
 
 #include "common/acceptor.hpp"
 #include "common/counters.hpp"
-#include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
 #include "common/site.hpp"
@@ -38,7 +37,7 @@ class PollServer {
     while (!acceptor_.is_closed() || !clients_.empty()) {
       watched_[listener_entry].fd = acceptor_.is_accepting(Clock::now()) ? acceptor_.fd() : nobody;
       const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout());
-      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0) excuse_failed_wait("poll", errno);
       if (ready < 0) forget_events();  // poll has said nothing; these are of the time before
       now_ = Clock::now();
       Counters::count(counters.wakeups);

@@ -32,7 +32,7 @@ class Crew {
   void run() {
     pollfd watched{stop_descriptor_, POLLIN, 0};
     while (!stop_requested())
-      if (poll(&watched, 1, -1) < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (poll(&watched, 1, -1) < 0) excuse_failed_wait("poll", errno);
     dismiss();
   }
 
@@ -107,7 +107,7 @@ class Crew {
       pollfd watched[] = {{stop_descriptor_, POLLIN, 0},
                           {acceptor_.is_accepting(now) ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int ready = poll(watched, 2, milliseconds_until(acceptor_.resumes_at(now), now));
-      if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno);
+      if (ready < 0) excuse_failed_wait("poll", errno);
       Counters::count(counters.wakeups);
       if (ready <= 0 || watched[1].revents == 0 || stop_requested()) continue;
       if (Descriptor client = acceptor_.next_client(Clock::now())) return client;

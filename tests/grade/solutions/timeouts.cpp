@@ -57,7 +57,7 @@ class SelectServer {
       timeval limit{timeout / 1000, timeout % 1000 * 1000};
       const int ready =
           select(end, &readable_, &writable_, nullptr, timeout < 0 ? nullptr : &limit);
-      if (ready < 0 && errno != EINTR) throw CallFailed("select", errno);
+      if (ready < 0) excuse_failed_wait("select", errno);
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       if (ready > 0) serve_clients();
