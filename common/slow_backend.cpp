@@ -72,7 +72,8 @@ class SlowBackend {
 
   void list_watched() {
     watched_.clear();
-    watched_.push_back({stop_requested() ? nobody : stop_descriptor_, POLLIN, 0});
+    // Not stop_requested(): the signal may have come since it was asked, and poll must end at once.
+    watched_.push_back({acceptor_.is_closed() ? nobody : stop_descriptor_, POLLIN, 0});
     watched_.push_back({acceptor_.is_accepting(now_) ? acceptor_.fd() : nobody, POLLIN, 0});
     for (const Asker& asker : watched_askers_) {
       const short events = asker.until == Until::readable ? POLLIN : POLLOUT;
