@@ -1,6 +1,13 @@
 #include "tests/behaviour/check.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <thread>
 
@@ -13,10 +20,38 @@ constexpr std::chrono::milliseconds tick{2};
 
 using Clock = std::chrono::steady_clock;
 
-// Words by which the sanitizers begin their reports, and glibc those of _FORTIFY_SOURCE.
-constexpr const char* report_marks[] = {
-    "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
-    "runtime error:",          "*** buffer overflow",  "*** bit out of range"};
+constexpr const char* hidden_report = "A sanitizer's report does not appear on stderr.";
+
+// Words by which glibc begins the reports of _FORTIFY_SOURCE.
+constexpr const char* fortify_marks[] = {"*** buffer overflow", "*** bit out of range"};
+
+// And the sanitizers theirs. A program without them may say such words for reasons of its own.
+constexpr const char* sanitizer_marks[] = {"ERROR: AddressSanitizer:", "ERROR: LeakSanitizer:",
+                                           "WARNING: ThreadSanitizer:", hidden_report};
+
+// UBSan has no name in front: FILE:LINE:COLUMN: runtime error: ...
+bool is_undefined_behaviour(std::string_view line) {
+  constexpr std::string_view digits = "0123456789";
+  std::size_t end = line.find(": runtime error: ");
+  if (end == line.npos) return false;
+  for (int number = 0; number < 2; ++number) {
+    const std::size_t before = line.substr(0, end).find_last_not_of(digits);
+    if (before == line.npos || before + 1 == end || line[before] != ':') return false;
+    end = before;
+  }
+  return true;
+}
+
+// Reports by which a sanitizer says that it cannot work on this machine.
+constexpr const char* excused_marks[] = {"out of memory", "failed to allocate",
+                                         "memory layout is incompatible"};
+
+// What a program has said can then not be taken for a heading of the story.
+std::string indented(const std::string& text) {
+  std::string result;
+  for (const char c : text) result += c == '\n' ? std::string("\n  ") : std::string(1, c);
+  return result;
+}
 
 std::string shortened(const std::string& text, std::size_t most) {
   if (text.size() <= most) return text;
@@ -48,17 +83,50 @@ std::string full_story(const Check& check, const std::string& story, const Conte
   return text;
 }
 
+// Can this process see another one that does not hide? Asked of a child that waits to be ended.
+bool can_see_another(bool (*look)(pid_t)) {
+  const pid_t parent = getpid();
+  const pid_t process = fork();
+  if (process < 0) throw CallFailed("fork", errno);
+  if (process == 0) {
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_DUMPABLE, 1);  // the tester itself may hide from the programs that it tests
+#endif
+    while (getppid() == parent) pause();
+    _exit(0);
+  }
+  const auto deadline = Clock::now() + std::chrono::seconds(1);
+  bool can = look(process);
+  while (!can && Clock::now() < deadline) {
+    std::this_thread::sleep_for(tick);
+    can = look(process);
+  }
+  kill(process, SIGKILL);
+  while (waitpid(process, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return can;
+}
+
+// How a fault on purpose has disturbed it; "" if none has.
+std::string run_to_its_end(const Check& check, Context& context) {
+  try {
+    check.run(context);
+  } catch (const Disturbed& disturbed) {
+    return disturbed.how;
+  } catch (const Inconclusive&) {
+    context.expect_no_delay_of_its_own();
+    throw;
+  }
+  return "";
+}
+
 Result run_once(const Check& check, const Tested& tested, const std::string& again) {
   Context context(tested, check.disturbed_by);
   try {
     if (const std::string missing = missing_need(check, context); !missing.empty())
       throw Skipped{missing};
-    std::string disturbance;
-    try {
-      check.run(context);
-    } catch (const Disturbed& disturbed) {
-      disturbance = disturbed.how;
-    }
+    const std::string disturbance = run_to_its_end(check, context);
     if (tested.faults != nullptr) context.expect_recovery();
     context.expect_healthy();
     return {disturbance.empty() ? Outcome::passed : Outcome::disturbed, disturbance};
@@ -130,6 +198,8 @@ ServerProcess& Context::start(const Launch& launch) {
   } catch (const StartFailed& trouble) {
     fail_for_certain(trouble.what());
   }
+  started_ = Clock::now();
+  burned_at_start_ = cpu_nanoseconds_of_descendants().value_or(0);
   if (tested_.faults != nullptr && complete.expect_ready) {
     if (!tested_.faults->is_loaded()) throw std::runtime_error("the faults have not been loaded");
     first_descriptors_ = descriptors_of(server_->pid()).value_or(0);
@@ -162,14 +232,20 @@ void Context::fail(const std::string& seen) const {
 }
 
 void Context::fail_for_certain(const std::string& seen) const {
-  std::string story = done_ + "\nExpected: " + expected_ + "\nInstead: " + seen;
+  std::string story = done_ + "\nExpected: " + expected_ + "\nInstead: " + indented(seen);
   if (server_) {
-    if (const auto status = server_->status_if_ended())
-      story += "\nThe server " + describe_status(*status) + ".";
+    // A sanitizer takes its time between a report and the end.
+    const auto status =
+        sanitizers_.any() ? server_->wait_for_end(Patience(2)) : server_->status_if_ended();
+    if (status) story += "\nThe server " + describe_status(*status) + ".";
+    const bool is_reported = status && sanitizers_.any() && WIFEXITED(*status) &&
+                             WEXITSTATUS(*status) == sanitizer_exit_status;
+    if (is_reported && server_->error_output().find("Sanitizer") == std::string::npos)
+      story += std::string("\n") + hidden_report + " It is the status by which a sanitizer ends.";
     if (const std::string said = server_->error_output(); !said.empty()) {
-      const std::size_t complaint = find_complaint(said);
+      const std::size_t complaint = find_complaint(said, sanitizers_);
       story += "\nIt said on stderr: " +
-               shortened(complaint == said.npos ? said : said.substr(complaint), 2000);
+               indented(shortened(complaint == said.npos ? said : said.substr(complaint), 2000));
     }
   }
   throw Failed{story};
@@ -185,26 +261,61 @@ void Context::note(std::string step) {
 
 void Context::eventually(const std::function<bool()>& holds,
                          const std::function<std::string()>& seen) {
-  auto deadline = Clock::now() + patience();
-  for (int more = 3; !holds();) {
-    if (Clock::now() > deadline) {
-      if (more-- == 0 || !waits_for_a_core()) fail(seen());
-      deadline = Clock::now() + patience();
-    }
+  Deadline deadline(*this);
+  while (!holds()) {
+    if (deadline.has_passed()) fail(seen());
     std::this_thread::sleep_for(tick);
   }
+}
+
+Deadline::Deadline(const Context& context)
+    : context_(&context),
+      end_(Clock::now() + std::chrono::duration_cast<Clock::duration>(context.patience())) {}
+
+bool Deadline::has_passed() {
+  if (Clock::now() <= end_) return false;
+  if (more_-- <= 0) return true;
+  if (!context_->waits_for_a_core() && !context_->repeats_lost_stop()) return true;
+  end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(context_->patience());
+  return false;
+}
+
+void Pace::step(std::chrono::milliseconds length) {
+  std::this_thread::sleep_for(length);
+  const auto now = Clock::now();
+  if (now - last_ > longest_gap_) throw Inconclusive{"the tester was held up for too long"};
+  last_ = now;
+}
+
+bool Context::repeats_lost_stop() const {
+  if (!sanitizers_.thread || !server_ || server_->stops_asked() != 1) return false;
+  if (server_->status_if_ended()) return false;
+  server_->signal(SIGTERM);
+  return true;
 }
 
 bool Context::waits_for_a_core() const {
   constexpr std::uint64_t moment = 300'000'000;  // nanoseconds
   if (!server_ || server_->status_if_ended()) return false;
-  std::uint64_t burned = 0;
-  bool is_runnable = false;
-  for (const ThreadLook& thread : threads_of(server_->pid())) {
-    burned += thread.cpu_nanoseconds;
-    is_runnable = is_runnable || thread.state == 'R';
-  }
-  return is_runnable && burned < moment;
+  struct Times {
+    std::uint64_t burned = 0;
+    std::uint64_t queued = 0;
+    bool is_runnable = false;
+  };
+  const auto look = [this] {
+    Times times;
+    for (const ThreadLook& thread : threads_of(server_->pid())) {
+      times.burned += thread.cpu_nanoseconds;
+      times.queued += thread.queued_nanoseconds;
+      times.is_runnable = times.is_runnable || thread.state == 'R';
+    }
+    return times;
+  };
+  const Times before = look();
+  if (!before.is_runnable || before.burned < moment) return before.is_runnable;
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const Times after = look();
+  return after.queued - before.queued >= after.burned - before.burned;
 }
 
 void Context::settle() {
@@ -223,29 +334,46 @@ bool Context::wait_until_quiet() {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     return true;
   }
-  const auto deadline = Clock::now() + patience();
-  auto quiet_since = Clock::now();
+  const auto begin = Clock::now();
+  const auto deadline = begin + patience();
+  auto quiet_since = begin;
   std::uint64_t last_sum = 0;
   while (Clock::now() - quiet_since < std::chrono::milliseconds(40)) {
     bool asleep = true;
     std::uint64_t sum = 0;
-    for (const ThreadLook& thread : threads_of(server().pid())) {
+    const std::vector<ThreadLook> threads = threads_of(server().pid());
+    for (const ThreadLook& thread : threads) {
       asleep = asleep && (thread.state == 'S' || thread.state == 'D');
       sum += thread.voluntary_switches;
     }
-    if (!asleep || sum != last_sum) quiet_since = Clock::now();
-    last_sum = sum;
+    // One that looks at its clock again and again never rests for so long: its switch is none.
+    const bool ticks = Clock::now() - begin > std::chrono::milliseconds(300);
+    if (!asleep || sum - std::min(sum, last_sum) > (ticks ? threads.size() : 0)) {
+      quiet_since = Clock::now();
+      last_sum = sum;
+    }
     if (Clock::now() > deadline) return false;
     std::this_thread::sleep_for(tick);
   }
   return true;
 }
 
-std::size_t find_complaint(std::string_view text) {
-  std::size_t first = text.npos;
-  for (const char* mark : report_marks) first = std::min(first, text.find(mark));
-  if (first == text.npos) return text.npos;
-  return text.rfind('\n', first) + 1;  // npos + 1 is 0
+std::size_t find_complaint(std::string_view text, const Sanitizers& sanitizers) {
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = text.substr(begin, end - begin);
+    const auto holds = [line](const char* mark) { return line.find(mark) != line.npos; };
+    const auto holds_any = [holds](const auto& marks) {
+      return std::any_of(std::begin(marks), std::end(marks), holds);
+    };
+    const bool is_report =
+        holds_any(fortify_marks) ||
+        (sanitizers.any() && (holds_any(sanitizer_marks) || is_undefined_behaviour(line)));
+    if (is_report && !holds_any(excused_marks)) return begin;
+    begin = end + 1;
+  }
+  return text.npos;
 }
 
 std::string Context::echo(std::string_view token) const {
@@ -253,39 +381,43 @@ std::string Context::echo(std::string_view token) const {
   return std::string(token);
 }
 
+void Context::cannot_see(bool (*look)(pid_t), const char* why) {
+  if (server().status_if_ended()) fail("the server has ended.");
+  // Nothing of a process can be counted that hides, with PR_SET_DUMPABLE for example.
+  if (can_see_another(look)) fail_for_certain("the program hides from whoever looks at it.");
+  expect_healthy();
+  throw Skipped{why};
+}
+
 std::size_t Context::descriptors() {
   const auto count = descriptors_of(server().pid());
-  if (!count) {
-    expect_healthy();
-    throw Skipped{"the descriptors of a process cannot be counted here"};
-  }
+  if (!count)
+    cannot_see([](pid_t process) { return descriptors_of(process).has_value(); },
+               "the descriptors of a process cannot be counted here");
   return *count;
 }
 
 Memory Context::memory() {
   const auto memory = memory_of(server().pid());
-  if (!memory) {
-    expect_healthy();
-    throw Skipped{"the memory of a process cannot be measured here"};
-  }
+  if (!memory)
+    cannot_see([](pid_t process) { return memory_of(process).has_value(); },
+               "the memory of a process cannot be measured here");
   return *memory;
 }
 
 std::size_t Context::threads() {
   const std::size_t count = threads_of(server().pid()).size();
-  if (count == 0) {
-    expect_healthy();
-    throw Skipped{"the threads of a process cannot be counted here"};
-  }
+  if (count == 0)
+    cannot_see([](pid_t process) { return !threads_of(process).empty(); },
+               "the threads of a process cannot be counted here");
   return count;
 }
 
 std::uint64_t Context::cpu_nanoseconds() {
   const auto time = cpu_nanoseconds_of(server().pid());
-  if (!time) {
-    expect_healthy();
-    throw Skipped{"the CPU time of a thread cannot be measured here"};
-  }
+  if (!time)
+    cannot_see([](pid_t process) { return cpu_nanoseconds_of(process).has_value(); },
+               "the CPU time of a thread cannot be measured here");
   return *time;
 }
 
@@ -299,6 +431,7 @@ void Context::expect_asleep(const std::string& situation) {
   const std::uint64_t before = cpu_nanoseconds_of(server().pid()).value_or(0);
   for (int i = 0; i < most_looks; ++i) {
     const auto seen = watch(server().pid());
+    if (server().status_if_ended()) fail(situation + ", the server has ended.");
     if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
     const bool wakes_up = seen->wakeups_per_second > 30;
     // Fifteen of a hundred: a correct server is seen running only while somebody wakes it.
@@ -313,9 +446,27 @@ void Context::expect_asleep(const std::string& situation) {
   throw Inconclusive{"the machine is so busy that a server asleep looks like one that spins"};
 }
 
+void Context::expect_no_spinning(const std::string& situation) {
+  const std::uint64_t before = cpu_nanoseconds_of(server().pid()).value_or(0);
+  const auto seen = watch(server().pid());
+  if (server().status_if_ended()) fail(situation + ", the server has ended.");
+  if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
+  if (seen->runnable * 2 < seen->looks) return;
+  if (cpu_nanoseconds_of(server().pid()).value_or(0) < before + 20'000'000)
+    throw Inconclusive{"the machine is so busy that a server asleep looks like one that spins"};
+  fail(situation + ", the server was runnable in " + std::to_string(seen->runnable) + " of " +
+       std::to_string(seen->looks) + " looks; " + describe_server());
+}
+
+std::optional<int> Context::wait_for_end() {
+  Deadline deadline(*this);
+  while (!server().status_if_ended() && !deadline.has_passed()) std::this_thread::sleep_for(tick);
+  return server().status_if_ended();
+}
+
 void Context::expect_clean_stop() {
   server().signal(SIGTERM);
-  const auto status = server().wait_for_end(patience());
+  const auto status = wait_for_end();
   if (!status)
     fail("after SIGTERM the server still runs; " + describe_server());
   else if (*status != 0)
@@ -325,20 +476,31 @@ void Context::expect_clean_stop() {
 
 void Context::expect_healthy() {
   if (!server_) return;
-  if (find_complaint(server_->error_output()) != std::string::npos)
+  if (find_complaint(server_->error_output(), sanitizers_) != std::string::npos)
     fail_for_certain("a sanitizer complained.");
   const auto status = server_->status_if_ended();
-  if (status && *status != 0) fail_for_certain("the server has ended.");
+  const bool ends_well = status == 0 && server_->was_asked_to_stop();
+  if (status && !ends_well) fail_for_certain("the server has ended.");
   if (status) return;
   // End it well, so that LeakSanitizer and the exit status have their say in every check.
   if (!server_->was_asked_to_stop()) server_->signal(SIGTERM);
-  auto end = server_->wait_for_end(patience());
-  if (!end && waits_for_a_core()) end = server_->wait_for_end(3 * patience());
-  if (!end)
+  if (!wait_for_end())
     fail_for_certain(
         "everything went well, but on SIGTERM afterwards, with all clients gone or idle, the " +
         ("server does not end; " + describe_server()));
   expect_healthy();
+}
+
+void Context::expect_no_delay_of_its_own() const {
+  const std::uint64_t all = cpu_nanoseconds_of_descendants().value_or(0);
+  const std::uint64_t burned = (all - std::min(all, burned_at_start_)) / 1'000'000;
+  const auto passed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started_);
+  const bool is_innocent = burned * 2 <= static_cast<std::uint64_t>(passed.count());
+  if (!server_ || tested_.faults != nullptr || is_innocent) return;
+  fail_for_certain("I was held up too long to judge, by your program: it burned " +
+                   std::to_string(burned) + " ms of CPU time in " + std::to_string(passed.count()) +
+                   " ms.");
 }
 
 void Context::expect_recovery() {
@@ -370,11 +532,10 @@ std::string Context::describe_server() const {
 }
 
 std::string Context::transcript() const {
-  constexpr std::size_t most = 25;
   // From the last step back; the same step many times over is one line.
   std::string text;
   std::size_t first = steps_.size();
-  for (std::size_t lines = 0; first > 0 && lines < most; ++lines) {
+  for (std::size_t lines = 0; first > 0 && lines < tested_.most_steps; ++lines) {
     const std::string& step = steps_[first - 1];
     std::size_t times = 0;
     for (; first > 0 && steps_[first - 1] == step; --first) ++times;
@@ -386,9 +547,13 @@ std::string Context::transcript() const {
 
 Result run_check(const Check& check, const Tested& tested, const std::string& again) {
   constexpr int most_tries = 3;
+  constexpr auto most_time = std::chrono::seconds(15);  // whoever waits for it has patience, too
+  const auto begin = Clock::now();
   for (int tries = 1;; ++tries) {
     Result result = run_once(check, tested, again);
     result.tries = tries;
-    if (result.outcome != Outcome::inconclusive || tries == most_tries) return result;
+    if (result.outcome != Outcome::inconclusive || tries == most_tries ||
+        Clock::now() - begin > most_time)
+      return result;
   }
 }

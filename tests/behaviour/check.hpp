@@ -8,6 +8,7 @@
 // Do not: sleep for a fixed time where an event can be waited for, or judge a speed.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -93,6 +94,7 @@ struct Tested {
   FaultPlan* faults = nullptr;           // what its system calls suffer; somebody else's
   Patience patience = default_patience;  // with a plain build
   std::string build = "build";           // where our own programs are, for comparisons
+  std::size_t most_steps = 25;           // in the story of a failure: the last
 };
 
 class Context {
@@ -128,8 +130,13 @@ class Context {
   void eventually(const std::function<bool()>& holds, const std::function<std::string()>& seen);
 
   // Does the server stand in line for a core of a crowded machine? It is runnable, and has hardly
-  // computed so far; silence then says nothing about it.
+  // computed so far, or waits for longer than it computes; silence then says nothing about it.
   bool waits_for_a_core() const;
+
+  // ThreadSanitizer can lose a signal that comes just before a call that waits. There a stop that
+  // shows no effect is sent once more, which ends a server at once, and not with 0, if it had heard
+  // the first. False elsewhere.
+  bool repeats_lost_stop() const;
 
   // The barrier. A fresh client has been served and all threads have gone to sleep: what was
   // there before has been seen by the server.
@@ -148,13 +155,20 @@ class Context {
   std::uint64_t cpu_nanoseconds();
   // Fails unless the server sleeps: neither runnable nor waking up again and again.
   void expect_asleep(const std::string& situation);
+  // The same for one that has to try again and again: a pause before each try is rest enough.
+  void expect_no_spinning(const std::string& situation);
 
   // SIGTERM, and exit status 0 within the patience.
   void expect_clean_stop();
+  // The status of waitpid(2), if it ends within the patience.
+  std::optional<int> wait_for_end();
   // The check has ended the server in its own way, and has looked at its status.
   void forget_server() { server_.reset(); }
-  // Is it alive, and has no sanitizer complained?
+  // Is it alive, or has it ended well when it was asked to, and has no sanitizer complained?
   void expect_healthy();
+  // The tester was held up too long to judge. Fails if the program has had most of that time: it
+  // burned more than half of it, as nobody does who is only watched.
+  void expect_no_delay_of_its_own() const;
   // Without faults from now on, and with all clients of the check gone: does it serve the next one,
   // and is nothing left of the others?
   void expect_recovery();
@@ -164,6 +178,8 @@ class Context {
   std::string transcript() const;
 
  private:
+  [[noreturn]] void cannot_see(bool (*look)(pid_t), const char* why);
+
   Tested tested_;
   Sanitizers sanitizers_;
   std::unique_ptr<ServerProcess> server_;
@@ -173,12 +189,41 @@ class Context {
   int clients_ = 0;
   std::optional<Patience> own_patience_;
   Faults disturbed_by_ = 0;
-  std::size_t first_descriptors_ = 0;  // of the server that runs, when it was ready
+  std::chrono::steady_clock::time_point started_;  // when the server that runs was ready
+  std::uint64_t burned_at_start_ = 0;              // nanoseconds of CPU time until then
+  std::size_t first_descriptors_ = 0;              // of the server that runs, when it was ready
   std::size_t first_threads_ = 0;
 };
 
-// Where a sanitizer's report begins in what a program has said; npos if there is none.
-std::size_t find_complaint(std::string_view text);
+// The end of the patience. It is put off, three times at most, while the server waits for a core.
+class Deadline {
+ public:
+  explicit Deadline(const Context& context);
+  bool has_passed();
+
+ private:
+  const Context* context_;
+  std::chrono::steady_clock::time_point end_;
+  int more_ = 3;
+};
+
+// The clock of a check: it knows when the tester itself was held up for too long to judge.
+class Pace {
+ public:
+  explicit Pace(std::chrono::milliseconds longest_gap) : longest_gap_(longest_gap) {}
+  void step(std::chrono::milliseconds length);
+
+ private:
+  std::chrono::milliseconds longest_gap_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+// With this a sanitizer ends a program, if the environment says so (the grader's does).
+inline constexpr int sanitizer_exit_status = 86;
+
+// Where a report begins, a sanitizer's or that of _FORTIFY_SOURCE, in what a program with these
+// sanitizers has said; npos if there is none.
+std::size_t find_complaint(std::string_view text, const Sanitizers& sanitizers);
 
 enum class Outcome { passed, disturbed, failed, skipped, inconclusive, broken };
 

@@ -137,17 +137,23 @@ const Check checks[] = {
            Backend backend;
            start_with_backend(context, backend, {"-t", "0.5"});
            for (const bool begins : {false, true}) {
+             // Behind the 504 the client may be silent for 0.5 s, too.
+             Pace pace(milliseconds(250));
              Client client(context);
              const auto begin = std::chrono::steady_clock::now();
              client.get("/row");
              BackendCall call = backend.take(context);
              if (begins) call.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nand then");
+             for (int i = 0; i < 100 && !client.something_arrives_within(milliseconds(20)); ++i)
+               pace.step(milliseconds(0));
              client.expect_answer(504);
              context.expect(std::chrono::steady_clock::now() - begin >= milliseconds(490),
                             "the 504 came too early");
              context.expect(call.is_left_within(context.patience()),
                             "the connection to the backend is still open");
-             expect_connection_goes_on(client);
+             client.get("/echo/after");
+             pace.step(milliseconds(0));
+             client.expect_answer(200, "after");
            }
          }},
 
@@ -489,7 +495,7 @@ const Check checks[] = {
            call.answer("a row");
            client.expect_answer(200, "a row");
            client.expect_end();
-           const auto status = context.server().wait_for_end(context.patience());
+           const auto status = context.wait_for_end();
            if (!status) context.fail("the server still runs; " + context.describe_server());
          }},
 
@@ -659,7 +665,7 @@ const Check checks[] = {
            context.expect_asleep("While 50 questions wait");
            for (Client& client : clients) client.reset();
            context.server().signal(SIGKILL);  // a minute is too long to see its end
-           (void)context.server().wait_for_end(context.patience());
+           (void)context.wait_for_end();
            context.forget_server();
          }},
 };

@@ -1,4 +1,5 @@
 // Leaving: connections go on, end, and break at any moment; nothing is left behind.
+#include <algorithm>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -71,6 +72,16 @@ void come_and_go(Context& context, int way) {
       client.expect_answer(200);
       break;
   }
+}
+
+// A server may log as well.
+int lines_of_counters(const std::string& said) {
+  int count = 0;
+  for (std::size_t at = 0, end = 0; (end = said.find('\n', at)) != said.npos; at = end + 1) {
+    const std::string line = said.substr(at, end - at);
+    count += line.rfind("accepted ", 0) == 0 && line.find(" waits ") != line.npos ? 1 : 0;
+  }
+  return count;
 }
 
 const Check checks[] = {
@@ -184,7 +195,11 @@ const Check checks[] = {
            if (can_observe_processes()) context.settle();
            const std::size_t before = can_observe_processes() ? context.descriptors() : 0;
            context.server().stop_running();
-           for (int i = 0; i < 500; ++i) {
+           // The kernel may allow less than was asked for, and lets nobody wait beyond it.
+           std::size_t crowd = 500;
+           if (const auto backlog = backlog_of(context.server().port()); backlog)
+             crowd = std::min(crowd, backlog->room - std::min<std::size_t>(backlog->room, 10));
+           for (std::size_t i = 0; i < crowd; ++i) {
              Client client(context);
              if (i % 2 == 0) client.get("/bytes/100000");
              client.reset();
@@ -369,8 +384,7 @@ const Check checks[] = {
            client.send("GET /ec");
            client.wait_until_read();
            const auto lines = [&context] {
-             const std::string said = context.server().error_output();
-             return std::count(said.begin(), said.end(), '\n');
+             return lines_of_counters(context.server().error_output());
            };
            for (int i = 1; i <= 20; ++i) {
              context.server().signal(SIGUSR1);
@@ -378,7 +392,7 @@ const Check checks[] = {
              context.eventually([&] { return lines() >= i || context.server().status_if_ended(); },
                                 [&] {
                                   return "after " + std::to_string(i) + " signals there are " +
-                                         std::to_string(lines()) + " lines; " +
+                                         std::to_string(lines()) + " lines of counters; " +
                                          context.describe_server();
                                 });
            }
@@ -388,7 +402,8 @@ const Check checks[] = {
            for (const char* word : {"accepted 1", "open 1", "requests ", "wakeups ", "waits "})
              context.expect(said.find(word) != std::string::npos,
                             std::string("the counters lack '") + word + "'");
-           context.expect(lines() == 20, "there should be 20 lines, one for each signal");
+           context.expect(lines() == 20,
+                          "there should be 20 lines of counters, one for each signal");
          }},
 
     {.id = "D14",

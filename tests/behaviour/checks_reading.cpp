@@ -15,6 +15,21 @@ std::string repeated(const std::string& text, int times) {
   return all;
 }
 
+// The kernel has taken too little of a burst to tell who goes first. Is that its way, or has the
+// server made the buffer of an accepted socket so small?
+[[noreturn]] void expect_small_buffers_everywhere(Context& context, const std::string& burst,
+                                                  std::size_t taken) {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const std::string address = local_address(listener.fd());
+  const int port = std::stoi(address.substr(address.rfind(':') + 1));
+  Client client(context, {.port = static_cast<std::uint16_t>(port)});
+  if (client.offer(burst) == burst.size())
+    context.fail(
+        "its socket takes only " + std::to_string(taken) +
+        " requests at once, and one that is left as it is takes 50. Do you set SO_RCVBUF?");
+  throw Skipped{"the kernel takes too little at once to tell"};
+}
+
 const Check checks[] = {
     {.id = "B01",
      .title = "a request that comes one byte at a time",
@@ -390,11 +405,23 @@ const Check checks[] = {
            }
            context.server().stop_running();
            const std::size_t taken = greedy.offer(repeated(one, 100)) / one.size();
-           if (taken < 50) throw Skipped{"the kernel takes too little at once to tell"};
+           if (taken < 50) expect_small_buffers_everywhere(context, repeated(one, 50), taken);
            for (Client& other : others) other.get("/echo/waiting");
            context.server().run_on();
-           for (Client& other : others) other.expect_answer(200, "waiting");
-           const std::size_t answered = greedy.answers_so_far();
+           // What counts was there before a look that found one of the three without its answer:
+           // later ones may have come while this tester stood in line for a core.
+           std::size_t answered = 0;
+           for (Client& other : others) {
+             context.eventually(
+                 [&] {
+                   const std::size_t so_far = greedy.answers_so_far();
+                   if (other.something_arrives_within(std::chrono::milliseconds(0))) return true;
+                   answered = so_far;
+                   return false;
+                 },
+                 [&] { return "it is silent. " + other.describe(); });
+             other.expect_answer(200, "waiting");
+           }
            context.expect(answered * 10 < taken * 6,
                           "when the last of the three was answered, client 1 had " +
                               std::to_string(answered) + " of its " + std::to_string(taken) +

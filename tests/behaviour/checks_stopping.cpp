@@ -12,7 +12,7 @@
 namespace {
 
 void expect_exit_status_0(Context& context) {
-  const auto status = context.server().wait_for_end(context.patience());
+  const auto status = context.wait_for_end();
   if (!status) context.fail("the server still runs; " + context.describe_server());
   context.expect(*status == 0, "the server " + describe_status(*status));
 }
@@ -192,7 +192,7 @@ const Check checks[] = {
            context.expect(!context.server().status_if_ended().has_value(),
                           "it ended at the first signal, with an answer unfinished");
            context.server().signal(SIGTERM);
-           const auto status = context.server().wait_for_end(context.patience());
+           const auto status = context.wait_for_end();
            if (!status) context.fail("it still runs; " + context.describe_server());
            context.expect(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM,
                           "it " + describe_status(*status));

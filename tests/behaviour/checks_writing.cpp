@@ -182,7 +182,7 @@ const Check checks[] = {
          [](Context& context) {
            context.scene(
                "I sent up to 10,000 requests for 4000 bytes each and read nothing until "
-               "the server stopped reading; then I read 300 answers.",
+               "the server stopped reading; then I read 24 answers.",
                "its memory grows by 1 MB at most, and the answers are right.");
            start_small(context);
            Client client = small_client(context);
@@ -206,8 +206,9 @@ const Check checks[] = {
              context.expect(after.resident_kib < before.resident_kib + 1024,
                             "its memory grew from " + std::to_string(before.resident_kib) + " to " +
                                 std::to_string(after.resident_kib) + " KiB");
+           // Tiny buffers, full both ways: an answer may have to wait for TCP's persist timer.
            const std::size_t whole = taken / one.size();
-           for (std::size_t i = 0; i < std::min<std::size_t>(whole, 300); ++i)
+           for (std::size_t i = 0; i < std::min<std::size_t>(whole, 24); ++i)
              expect_pattern(context, client, 4000);
            client.reset();
          }},

@@ -285,12 +285,12 @@ void Client::wait_until_read() {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     return;
   }
-  const auto deadline = Clock::now() + context_->patience();
+  Deadline deadline(*context_);
   for (;;) {
     const auto look = server_side_of(socket_.fd());
     if (!look || look->closed) return;
     if (look->accepted && look->unread == 0) break;
-    if (Clock::now() > deadline)
+    if (deadline.has_passed())
       context_->fail("the server does not read what client " + std::to_string(number_) +
                      " has sent. " + describe());
     std::this_thread::sleep_for(std::chrono::microseconds(50));
@@ -303,7 +303,7 @@ void Client::wait_until_server_is_stuck() {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     return;
   }
-  const auto deadline = Clock::now() + context_->patience();
+  Deadline deadline(*context_);
   std::size_t last = 0;
   int steady = 0;  // the same amount unsent for 30 looks
   while (steady < 30) {
@@ -313,7 +313,7 @@ void Client::wait_until_server_is_stuck() {
     const std::size_t now = look->unsent;
     steady = now > 0 && now == last ? steady + 1 : 0;
     last = now;
-    if (Clock::now() > deadline)
+    if (deadline.has_passed())
       context_->fail("the server does not fill the buffers towards client " +
                      std::to_string(number_) + ". " + describe());
     std::this_thread::sleep_for(tick);
@@ -483,11 +483,11 @@ std::size_t Client::answers_so_far() {
 }
 
 void Client::wait_until_server_closes() {
-  const auto deadline = Clock::now() + context_->patience();
+  Deadline deadline(*context_);
   for (;;) {
     const auto look = server_side_of(socket_.fd());
     if (!look || look->closed) break;
-    if (Clock::now() > deadline)
+    if (deadline.has_passed())
       context_->fail("the server does not close the connection to client " +
                      std::to_string(number_) + ". " + describe());
     std::this_thread::sleep_for(tick);
@@ -626,7 +626,9 @@ Backend::Backend() : listener_(listen_on("127.0.0.1", 0)) {
 BackendCall Backend::take(Context& context) {
   // A fault on purpose may keep the server from asking; no need to wait for that long.
   const Patience patience = context.tested().faults == nullptr ? context.patience() : Patience(2);
-  if (!wait_for(listener_.fd(), POLLIN, patience))
+  int more = 3;
+  while (!wait_for(listener_.fd(), POLLIN, patience) &&
+         (more-- == 0 || !context.waits_for_a_core()))
     context.fail("the server never connected to the backend; " + context.describe_server());
   BackendCall call(accept_client(listener_.fd(), Blocking::yes));
   if (!call.read_request(context.patience()))

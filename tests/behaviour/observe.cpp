@@ -13,6 +13,7 @@
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #endif
@@ -23,6 +24,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <sstream>
 #include <string_view>
 #include <thread>
 
@@ -64,6 +66,27 @@ std::optional<std::size_t> number_after(std::string_view text, std::string_view 
   const auto result = std::from_chars(text.data() + from, text.data() + text.size(), number);
   if (result.ec != std::errc()) return std::nullopt;
   return number;
+}
+
+// User and system time, the process's own and that of the children it has collected (proc(5)).
+std::uint64_t ticks_of(pid_t process) {
+  const std::string stat = text_of(proc(process, "stat"));
+  const std::size_t name_end = stat.rfind(')');  // the name before it may hold anything
+  if (name_end == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(name_end + 1));
+  constexpr int fields_before = 11;  // from the state to the last of the page faults
+  std::string field;
+  for (int i = 0; i < fields_before; ++i) fields >> field;
+  std::uint64_t sum = 0;
+  std::uint64_t ticks = 0;
+  for (int i = 0; i < 4 && fields >> ticks; ++i) sum += ticks;
+  return sum;
+}
+
+std::uint64_t ticks_below(pid_t process) {
+  std::uint64_t sum = 0;
+  for (const pid_t child : children_of(process)) sum += ticks_of(child) + ticks_below(child);
+  return sum;
 }
 
 struct CallName {
@@ -168,7 +191,9 @@ std::vector<ThreadLook> threads_of(pid_t process) {
     std::from_chars(name.data(), name.data() + name.size(), look.id);
     look.state = stat[name_end + 2];
     look.voluntary_switches = number_after(status, "\nvoluntary_ctxt_switches:").value_or(0);
-    look.cpu_nanoseconds = number_after(text_of(task + "schedstat"), "").value_or(0);
+    const std::string times = text_of(task + "schedstat");
+    look.cpu_nanoseconds = number_after(times, "").value_or(0);
+    look.queued_nanoseconds = number_after(times, " ").value_or(0);
     threads.push_back(look);
   }
   return threads;
@@ -229,6 +254,21 @@ std::optional<std::uint64_t> cpu_nanoseconds_of(pid_t process) {
   std::uint64_t sum = 0;
   for (const ThreadLook& thread : threads) sum += thread.cpu_nanoseconds;
   return sum;
+}
+
+std::vector<pid_t> children_of(pid_t process) {
+  std::vector<pid_t> children;
+  for (const std::string& name : entries_of(proc(process, "task"))) {
+    std::istringstream list(text_of(proc(process, "task/" + name + "/children")));
+    for (pid_t child; list >> child;) children.push_back(child);
+  }
+  return children;
+}
+
+std::optional<std::uint64_t> cpu_nanoseconds_of_descendants() {
+  if (children_of(getpid()).empty()) return std::nullopt;
+  const auto in_a_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+  return ticks_below(getpid()) * (1'000'000'000 / in_a_second);
 }
 
 std::optional<Restlessness> watch(pid_t process) {
@@ -397,6 +437,18 @@ std::optional<std::uint64_t> segments_received(int socket) {
   return info.tcpi_data_segs_in;
 }
 
+bool can_observe_epoll() {
+  static const bool can = [] {
+    const Descriptor queue(epoll_create1(EPOLL_CLOEXEC));
+    const Descriptor watched(epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    return queue && watched && epoll_ctl(queue.fd(), EPOLL_CTL_ADD, watched.fd(), &event) == 0 &&
+           !epoll_masks_of(getpid()).empty();
+  }();
+  return can;
+}
+
 bool can_observe_sockets() {
   static const bool can = [] {
     try {
@@ -430,6 +482,9 @@ std::optional<BacklogLook> backlog_of(std::uint16_t) {
 }
 std::optional<std::uint64_t> segments_received(int) {
   return std::nullopt;
+}
+bool can_observe_epoll() {
+  return false;
 }
 bool can_observe_sockets() {
   return false;

@@ -21,6 +21,7 @@ struct ThreadLook {
   char state;                        // 'R' runnable, 'S' asleep, 'T' stopped, 'D', 'Z'
   std::uint64_t voluntary_switches;  // how often it has gone to sleep
   std::uint64_t cpu_nanoseconds;
+  std::uint64_t queued_nanoseconds;  // runnable, and waiting for a core
 };
 std::vector<ThreadLook> threads_of(pid_t process);
 
@@ -41,6 +42,12 @@ std::optional<Memory> memory_of(pid_t process);
 
 // CPU time of all living threads.
 std::optional<std::uint64_t> cpu_nanoseconds_of(pid_t process);
+
+std::vector<pid_t> children_of(pid_t process);
+
+// CPU time of everything that this process has started: of threads that have ended as well, and of
+// children that have been collected by who is still there. In steps of 10 ms.
+std::optional<std::uint64_t> cpu_nanoseconds_of_descendants();
 
 // Its soft RLIMIT_NOFILE.
 std::optional<std::size_t> descriptor_limit_of(pid_t process);
@@ -91,6 +98,7 @@ std::size_t descriptor_limit();
 
 bool can_observe_processes();
 bool can_observe_sockets();
+bool can_observe_epoll();  // what its sets hold
 
 // As many descriptors as this process may have: a thousand clients take as many on this side, too.
 void raise_open_files();

@@ -26,7 +26,7 @@
 
 #include "common/error.hpp"
 
-extern char** environ;
+extern char** environ;  // environ(7): no header has to declare it, and macOS' does not
 
 namespace {
 
@@ -217,8 +217,9 @@ void ServerProcess::await_ready_line(Patience patience) {
 }
 
 void ServerProcess::signal(int number) {
-  asked_to_stop_ = asked_to_stop_ || number == SIGTERM || number == SIGINT;
-  if (!status_) kill(pid_, number);
+  if (status_if_ended()) return;  // who has ended already was not asked to
+  if (number == SIGTERM || number == SIGINT) ++stops_asked_;
+  kill(pid_, number);
 }
 
 void ServerProcess::stop_running() {

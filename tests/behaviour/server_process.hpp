@@ -57,7 +57,8 @@ class ServerProcess {
   void run_on();
 
   void signal(int number);
-  bool was_asked_to_stop() const { return asked_to_stop_; }
+  bool was_asked_to_stop() const { return stops_asked_ > 0; }
+  int stops_asked() const { return stops_asked_; }
 
   // The status of waitpid(2) if it has ended, now or within the patience.
   std::optional<int> status_if_ended();
@@ -73,7 +74,7 @@ class ServerProcess {
   pid_t pid_ = -1;
   std::uint16_t port_ = 0;
   std::optional<int> status_;
-  bool asked_to_stop_ = false;
+  int stops_asked_ = 0;
   Descriptor output_;
   Descriptor error_output_;
 };

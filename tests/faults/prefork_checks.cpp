@@ -7,7 +7,7 @@
 
 #include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
-#include "tests/grade/descendants.hpp"
+#include "tests/behaviour/observe.hpp"
 
 namespace {
 

@@ -21,8 +21,7 @@ $(BUILD)/libfaults.so: tests/faults/faults.cpp
 	$(call say,link,$@)$(CXX) -std=c++20 -O2 -g -U_FORTIFY_SOURCE $(WARNINGS) -I. -pthread -fPIC -shared \
 	  -MMD -MP -MF $(BUILD)/objects/tests/faults/library.d $< -o $@ -ldl
 
-$(BUILD)/tests/faults: $(call objects,tests/faults/faults_main.cpp tests/faults/prefork_checks.cpp \
-                         tests/grade/descendants.cpp) \
+$(BUILD)/tests/faults: $(call objects,tests/faults/faults_main.cpp tests/faults/prefork_checks.cpp) \
                        $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(LINK) $^ -o $@
@@ -42,7 +41,7 @@ faults: all $(FAULTS)  ## the behaviour checks while system calls fail: five see
 	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED)
 
 # Five seeds are a part of `make test`.
-test: $(FAULTS)
+test everything: $(FAULTS)
 
 slow-world: all $(BUILD)/slow_world  ## good clients among ten thousand that send or take a byte a second
 	$(BUILD)/slow_world --build=$(BUILD)

@@ -84,8 +84,11 @@ class Groups {
     context.settle();
     const auto begin = Clock::now();
     for (std::size_t i = clients_.size(); i-- > 0;) clients_[i].get(sleep_path(length_of(i)));
-    context.wait_until_quiet();
-    if (since(begin) > milliseconds(gap)) throw Inconclusive{"asking has taken too long"};
+    if (can_observe_sockets())  // a server that looks at its clock now and then is never quiet
+      for (Client& client : clients_) client.wait_until_read();
+    else
+      context.wait_until_quiet();
+    if (since(begin) > milliseconds(gap) / 2) throw Inconclusive{"asking has taken too long"};
   }
 
   // Whenever somebody has been answered, whoever was due a group earlier has been, too.
@@ -173,7 +176,7 @@ const Check checks[] = {
          [](Context& context) {
            context.scene(
                "I asked for /sleep/ and /within/ with times that are none, and for /within/10 "
-               "without a path.",
+               "without a path; then for /within/10000 with one.",
                "400 each time; the connection goes on.");
            Client client(context);
            for (const char* path :
@@ -182,9 +185,9 @@ const Check checks[] = {
              client.get(path);
              client.expect_answer(400);
            }
-           client.get("/within/10/echo/after");
+           client.get("/within/10000/echo/after");
            client.expect_answer(200, "after");
-           client.get("/within/10/nothing");
+           client.get("/within/10000/nothing");
            client.expect_answer(404);
          }},
 
@@ -307,13 +310,19 @@ const Check checks[] = {
            half_closed.half_close();
            eager.get("/echo/next");
            // Not expect_asleep(): it would first wait for rest, until the sleeps are over.
+           const std::uint64_t burnt = context.cpu_nanoseconds();
            const auto seen = watch(context.server().pid());
            if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
-           context.expect(
-               seen->runnable * 100 <= seen->looks * 15 && seen->wakeups_per_second <= 30,
-               "meanwhile the server was runnable in " + std::to_string(seen->runnable) + " of " +
-                   std::to_string(seen->looks) + " looks and woke up " +
-                   std::to_string(static_cast<int>(seen->wakeups_per_second)) + " times a second");
+           const bool is_awake = seen->runnable * 100 > seen->looks * 15;
+           const bool wakes_up = seen->wakeups_per_second > 30;
+           // Whoever stands in line for a core looks runnable, and burns nothing.
+           if (is_awake && !wakes_up && context.cpu_nanoseconds() < burnt + 20'000'000)
+             throw Inconclusive{"the machine is so busy that sleep looks like spinning"};
+           context.expect(!is_awake && !wakes_up,
+                          "meanwhile the server was runnable in " + std::to_string(seen->runnable) +
+                              " of " + std::to_string(seen->looks) + " looks and woke up " +
+                              std::to_string(static_cast<int>(seen->wakeups_per_second)) +
+                              " times a second");
            half_closed.expect_answer(200, slept(2000));
            half_closed.expect_end();
            eager.expect_answer(200, slept(2000));
@@ -520,7 +529,7 @@ const Check checks[] = {
              client.expect_answer(200, slept(400));
              client.expect_end();
            }
-           const auto status = context.server().wait_for_end(context.patience());
+           const auto status = context.wait_for_end();
            context.expect(status == 0, "the answers came, but then " + context.describe_server());
          }},
 
@@ -546,10 +555,10 @@ const Check checks[] = {
              leaving.emplace_back(context).get("/sleep/300");
            }
            Client spinner(context);
-           spinner.get("/spin/500");
+           spinner.get("/spin/320");
            spinner.wait_until_read();
            for (Client& client : leaving) client.reset();
-           spinner.expect_answer(200, "spun 500 ms\n");
+           spinner.expect_answer(200, "spun 320 ms\n");
            spinner.close();
            for (Client& client : staying) {
              client.expect_answer(200, slept(300));

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/attack/attacker.hpp"
@@ -12,6 +13,7 @@
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/measure/slices.hpp"
+#include "tests/measure/text_table.hpp"
 
 namespace {
 
@@ -22,33 +24,42 @@ constexpr std::size_t active_clients = 64;
 constexpr std::size_t most_bytes_for_one = 1024;
 constexpr std::size_t most_threads = 16;
 constexpr double least_share = 0.6;  // of event_loop's answers per second
+constexpr double most_p99 = 5;       // times event_loop's
 
-// The machine may have fewer descriptors than that, for the server as for its clients.
-std::size_t idle_clients() {
+// The machine may have fewer descriptors than that, for the server as for its clients, who are all
+// in this process. A sanitizer sees with a tenth of them what it sees with all.
+std::size_t idle_clients(const Context& context, std::size_t servers = 1) {
   const std::size_t besides = 400;
   const std::size_t limit = descriptor_limit();
-  return limit < wished_idle + besides ? limit - std::min(limit, besides) : wished_idle;
+  const std::size_t room = (limit - std::min(limit, besides)) / servers;
+  constexpr std::size_t fewest = 500;  // so that a page more or less is nothing beside them
+  if (room < fewest)
+    throw Skipped{"the limit of descriptors (ulimit -Hn) leaves room for " + std::to_string(room) +
+                  " silent clients here, which are too few to judge by"};
+  return std::min(room, context.sanitizers().any() ? wished_idle / 10 : wished_idle);
 }
 
-std::string words_for_idle() {
-  return std::to_string(idle_clients()) + " clients";
+std::string words_for_idle(const Context& context) {
+  return std::to_string(idle_clients(context)) + " clients";
 }
 
 void expect_served(Context& context, const ClientGroup& group) {
   if (group.failed()) context.fail(group.failure() + "; " + context.describe_server());
 }
 
-// A server and its silent clients, each of which has been answered once.
+// Silent clients, each of which has been answered once.
+void fill(ClientGroup& crowd, const Context& context, std::size_t count) {
+  crowd.patience(std::chrono::duration_cast<Nanoseconds>(context.patience()));
+  crowd.ask("/echo/client-#");
+  crowd.connect(count);
+}
+
 class Crowd {
  public:
   Crowd(Context& context, std::size_t count) : group_(loop_, context.server().port()) {
-    group_.patience(std::chrono::duration_cast<Nanoseconds>(context.patience()));
-    group_.ask("/echo/client-#");
-    group_.connect(count);
+    fill(group_, context, count);
     expect_served(context, group_);
   }
-
-  LoadLoop& loop() { return loop_; }
 
   // Each of them asks once more.
   void ask(Context& context) {
@@ -60,6 +71,101 @@ class Crowd {
   LoadLoop loop_;
   ClientGroup group_;
 };
+
+// -- beside our event_loop --
+
+std::string path_of_event_loop(const Context& context) {
+  const std::string path = context.tested().build + "/event_loop";
+  if (access(path.c_str(), X_OK) != 0) throw Skipped{"there is no " + path + " to compare with"};
+  return path;
+}
+
+std::string words_for_contest(const Context& context) {
+  return "Your server had " + std::to_string(idle_clients(context, 2)) +
+         " silent clients, and as many had our event_loop beside it. 64 more clients of each ";
+}
+
+// Both servers with as many silent clients, and each with 64 who can be made to ask.
+class Contest {
+ public:
+  explicit Contest(Context& context)
+      : context_(context),
+        event_loop_(path_of_event_loop(context), {}),
+        our_crowd_(loop_, event_loop_.port()),
+        your_crowd_(loop_, context.server().port()),
+        ours_(loop_, event_loop_.port()),
+        yours_(loop_, context.server().port()) {
+    for (ClientGroup* crowd : {&your_crowd_, &our_crowd_})
+      fill(*crowd, context, idle_clients(context, 2));
+    for (ClientGroup* group : {&yours_, &ours_}) group->connect(active_clients);
+    expect_served();
+  }
+
+  ClientGroup& ours() { return ours_; }
+  ClientGroup& yours() { return yours_; }
+
+  void expect_served() const {
+    for (const ClientGroup* group : {&your_crowd_, &yours_}) ::expect_served(context_, *group);
+    for (const ClientGroup* group : {&our_crowd_, &ours_})
+      if (group->failed()) throw Inconclusive{"event_loop: " + group->failure()};
+  }
+
+ private:
+  Context& context_;
+  const ServerProcess event_loop_;
+  LoadLoop loop_;
+  ClientGroup our_crowd_;
+  ClientGroup your_crowd_;
+  ClientGroup ours_;
+  ClientGroup yours_;
+};
+
+constexpr double p99_of_busy_machine = 1e6;  // of event_loop, which takes a tenth of that
+
+// What 99 of a hundred answers take at most, in nanoseconds.
+struct Slowest {
+  double ours = 0;
+  double yours = 0;
+  double ratio() const { return yours / ours; }
+  bool is_disturbed() const { return ours > p99_of_busy_machine; }
+};
+
+// At this rate either server has nothing to do most of the time: what a client waits for is of the
+// server's own making, or of somebody else's who has the core.
+constexpr double calm_rate = 4000;
+constexpr int calm_slices = 24;
+constexpr milliseconds calm_slice{25};
+
+double lower_quartile(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 4];
+}
+
+// Others who want the core spoil many a slice; what the server itself does to its clients is seen
+// in the quiet ones as well.
+Slowest slowest_of(Contest& contest) {
+  std::vector<double> ours;
+  std::vector<double> yours;
+  for (int i = 0; i < calm_slices; ++i) {
+    contest.ours().constant_rate(calm_rate, calm_slice);
+    contest.yours().constant_rate(calm_rate, calm_slice);
+    contest.expect_served();
+    ours.push_back(contest.ours().latencies().quantile(0.99));
+    yours.push_back(contest.yours().latencies().quantile(0.99));
+  }
+  return {lower_quartile(ours), lower_quartile(yours)};
+}
+
+// A measurement on a busy machine counts only if there is no other.
+Slowest best_of_three(Contest& contest) {
+  const auto rank = [](const Slowest& one) { return std::pair(one.is_disturbed(), one.ratio()); };
+  Slowest best = slowest_of(contest);
+  for (int more = 2; more > 0 && (best.is_disturbed() || best.ratio() > most_p99); --more) {
+    const Slowest next = slowest_of(contest);
+    if (rank(next) < rank(best)) best = next;
+  }
+  return best;
+}
 
 // -- the attacks --
 
@@ -75,7 +181,7 @@ void stay_served(Context& context, const Attack& attack, Client& old) {
   const auto begin = steady_clock::now();
   const Attacker attacker(attack, {context.server().port(), begin + std::chrono::seconds(40)});
   constexpr int least_rounds = 10;
-  for (int round = 0; round < least_rounds || steady_clock::now() < begin + milliseconds(400);
+  for (int round = 0; round < least_rounds || steady_clock::now() < begin + milliseconds(200);
        ++round) {
     ask(old);
     if (!attack.few_descriptors) {
@@ -123,14 +229,14 @@ const Check checks[] = {
          [](Context& context) {
            context.scene(
                "I started the server and asked the kernel how many descriptors it allows it.",
-               "enough for " + words_for_idle() + ".");
+               "enough for " + words_for_idle(context) + ".");
            const auto allowed = descriptor_limit_of(context.start().pid());
-           context.expect(!allowed || *allowed >= idle_clients(),
+           context.expect(!allowed || *allowed >= idle_clients(context),
                           "it has lowered its limit (RLIMIT_NOFILE) to " +
                               std::to_string(allowed.value_or(0)));
-           if (idle_clients() < wished_idle)
+           if (idle_clients(context) < wished_idle)
              throw Skipped{"the limit of descriptors (ulimit -Hn) allows " +
-                           std::to_string(idle_clients()) +
+                           std::to_string(idle_clients(context)) +
                            " silent clients here; everything below is judged with those"};
          }},
 
@@ -141,9 +247,9 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene(
-               words_for_idle() + " came and asked; when all were there, each asked again.",
+               words_for_idle(context) + " came and asked; when all were there, each asked again.",
                "every one of them gets its own answers.");
-           Crowd crowd(context, idle_clients());
+           Crowd crowd(context, idle_clients(context));
            crowd.ask(context);
          }},
 
@@ -155,11 +261,11 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene("I looked at the server's own memory with no client, and when " +
-                             words_for_idle() + " had been answered and were silent.",
+                             words_for_idle(context) + " had been answered and were silent.",
                          "1 KiB more for each at most; what the kernel needs does not count.");
            context.settle();
            const std::size_t before = context.memory().anonymous_kib;
-           const std::size_t count = idle_clients();
+           const std::size_t count = idle_clients(context);
            const Crowd crowd(context, count);
            context.wait_until_quiet();
            const std::size_t after = context.memory().anonymous_kib;
@@ -175,7 +281,7 @@ const Check checks[] = {
      .lesson = lesson::threads,
      .run =
          [](Context& context) {
-           const std::size_t count = idle_clients() / 4;
+           const std::size_t count = idle_clients(context) / 4;
            context.scene(
                std::to_string(count) + " clients were silent, and 24 asked for /spin/20 at once.",
                "never more than 16 threads, and 24 answers.");
@@ -192,56 +298,70 @@ const Check checks[] = {
 
     {.id = "Q04",
      .title = "with ten thousand silent clients it sleeps",
-     .needs = need_proc,
+     .needs = need_proc | need_plain_build,
      .hint = "who is told to look again, and what for?",
      .lesson = lesson::being_told,
      .run =
          [](Context& context) {
-           context.scene("I watched the server with " + words_for_idle() + ", all silent.",
+           context.scene("I watched the server with " + words_for_idle(context) + ", all silent.",
                          "it sleeps.");
-           const Crowd crowd(context, idle_clients());
-           context.expect_asleep("With " + words_for_idle());
+           const Crowd crowd(context, idle_clients(context));
+           context.expect_asleep("With " + words_for_idle(context));
            const std::uint64_t before = context.cpu_nanoseconds();
-           context.expect_asleep("With " + words_for_idle());
+           context.expect_asleep("With " + words_for_idle(context));
            const std::uint64_t spent = context.cpu_nanoseconds() - before;
            context.expect(spent < 50'000'000, "it has used " + std::to_string(spent / 1'000'000) +
                                                   " ms of CPU time in half a second");
          }},
 
     {.id = "Q05",
-     .title = "beside 5000 silent clients, 64 get six tenths of event_loop's speed",
+     .title = "beside ten thousand silent clients, 64 get 0.6 of event_loop's speed",
      .needs = need_plain_build | need_peace,
      .hint = "what do you do for one answer: which calls, which locks, which walks?",
      .lesson = lesson::c10k,
      .run =
          [](Context& context) {
-           const std::size_t count = idle_clients() / 2;
            context.scene(
-               std::to_string(count) +
-                   " clients were silent, 64 asked again and again. Beside it ran our event_loop "
-                   "with 64 clients; each in turn was measured for 25 ms, thirty times.",
+               words_for_contest(context) +
+                   "asked again and again; each server in turn was measured for 25 ms, twenty "
+                   "times.",
                "at least 0.6 times as many answers per second as event_loop (the median of the "
                "ratios).");
-           const std::string path = context.tested().build + "/event_loop";
-           if (access(path.c_str(), X_OK) != 0)
-             throw Skipped{"there is no " + path + " to compare with"};
-           const ServerProcess reference(path, {});
-           Crowd crowd(context, count);
-           ClientGroup ours(crowd.loop(), reference.port());
-           ClientGroup yours(crowd.loop(), context.server().port());
-           for (ClientGroup* group : {&ours, &yours}) group->connect(active_clients);
-           expect_served(context, yours);
+           Contest contest(context);
            SlicePlan plan;
-           plan.cycles = 30;
-           const auto slices = run_slices({&ours, &yours}, plan);
-           expect_served(context, yours);
-           if (ours.failed()) throw Inconclusive{"event_loop: " + ours.failure()};
+           plan.cycles = 20;
+           const auto slices = run_slices({&contest.ours(), &contest.yours()}, plan);
+           contest.expect_served();
            const double ratio = ratio_of(slices[1], slices[0]);
            context.expect(ratio >= least_share,
-                          "it is 0." + std::to_string(static_cast<int>(ratio * 100)) + " times: " +
-                              std::to_string(static_cast<int>(slices[1].per_second())) +
+                          "it is " + with_digits(ratio, 2) + " times: " +
+                              with_commas(static_cast<std::uint64_t>(slices[1].per_second())) +
                               " answers per second, and event_loop " +
-                              std::to_string(static_cast<int>(slices[0].per_second())));
+                              with_commas(static_cast<std::uint64_t>(slices[0].per_second())));
+         }},
+
+    {.id = "Q06",
+     .title = "beside ten thousand silent clients, p99 is five times event_loop's at most",
+     .needs = need_plain_build | need_peace,
+     .hint = "from the byte that comes to the answer that leaves: who is looked at in between, and "
+             "what is waited for?",
+     .lesson = lesson::c10k,
+     .run =
+         [](Context& context) {
+           context.scene(
+               words_for_contest(context) +
+                   "asked 4,000 times a second together; each server in turn was measured for 25 "
+                   "ms, 24 times.",
+               "a p99 of five times event_loop's at most (the lower quartiles of the 24, the best "
+               "of three measurements): neither server has much to do, so nobody need wait.");
+           Contest contest(context);
+           const Slowest slowest = best_of_three(contest);
+           const std::string seen = "it is " + with_digits(slowest.ratio(), 1) +
+                                    " times: " + in_milliseconds(slowest.yours) +
+                                    ", and event_loop " + in_milliseconds(slowest.ours);
+           if (slowest.ratio() > most_p99 && slowest.is_disturbed())
+             throw Inconclusive{"p99 on a machine where event_loop is late as well: " + seen};
+           context.expect(slowest.ratio() <= most_p99, seen);
          }},
 
     {.id = "Q11",

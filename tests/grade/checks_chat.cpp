@@ -230,15 +230,6 @@ void expect_little_growth(Context& context, std::size_t before) {
                  "it grew by " + std::to_string(after - before) + " KiB");
 }
 
-// A pause before each new try is rest enough, also where a woken thread waits for its turn.
-void expect_no_spinning(Context& context, const std::string& situation) {
-  const auto seen = watch(context.server().pid());
-  if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
-  context.expect(seen->runnable * 2 < seen->looks, situation + ", the room was runnable in " +
-                                                       std::to_string(seen->runnable) + " of " +
-                                                       std::to_string(seen->looks) + " looks");
-}
-
 void expect_nothing_left(Context& context, std::size_t descriptors, std::size_t threads) {
   context.eventually(
       [&] { return context.descriptors() <= descriptors && context.threads() <= threads; },
@@ -368,9 +359,9 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene(
-               "With small buffers, one member never read while two others talked for "
-               "600 lines of 1000 bytes.",
-               "each of the two hears every line of the other.");
+               "With small buffers, one member never read while another said 600 lines of 1000 "
+               "bytes, each when a third had heard the one before.",
+               "the third hears every line.");
            std::vector<Member> members = room_of(context, 3, with_small_buffers());
            talk(members[1], members[2], 600);
          }},
@@ -528,6 +519,7 @@ const Check checks[] = {
     {.id = "K15",
      .title = "who takes nothing for -t seconds is let go, who has nothing to take is not",
      .models = rooms,
+     .needs = need_sockets,
      .hint = "since when has nothing moved for this member?",
      .lesson = lesson::time_limits,
      .run =
@@ -540,10 +532,8 @@ const Check checks[] = {
            talk(members[1], members[2], 30);
            context.eventually(
                [&] {
-                 char byte = 0;
                  const auto look = server_side_of(members[0].socket());
-                 return look ? look->closed
-                             : recv(members[0].socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+                 return !look || look->closed;  // a reset leaves nothing to look at
                },
                [] { return std::string("who does not read is still in the room"); });
            members[1].say("still here\n");
@@ -583,11 +573,10 @@ const Check checks[] = {
            members[0].wait_until_read();
            context.wait_until_quiet();
            context.server().signal(SIGTERM);
-           for (std::size_t listener : {1U, 2U}) {
+           for (std::size_t listener : {1U, 2U})
              for (int i = 0; i < 40; ++i) members[listener].expect_line(line(i));
-             members[listener].expect_end();
-           }
-           const auto status = context.server().wait_for_end(context.patience());
+           for (std::size_t listener : {1U, 2U}) members[listener].expect_end();
+           const auto status = context.wait_for_end();
            context.expect(status == 0, "all was heard, but then " + context.describe_server());
          }},
 
@@ -757,7 +746,7 @@ const Check checks[] = {
              std::vector<Member> crowd;
              for (int i = 0; i < 60; ++i) crowd.emplace_back(context);
              introduce(members);
-             expect_no_spinning(context, "with no descriptor left");
+             context.expect_no_spinning("with no descriptor left");
              introduce(members);
            }
            // Whoever has been taken out of the backlog and found no place may be turned away.
@@ -806,17 +795,24 @@ const Check checks[] = {
                "silent members, and with 900.",
                "the same, as near as can be measured: nobody hears anything before the line ends.");
            expect_descriptors_for(900);
-           std::vector<Member> members = room_of(context, 11);
-           const double with_few = cost_of_a_byte(context, members[0], members[1]);
-           while (members.size() < 901) members.emplace_back(context);
-           context.wait_until_quiet();
-           const double with_many = cost_of_a_byte(context, members[0], members[1]);
            const auto microseconds = [](double cost) {
              return std::to_string(static_cast<int>(cost / 1000)) + " microseconds";
            };
-           context.expect(with_many < 2 * with_few + 10'000,
-                          "a wake-up cost " + microseconds(with_few) + " with 10 silent members " +
-                              "and " + microseconds(with_many) + " with 900");
+           // Others may use the machine more in one half than in the other: a cost that is the
+           // room's own is there each time.
+           constexpr int most_tries = 4;
+           std::string seen;
+           for (int i = 0; i < most_tries; ++i) {
+             std::vector<Member> members = room_of(context, 11);
+             const double with_few = cost_of_a_byte(context, members[0], members[1]);
+             while (members.size() < 901) members.emplace_back(context);
+             context.wait_until_quiet();
+             const double with_many = cost_of_a_byte(context, members[0], members[1]);
+             if (with_many < 2 * with_few + 10'000) return;
+             seen = "a wake-up cost " + microseconds(with_few) + " with 10 silent members and " +
+                    microseconds(with_many) + " with 900";
+           }
+           context.fail(seen);
          }},
 
     {.id = "K26",

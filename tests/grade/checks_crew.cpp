@@ -209,7 +209,7 @@ const Check checks[] = {
            slow.read_head();
            slow.read_pattern(0, 400'000);
            slow.expect_end();
-           const auto status = context.server().wait_for_end(context.patience());
+           const auto status = context.wait_for_end();
            context.expect(status == 0, "the answer came, but then " + context.describe_server());
          }},
 
@@ -239,7 +239,7 @@ const Check checks[] = {
            slow.read_pattern(0, 100'000);
            slow.expect_end();
            for (Client& client : waiting) client.expect_end();
-           const auto status = context.server().wait_for_end(context.patience());
+           const auto status = context.wait_for_end();
            context.expect(status == 0,
                           "they got their ends, but then " + context.describe_server());
          }},

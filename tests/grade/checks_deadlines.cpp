@@ -37,11 +37,6 @@ Client stuck_client(Context& context, std::size_t size) {
   return client;
 }
 
-void expect_whole(Client& client, std::size_t size) {
-  client.read_head();
-  client.read_pattern(0, size);
-}
-
 // Has the server closed its end, whatever may still be on its way?
 bool is_closed(const Client& client) {
   const auto look = server_side_of(client.socket());
@@ -154,8 +149,12 @@ const Check checks[] = {
            slow.wait_until_server_is_stuck();
            Client silent(context);
            silent.expect_end();
-           expect_whole(slow, 100'000);
+           slow.read_head();
+           slow.read_pattern(0, 90'000);
+           Pace pace(milliseconds(300));
+           slow.read_pattern(90'000, 10'000);  // with the last of them the request's time begins
            slow.send("ond HTTP/1.1\r\nHost: x\r\n\r\n");
+           pace.step(milliseconds(0));
            slow.expect_answer(200, "second");
          }},
 
@@ -199,9 +198,10 @@ const Check checks[] = {
            Client client(context, {.small_buffer = true});
            client.get("/bytes/200000");
            client.read_head();
+           Pace pace(milliseconds(200));
            for (std::size_t at = 0; at < 200'000; at += 5000) {
              client.read_pattern(at, 5000);
-             pass(milliseconds(60), milliseconds(400));
+             pace.step(milliseconds(60));
            }
          }},
 

@@ -27,7 +27,7 @@ class Child {
 
   bool take();  // false at the end
   int wait();   // its status
-  void kill();
+  void kill();  // with what is in its process group
 
  private:
   pid_t process_ = -1;
@@ -35,12 +35,18 @@ class Child {
   std::string received_;
 };
 
+// What `work` returns, from a process that sees and reaches none but those that come from it. Where
+// that process is killed, nothing. Only where can_own_processes() holds; the rest of this process'
+// life is over with it.
+std::string in_own_processes(const std::function<std::string()>& work);
+
 // Takes one whose child has ended out of those that run, and ends what the child has left behind,
 // which is ours now. Gives its status, too. A Running has a Child, named `child`.
 template <class Running>
 std::pair<Running, int> take_ended(std::vector<Running>& running, std::size_t place) {
   Running one = std::move(running[place]);
   running.erase(running.begin() + static_cast<std::ptrdiff_t>(place));
+  one.child.kill();  // it has ended; what is left of its process group has not
   const int status = one.child.wait();
   std::vector<pid_t> spared;
   for (const Running& other : running) spared.push_back(other.child.process());
@@ -48,7 +54,8 @@ std::pair<Running, int> take_ended(std::vector<Running>& running, std::size_t pl
   return {std::move(one), status};
 }
 
-// Runs a program with nothing to read, its output in a file, and `hidden` folders out of its sight.
+// Runs a program with nothing to read, its output in a file, and `hidden` folders out of its sight;
+// if there are any, with nothing of the environment but what a compiler needs.
 // Its exit status, or -1 if it had to be ended.
 int run_bounded(const std::vector<std::string>& words, const std::string& output_path,
                 double most_seconds, const std::vector<std::string>& hidden);

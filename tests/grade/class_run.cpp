@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,9 +31,24 @@ namespace {
 namespace files = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-// What nobody who hands something in should see while it is compiled and run.
-constexpr const char* teachers_folders[] = {"tests/grade/solutions", "tests/grade/mutants",
-                                            "tests/grade/golden", "tests/grade/correct"};
+// What nobody who hands something in should see while it is compiled and run: the teacher's
+// sources, and what has been built from them, wherever below these folders.
+constexpr const char* teachers_folders[] = {"solutions", "mutants",      "golden",
+                                            "correct",   "golden-class", "false-failures"};
+
+void find_teachers_folders(const files::path& below, std::vector<std::string>& found) {
+  std::error_code problem;
+  for (files::recursive_directory_iterator entry(below, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    if (entry->is_symlink() || !entry->is_directory()) continue;
+    const std::string name = entry->path().filename().string();
+    if (std::find(std::begin(teachers_folders), std::end(teachers_folders), name) ==
+        std::end(teachers_folders))
+      continue;
+    found.push_back(files::absolute(entry->path()).string());
+    entry.disable_recursion_pending();
+  }
+}
 
 // One file that was handed in.
 struct Job {
@@ -46,6 +62,7 @@ struct Job {
 struct Running {
   Child child;
   Job job;
+  std::size_t slot;
   Clock::time_point begin;
 };
 
@@ -80,8 +97,16 @@ class ClassRun {
  public:
   explicit ClassRun(const ClassOptions& options)
       : options_(options), room_(temporary_folder()), results_(files::absolute(options.results)) {
-    hidden_ = {results_, files::absolute(options.submissions)};
-    for (const char* folder : teachers_folders) hidden_.push_back(files::absolute(folder));
+    containment_.is_wanted = true;
+    containment_.hidden = {results_, files::absolute(options.submissions), files::absolute(".git")};
+    containment_.unchanged = {files::current_path(), files::absolute(options.build), room_.path()};
+    refuse_to_hide(containment_.hidden, containment_.unchanged);
+    find_teachers_folders("tests/grade", containment_.hidden);
+    find_teachers_folders(options.build, containment_.hidden);
+    for (int slot = 0; slot < options.parallel; ++slot) {
+      slots_.push_back(room_.path() + "/" + std::to_string(slot));
+      empty_slot(slots_.back());
+    }
   }
 
   int run() {
@@ -96,23 +121,36 @@ class ClassRun {
       watch();
     }
     write_all_again();
+    if (faults_ > 0)
+      std::printf(
+          "%zu could not be graded, and have no points: look for 'error' and 'killed' in\n"
+          "summary.csv. An error is the grader's own; a submission may kill what grades it.\n",
+          faults_);
     std::printf("%zu submissions, %zu results: see %s/summary.csv, histogram.txt and .svg\n",
                 students_, reports_.size(), options_.results.c_str());
-    return has_error_ ? 2 : 0;
+    return faults_ > 0 ? 2 : 0;
   }
 
  private:
-  static void say_what_holds() {
-    const bool is_alone = enter_empty_network();
+  void say_what_holds() {
+    const bool has_own_network = enter_empty_network();  // first: it may bring what the rest needs
+    try_out(containment_, slots_[0]);
+    has_own_processes_ = can_own_processes();
     std::printf(
-        "Each submission runs as this user, in processes that are watched for time, memory and\n"
-        "number; %s; %s.\n"
+        "Each submission runs %s;\n"
+        "%s.\n"
+        "It is watched for time%s.\n"
         "That holds accidents, not attacks: for unknown code use a virtual machine.\n",
-        is_alone ? "in a network of its own"
-                 : "NOT network-isolated, because this system does not allow it",
-        can_hide_folders() ? "with the results, the solutions and the other submissions hidden"
-                           : "able to READ the results and the other submissions, because this "
-                             "system does not allow hiding them");
+        what_holds(containment_, has_own_network,
+                   "the results, the solutions and the other submissions")
+            .c_str(),
+        has_own_processes_ ? "it sees and reaches no processes but its own"
+                           : "it can KILL all processes of its user, because this system does not "
+                             "allow preventing it",
+        tells_of_descendants()
+            ? ", memory and number of processes"
+            : "; this system does not tell of its memory and its processes, and\n"
+              "what leaves its process group may stay behind");
   }
 
   // What all submissions share is built before any of them, so that no two build it at once.
@@ -132,7 +170,9 @@ class ClassRun {
     // Started by a make itself, it would look for that one's jobs in descriptors that it has not.
     unsetenv("MAKEFLAGS");
     unsetenv("MFLAGS");
-    words.insert(words.begin(), {"make", "-s", "--no-print-directory", "BUILD=" + options_.build});
+    const std::string at_once = "-j" + std::to_string(sysconf(_SC_NPROCESSORS_ONLN));
+    words.insert(words.begin(),
+                 {"make", at_once, "-s", "--no-print-directory", "BUILD=" + options_.build});
     return run_bounded(words, log, most_seconds, hidden);
   }
 
@@ -154,12 +194,17 @@ class ClassRun {
       if (waiting_.size() == before)
         note(student, with_problem("none", "There is no file of any exercise in this submission."));
     }
+    // Whatever ends this run, there is a result for each of them.
+    for (const Job& job : waiting_)
+      save_both(job.student, with_problem(job.name(), "This has not been graded yet."));
   }
 
-  static Report with_problem(const std::string& exercise, const std::string& problem) {
+  static Report with_problem(const std::string& exercise, const std::string& problem,
+                             const std::string& fault = "") {
     Report report;
     report.exercise = exercise;
     report.problem = problem;
+    report.fault = fault;
     return report;
   }
 
@@ -168,25 +213,60 @@ class ClassRun {
   void start_next() {
     const Job job = waiting_.front();
     waiting_.pop_front();
-    ++started_;
+    const std::size_t slot = free_slot();
+    empty_slot(slots_[slot]);
     save_result(job.student,
                 with_problem(job.name(), "The grader was stopped before it had this."));
-    running_.push_back({Child([&] { return packed(grade_job(job)); }), job, Clock::now()});
+    const auto work = [&] { return packed(grade_job(job, slot)); };
+    running_.push_back({Child([&] { return has_own_processes_ ? in_own_processes(work) : work(); }),
+                        job, slot, Clock::now()});
+  }
+
+  // Not removed: that would undo the hiding of it. Where nobody can keep a submission from it, it
+  // may have locked these folders, or removed them.
+  void empty_slot(const std::string& slot) const {
+    constexpr auto to_pass_through = static_cast<files::perms>(0711);
+    std::error_code ignored;
+    files::permissions(room_.path(), to_pass_through, ignored);
+    files::create_directories(slot, ignored);
+    files::permissions(slot, to_pass_through, ignored);
+    for (files::directory_iterator entry(slot, ignored), end; !ignored && entry != end;
+         entry.increment(ignored))
+      remove_folder(entry->path());
+  }
+
+  std::size_t free_slot() const {
+    std::size_t slot = 0;
+    while (std::any_of(running_.begin(), running_.end(),
+                       [slot](const Running& one) { return one.slot == slot; }))
+      ++slot;
+    return slot;
+  }
+
+  // For what is in one slot: the others are hidden, too.
+  Containment containment_of(std::size_t slot) const {
+    Containment containment = containment_;
+    for (std::size_t other = 0; other < slots_.size(); ++other)
+      if (other != slot) containment.hidden.push_back(slots_[other]);
+    return containment;
   }
 
   // In a process of its own.
-  Report grade_job(const Job& job) const {
+  Report grade_job(const Job& job, std::size_t slot) const {
     try {
-      const std::string work = room_.path() + "/" + std::to_string(started_);
-      if (job.exercise == nullptr) return grade_quiz(options_.build, job.file, work + ".txt");
-      return grade_file(job, work);
+      const Room room(slots_[slot]);
+      if (job.exercise == nullptr)
+        return grade_quiz(options_.build, job.file, room.path() + "/quiz.txt");
+      return grade_file(job, containment_of(slot), room.path());
     } catch (const std::exception& problem) {
-      return with_problem(job.name(), std::string("The grader could not go on: ") + problem.what());
+      return with_problem(job.name(), std::string("The grader could not go on: ") + problem.what(),
+                          "error");
     }
   }
 
-  Report grade_file(const Job& job, const std::string& work) const {
+  Report grade_file(const Job& job, const Containment& containment, const std::string& room) const {
     const Exercise& exercise = *job.exercise;
+    const std::string work = room + "/program";
     if (files::file_size(job.file) > 1'000'000)
       return with_problem(exercise.name, "The file is larger than a megabyte.");
     const std::string copy = work + ".cpp";
@@ -197,7 +277,7 @@ class ClassRun {
     const auto built = [&](const std::string& target, const std::string& output) {
       std::vector<std::string> words{target};
       words.insert(words.end(), what.begin(), what.end());
-      return make(words, output, hidden_);
+      return make(words, output, containment.hidden);
     };
     const int status = built("submission", log);
     const std::string compiler = escaped(beginning_of(log, 6000), 6000);
@@ -210,8 +290,8 @@ class ClassRun {
       if (built(std::string("submission-") + rebuild.name, log + ".again") == 0)
         options.rebuilt[rebuild.check] = work + "." + rebuild.name;
     files::remove(copy);
-    options.containment = {.is_wanted = true, .hidden = hidden_};
-    options.room = room_.path();
+    options.containment = containment;
+    options.room = room;
     const Tested tested{.name = exercise.name,
                         .path = work,
                         .model = exercise.model,
@@ -240,8 +320,10 @@ class ClassRun {
     const auto [one, status] = take_ended(running_, place);
     std::optional<Report> report = unpacked(one.child.received());
     if (!report)
-      report = with_problem(one.job.name(), "The process that graded this " +
-                                                describe_status(status) + " before it had ended.");
+      report = with_problem(
+          one.job.name(),
+          "The process that graded this " + describe_status(status) + " before it had ended.",
+          "killed");
     note(one.job.student, *report);
   }
 
@@ -251,11 +333,15 @@ class ClassRun {
     save(results_ + "/" + student + "." + report.exercise + ".json", as_json(report));
   }
 
-  void note(const std::string& student, Report report) {
-    report.is_finished = true;
-    has_error_ = has_error_ || report.has_error();
+  void save_both(const std::string& student, const Report& report) const {
     save_result(student, report);
     save(results_ + "/" + student + "." + report.exercise + ".junit.xml", as_junit(report));
+  }
+
+  void note(const std::string& student, Report report) {
+    report.is_finished = true;
+    if (report.has_error()) ++faults_;
+    save_both(student, report);
     reports_.insert_or_assign({student, report.exercise}, report);
     write_overview();
     const std::string problem = first_words(report.problem);
@@ -268,32 +354,34 @@ class ClassRun {
   // files meanwhile is undone.
   void write_all_again() const {
     for (const auto& [key, report] : reports_) {
-      save_result(key.first, report);
-      save(results_ + "/" + key.first + "." + key.second + ".junit.xml", as_junit(report));
+      save_both(key.first, report);
     }
     write_overview();
   }
 
   void write_overview() const {
-    std::string text = "student,exercise,score,of,problem,lost,late\n";
+    std::string text = "student,exercise,score,of,outcome,problem,lost,late\n";
     for (const auto& [key, report] : reports_) {
       std::string lost;
       std::string late;
       for (const CheckReport& check : report.checks) {
         if (check.verdict == Verdict::inconclusive) late += (late.empty() ? "" : " ") + check.id;
-        if (is_lost(check)) lost += (lost.empty() ? "" : " ") + check.id;
+        if (check.is_lost()) lost += (lost.empty() ? "" : " ") + check.id;
       }
       text += in_csv(key.first) + "," + key.second + "," + std::to_string(report.score()) + "," +
               std::to_string(report.problem.empty() ? report.most() : 100) + "," +
-              in_csv(first_words(report.problem)) + "," + lost + "," + late + "\n";
+              outcome_of(report) + "," + in_csv(first_words(report.problem)) + "," + lost + "," +
+              late + "\n";
     }
     save(results_ + "/summary.csv", text);
     save(results_ + "/histogram.txt", histogram_as_text(histograms()));
     save(results_ + "/histogram.svg", histogram_as_drawing(histograms()));
   }
 
-  static bool is_lost(const CheckReport& check) {
-    return check.verdict == Verdict::failed || check.verdict == Verdict::blocked;
+  static std::string outcome_of(const Report& report) {
+    if (!report.fault.empty()) return report.fault;
+    if (report.has_error()) return "error";
+    return report.problem.empty() ? "graded" : "problem";
   }
 
   static std::string first_words(const std::string& problem) {
@@ -318,7 +406,7 @@ class ClassRun {
       histogram.exercise = key.second;
       const int most = report.problem.empty() ? std::max(report.most(), 1) : 100;
       ++histogram.scores[static_cast<std::size_t>(report.score() * 10 / most)];
-      for (const CheckReport& check : report.checks) histogram.add(check, is_lost(check));
+      for (const CheckReport& check : report.checks) histogram.add(check, check.is_lost());
     }
     std::vector<ClassHistogram> all;
     for (const auto& [name, histogram] : by_exercise) all.push_back(histogram);
@@ -328,13 +416,14 @@ class ClassRun {
   const ClassOptions& options_;
   const Room room_;  // programs, and the folders that they run in
   const std::string results_;
-  std::vector<std::string> hidden_;
+  Containment containment_;
+  bool has_own_processes_ = false;
+  std::vector<std::string> slots_;  // folders: one for each of those graded at once
   std::size_t students_ = 0;
-  std::size_t started_ = 0;
   std::deque<Job> waiting_;
   std::vector<Running> running_;
   std::map<std::pair<std::string, std::string>, Report> reports_;  // by student and exercise
-  bool has_error_ = false;
+  std::size_t faults_ = 0;
 };
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "tests/grade/containment.hpp"
 
+#include <grp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -12,21 +14,30 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #endif
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <stdexcept>
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
+#include "tests/behaviour/check.hpp"
+
+extern char** environ;  // environ(7): no header has to declare it, and macOS' does not
 
 namespace {
+
+namespace files = std::filesystem;
 
 void limit(int resource, rlim_t most) {
   rlimit both{};
@@ -37,20 +48,16 @@ void limit(int resource, rlim_t most) {
 }
 
 void clear_environment(const std::string& room) {
-#ifdef __linux__
-  clearenv();
-#else
-  for (const char* name : {"LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES"})
-    unsetenv(name);
-#endif
+  forget_environment_but({});
   setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
   setenv("HOME", room.c_str(), 1);
   setenv("TMPDIR", room.c_str(), 1);
   setenv("LANG", "C.UTF-8", 1);
   // A program may bring defaults of its own for these; what the environment says wins.
-  setenv("ASAN_OPTIONS", "log_path=stderr:detect_leaks=1:halt_on_error=1:exitcode=1", 1);
-  setenv("UBSAN_OPTIONS", "log_path=stderr:halt_on_error=1", 1);
-  setenv("TSAN_OPTIONS", "log_path=stderr:exitcode=66", 1);
+  const std::string log = "log_path=stderr:exitcode=" + std::to_string(sanitizer_exit_status);
+  setenv("ASAN_OPTIONS", (log + ":detect_leaks=1:halt_on_error=1").c_str(), 1);
+  setenv("UBSAN_OPTIONS", (log + ":halt_on_error=1").c_str(), 1);
+  setenv("TSAN_OPTIONS", log.c_str(), 1);
 }
 
 // Even a program of root's then has no way into the processes that grade it.
@@ -68,70 +75,281 @@ void give_up_privileges() {
 
 }  // namespace
 
-bool enter_empty_network() {
-#ifdef __linux__
-  if (unshare(CLONE_NEWNET) < 0) {
-    const uid_t user = getuid();
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) return false;
-    std::ofstream("/proc/self/uid_map") << user << ' ' << user << " 1\n";
+void forget_environment_but(const std::vector<std::string>& kept) {
+  std::vector<std::string> forgotten;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string name(*entry, std::strcspn(*entry, "="));
+    if (std::find(kept.begin(), kept.end(), name) == kept.end()) forgotten.push_back(name);
   }
-  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM, 0));
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  if (!socket || ioctl(socket.fd(), SIOCGIFFLAGS, &request) < 0) return false;
-  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
-  return ioctl(socket.fd(), SIOCSIFFLAGS, &request) == 0;
-#else
+  for (const std::string& name : forgotten) unsetenv(name.c_str());
+}
+
+namespace {
+
+bool succeeds(const std::function<bool()>& attempt) try {
+  return attempt();
+} catch (const std::exception&) {
   return false;
-#endif
 }
 
-bool hide_folders(const std::vector<std::string>& folders) {
-#ifdef __linux__
-  if (unshare(CLONE_NEWNS) < 0) return false;
-  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return false;
-  bool all_are_hidden = true;
-  for (const std::string& folder : folders) {
-    if (!std::filesystem::exists(folder)) continue;
-    if (mount("none", folder.c_str(), "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k") < 0)
-      all_are_hidden = false;
-  }
-  return all_are_hidden;
-#else
-  return folders.empty();
-#endif
-}
-
-bool can_hide_folders() {
-  const Room room(temporary_folder());
+// Tried where nothing is lost. Some systems let a process into a namespace, and forbid it there
+// what the namespace is for: then it must not be us who has entered.
+bool works_in_a_child(const std::function<bool()>& attempt) {
   const pid_t process = fork();
   if (process < 0) return false;
-  if (process == 0) _exit(hide_folders({room.path()}) ? 0 : 1);
+  if (process == 0) _exit(succeeds(attempt) ? 0 : 1);
   int status = 0;
   while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
   }
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+#ifdef __linux__
+bool can_write(const char* path, const std::string& text) {
+  std::ofstream file(path);
+  file << text << std::flush;  // in one piece, as these files want it
+  return file.good();
+}
+
+bool leave_network() {
+  if (unshare(CLONE_NEWNET) == 0) return true;
+  const std::string user = std::to_string(getuid());
+  const std::string group = std::to_string(getgid());
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) return false;
+  // Who has no group of a known number cannot run make: it sets it for what it starts.
+  return can_write("/proc/self/uid_map", user + ' ' + user + " 1") &&
+         can_write("/proc/self/setgroups", "deny") &&
+         can_write("/proc/self/gid_map", group + ' ' + group + " 1");
+}
+
+bool start_loopback() {
+  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM, 0));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  if (!socket || ioctl(socket.fd(), SIOCGIFFLAGS, &request) < 0) return false;
+  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  return ioctl(socket.fd(), SIOCSIFFLAGS, &request) == 0;
+}
+
+// Not every system says so when it has not done it.
+bool can_connect() {
+  const Descriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
+  const Descriptor client(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const place = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  return listener && client && bind(listener.fd(), place, size) == 0 &&
+         listen(listener.fd(), 1) == 0 && getsockname(listener.fd(), place, &size) == 0 &&
+         connect(client.fd(), place, size) == 0;
+}
+
+bool try_empty_network() {
+  return leave_network() && start_loopback() && can_connect();
+}
+#endif
+
+}  // namespace
+
+bool enter_empty_network() {
+#ifdef __linux__
+  return works_in_a_child(try_empty_network) && try_empty_network();
+#else
+  return false;
+#endif
+}
+
+namespace {
+
+#ifdef __linux__
+bool bind_to_itself(const std::string& folder) {
+  return mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0;
+}
+
+// The folder on top of itself, and there read-only (mount(2)). What else is forbidden in it stays
+// so: a user namespace may not allow it again. ST_ has the values of MS_.
+bool make_read_only(const std::string& folder) {
+  struct statvfs mounted {};
+  if (!bind_to_itself(folder) || statvfs(folder.c_str(), &mounted) < 0) return false;
+  const unsigned long kept = mounted.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC);
+  return mount(nullptr, folder.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kept,
+               nullptr) == 0;
+}
+
+bool hide(const std::string& folder) {
+  return mount("none", folder.c_str(), "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k") == 0;
+}
+
+// What is mounted from now on is seen by this process, and by those that come from it.
+bool leave_mounts() {
+  return unshare(CLONE_NEWNS) == 0 &&
+         mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+bool leave_processes() {
+  return unshare(CLONE_NEWPID) == 0;
+}
+
+bool mount_own_processes() {
+  constexpr unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  return leave_mounts() && mount("proc", "/proc", "proc", flags, nullptr) == 0;
+}
+
+// As many of these as can be, also where one of them cannot.
+bool apply(bool (*change)(const std::string&), const std::vector<std::string>& folders) {
+  bool all_is_done = true;
+  std::error_code unknown;
+  for (const std::string& folder : folders)
+    if (files::is_directory(folder, unknown) && !change(folder)) all_is_done = false;
+  return all_is_done;
+}
+
+// The room stays writable, wherever it lies. The project first: what is hidden may lie inside.
+bool hide_folders(const Containment& containment, const std::string& room) {
+  if (!leave_mounts() || !bind_to_itself(room)) return false;
+  const bool is_kept = apply(make_read_only, containment.unchanged);
+  return apply(hide, containment.hidden) && is_kept;
+}
+#else
+bool hide_folders(const Containment&, const std::string&) {
+  return false;
+}
+#endif
+
+// Root's files and processes are out of reach for this one.
+constexpr uid_t nobody = 65534;
+
+bool become_nobody(const std::string& room) {
+  const bool is_done = chown(room.c_str(), nobody, nobody) == 0 && setgroups(0, nullptr) == 0 &&
+                       setgid(nobody) == 0 && setuid(nobody) == 0;
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // another user's process forgets what was set
+#endif
+  return is_done;
+}
+
+bool can_be_entered(const std::string& folder) {
+  return access(folder.c_str(), X_OK) == 0;
+}
+
+bool can_be_nobody(const Containment& containment, const std::string& room) {
+  const std::vector<std::string>& folders = containment.unchanged;
+  return become_nobody(room) && can_be_entered(room) &&
+         std::all_of(folders.begin(), folders.end(), can_be_entered);
+}
+
+// Is `outer` that folder, or one that it lies in?
+bool holds(const files::path& outer, const files::path& inner) {
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+}  // namespace
+
+bool can_own_processes() {
+#ifdef __linux__
+  return works_in_a_child(
+      [] { return leave_processes() && works_in_a_child(mount_own_processes); });
+#else
+  return false;
+#endif
+}
+
+void enter_own_processes() {
+#ifdef __linux__
+  if (!leave_processes()) throw CallFailed("unshare", errno);
+#endif
+}
+
+void show_own_processes() {
+#ifdef __linux__
+  if (!mount_own_processes()) throw CallFailed("mount /proc", errno);
+#endif
+}
+
+bool hide_folders(const std::vector<std::string>& folders) {
+#ifdef __linux__
+  return leave_mounts() && apply(hide, folders);
+#else
+  return folders.empty();
+#endif
+}
+
+void refuse_to_hide(const std::vector<std::string>& folders,
+                    const std::vector<std::string>& needed) {
+  std::vector<std::string> all = needed;
+  all.emplace_back("/tmp");
+  for (const std::string& folder : folders)
+    for (const std::string& inner : all)
+      if (holds(files::weakly_canonical(folder), files::weakly_canonical(inner)))
+        throw std::invalid_argument("what is graded must not see " + folder + ", and needs " +
+                                    inner + ": choose a folder for nothing else");
+}
+
+void try_out(Containment& containment, const std::string& parent) {
+  const Room room(parent);
+  containment.hides = works_in_a_child([&] { return hide_folders(containment, room.path()); });
+  containment.changes_user =
+      getuid() == 0 && works_in_a_child([&] { return can_be_nobody(containment, room.path()); });
+}
+
+std::string what_holds(const Containment& tried_out, bool has_own_network,
+                       const std::string& hidden) {
+  std::string text = "as this user";
+  if (tried_out.changes_user)
+    text = "as user " + std::to_string(nobody);
+  else if (getuid() == 0)
+    text = "as ROOT, because no other user can be had here, or none that could read the project";
+  text += has_own_network ? "; in a network of its own"
+                          : "; NOT network-isolated, because this system does not allow it";
+  text += tried_out.hides
+              ? "; with " + hidden + " hidden, and the project read-only"
+              : "; able to READ " + hidden +
+                    " and to CHANGE what its user can, because this system does not allow "
+                    "preventing it";
+  return text;
+}
+
 void contain_this_process(const Containment& containment, const std::string& room) {
   constexpr rlim_t most_cpu_seconds = 60;
   constexpr rlim_t most_descriptors = 40'000;  // ten thousand clients are an exercise
-  (void)hide_folders(containment.hidden);
+  if (!hide_folders(containment, room) && containment.hides) throw CallFailed("mount", errno);
   clear_environment(room);
   if (chdir(room.c_str()) < 0) throw CallFailed("chdir " + room, errno);
   limit(RLIMIT_CPU, most_cpu_seconds);
   limit(RLIMIT_NOFILE, most_descriptors);
   limit(RLIMIT_CORE, 0);
+  if (containment.changes_user && !become_nobody(room)) throw CallFailed("setuid", errno);
   give_up_privileges();
 }
 
 Room::Room(const std::string& parent) : path_(parent + "/grade.XXXXXX") {
   if (mkdtemp(path_.data()) == nullptr) throw CallFailed("mkdtemp " + path_, errno);
+  if (chmod(path_.c_str(), 0711) < 0) throw CallFailed("chmod " + path_, errno);
 }
 
 Room::~Room() {
+  remove_folder(path_);
+}
+
+namespace {
+
+// Links are not followed.
+void unlock(const files::path& folder) {
+  std::error_code problem;
+  if (!files::is_directory(files::symlink_status(folder, problem))) return;
+  files::permissions(folder, files::perms::owner_all, problem);
+  for (files::directory_iterator entry(folder, problem), end; !problem && entry != end;
+       entry.increment(problem))
+    unlock(entry->path());
+}
+
+}  // namespace
+
+void remove_folder(const std::string& path) {
   std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+  unlock(path);
+  files::remove_all(path, ignored);
 }
 
 std::string temporary_folder() {

@@ -1,7 +1,8 @@
 // containment.hpp — what a program of somebody else's can reach while it is graded.
 //
-// Gives: a network with nothing but loopback, folders that it cannot see, no privileges, an empty
-//        environment, a folder of its own to write in, and limits; each where the system lets us.
+// Gives: a network with nothing but loopback, folders that it cannot see, processes that it cannot
+//        reach, no privileges, an empty environment, a folder of its own to write in, and limits;
+//        each where the system lets us.
 // Do not: take it for a prison. It holds accidents and the usual tricks. For unknown code use a
 //        virtual machine.
 #pragma once
@@ -11,23 +12,48 @@
 
 struct Containment {
   bool is_wanted = false;
-  std::vector<std::string> hidden;  // folders: results, solutions, what others have handed in
+  std::vector<std::string> hidden;     // folders: results, solutions, what others have handed in
+  std::vector<std::string> unchanged;  // folders that it may read: the project and what was built
+  bool hides = false;                  // this and the next: what try_out() has found to work here
+  bool changes_user = false;           // from root to nobody's user
 };
 
-// For this process and all that come from it. False if the system does not let us.
+// Throws std::invalid_argument if hiding `folders` would hide what a check needs: one of `needed`,
+// or where the checks put their files.
+void refuse_to_hide(const std::vector<std::string>& folders,
+                    const std::vector<std::string>& needed);
+
+// Finds out, in processes that end, what of it this system allows for rooms inside `parent`.
+void try_out(Containment& containment, const std::string& parent);
+
+// For this process and all that come from it. False, and we are where we were, if the system does
+// not let us.
 bool enter_empty_network();
 
-// Can a process here be kept from seeing a folder?
-bool can_hide_folders();
+// Would enter_own_processes() and show_own_processes() work?
+bool can_own_processes();
+
+// The next child of this process is the first one of a namespace of processes: what comes from it
+// sees and reaches no others, and ends with it. Throws CallFailed.
+void enter_own_processes();
+void show_own_processes();  // in that child: a /proc of its own
+
+// What of this holds, for a teacher to read: `hidden` names what is to be hidden.
+std::string what_holds(const Containment& tried_out, bool has_own_network,
+                       const std::string& hidden);
 
 // Hides them from this process and all that come from it, as far as the system lets us.
 bool hide_folders(const std::vector<std::string>& folders);
 
-// All of the above but the network, for a process that is about to start somebody's program;
-// `room` becomes its working directory.
+// For this process, and all that come from it.
+void forget_environment_but(const std::vector<std::string>& kept);
+
+// What try_out() has found to work, without privileges, in an empty environment, for a process that
+// is about to start somebody's program; `room` becomes its working directory.
 void contain_this_process(const Containment& containment, const std::string& room);
 
-// A new, empty folder, gone with all that is in it when this object goes.
+// A new, empty folder, gone with all that is in it when this object goes. Other users can pass
+// through it, if they know what to look for.
 class Room {
  public:
   explicit Room(const std::string& parent);
@@ -39,6 +65,9 @@ class Room {
  private:
   std::string path_;
 };
+
+// With all that is in it, also if somebody has locked folders in there.
+void remove_folder(const std::string& path);
 
 // TMPDIR, or /tmp.
 std::string temporary_folder();

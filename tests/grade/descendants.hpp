@@ -9,7 +9,8 @@
 #include <cstddef>
 #include <vector>
 
-std::vector<pid_t> children_of(pid_t process);
+// Does this system tell who comes from whom? Elsewhere there is never anybody.
+bool tells_of_descendants();
 std::vector<pid_t> descendants_of(pid_t process);
 
 // Orphans among our descendants become our children from now on, instead of init's.

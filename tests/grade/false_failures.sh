@@ -20,6 +20,9 @@ mkdir -p "$here" || exit 1
 cp "$build/grade" "$here/grade" || exit 1
 for program in $programs; do
   mkdir -p "$here/$(dirname "$program")" && cp "$build/$program" "$here/$program" || exit 1
+  for as in $("$here/grade" --rebuilds "$(basename "$program")"); do
+    cp "$build/$program.$as" "$here/$program.$as" || exit 1
+  done
 done
 
 helpers=

@@ -11,25 +11,74 @@ results=$build/golden
 rm -rf "$class" "$results"
 mkdir -p "$class" || exit 1
 only=" $* "
+# What this system allows is said for a class of nobody, too, before anybody can do harm.
+"$build/grade" class "$class" --out "$results" --build "$build" >"$class.log" || exit 1
+holds() { # what the grader has said
+  grep -q "$1" "$class.log"
+}
 for submission in tests/grade/golden/*/; do
   name=$(basename "$submission")
   [ $# -eq 0 ] || [ "${only#* "$name" }" != "$only" ] || continue
-  mkdir "$class/$name" && cp "$submission"* "$class/$name/" || exit 1
+  if [ "$name" = kills_everybody ] && ! holds 'reaches no processes but its own'; then
+    echo 'golden: kills_everybody is left out: nothing here would keep it from killing all of us'
+    continue
+  fi
+  mkdir "$class/$name" || exit 1
+  for file in "$submission"*; do # @BUILD@ is where we are, for those that know it
+    sed "s,@BUILD@,$(cd "$build" && pwd),g" "$file" >"$class/$name/$(basename "$file")" || exit 1
+  done
 done
 if [ $# -eq 0 ]; then
-  mkdir "$class/solution" "$class/starter" "$class/link" || exit 1
+  mkdir "$class/solution" "$class/starter" "$class/link" "$class/copies_server" || exit 1
   ln -s ../solution/find_the_bugs.cpp "$class/link/find_the_bugs.cpp"
   cp tests/grade/solutions/find_the_bugs.cpp "$class/solution/"
+  mkdir -p "$build/mutants/golden" && # where the proofs leave such things
+    cp tests/grade/solutions/find_the_bugs.cpp "$build/mutants/golden/solution.cpp" || exit 1
+  trap 'rm -rf "$build/mutants/golden"' EXIT
   cp select_poll/exercises/find_the_bugs/find_the_bugs.cpp "$class/starter/"
+  cp select_poll/poll_loop.cpp "$class/copies_server/find_the_bugs.cpp"
 fi
 
-rm -f /tmp/golden-secret-was-seen
-GOLDEN_SECRET=1 "$build/grade" class "$class" --out "$results" --build "$build" -j 2 || exit 1
+rm -f /tmp/golden-secret-was-seen "$build/written-by-a-submission" \
+  "$build/../written-by-a-submission"
+{
+  GOLDEN_SECRET=1 "$build/grade" class "$class" --out "$results" --build "$build" -j 2
+  echo $? >"$class.status"
+} | tee "$class.log"
+# Where nothing keeps them from it, one of them kills what grades it, and one locks its folders.
+status=0
+killed=no
+if ! holds 'runs as user'; then
+  [ ! -d "$class/kills_grader" ] || ! holds 'can KILL' || killed=yes
+  [ ! -d "$class/mutilates_folder" ] || ! holds 'able to READ' || status=2
+fi
+[ $killed = no ] || status=2
+if [ "$(cat "$class.status")" != $status ]; then
+  echo "the class run has ended with $(cat "$class.status"), not $status"
+  exit 1
+fi
+if [ $killed = yes ] && ! grep -q '^"kills_grader",find_the_bugs,0,100,killed,' "$results/summary.csv"; then
+  echo "who has killed its grader is not called so in summary.csv"
+  exit 1
+fi
 sed 1d "$results/summary.csv" | sed 's/"//g' | awk -F, '{print $1, $2, $3}' | LC_ALL=C sort \
   >"$results/seen.txt"
 while read -r name expected; do
   [ -d "$class/$name" ] && echo "$name $expected"
 done <tests/grade/golden/expected.txt >"$results/expected.txt"
+if holds 'able to READ'; then
+  echo 'golden: nothing can be hidden here, so who looks for it may have points'
+  for list in expected seen; do
+    grep -v '^runs_' "$results/$list.txt" >"$results/less.txt"
+    mv "$results/less.txt" "$results/$list.txt"
+  done
+elif [ -e "$results/was-written" ]; then
+  echo "a submission has written to the results"
+  exit 1
+elif [ -e "$build/written-by-a-submission" ] || [ -e "$build/../written-by-a-submission" ]; then
+  echo "a submission has changed the project"
+  exit 1
+fi
 diff "$results/expected.txt" "$results/seen.txt" || exit 1
 if [ -e "$results/own-makefile-was-used" ]; then
   echo "a makefile of a student has been run"

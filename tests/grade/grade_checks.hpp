@@ -13,6 +13,7 @@ std::span<const Check> bug_checks();       // checks_bugs.cpp
 std::span<const Check> chat_checks();      // checks_chat.cpp
 std::span<const Check> crew_checks();      // checks_crew.cpp
 std::span<const Check> deadline_checks();  // checks_deadlines.cpp
+std::span<const Check> edge_checks();      // checks_edges.cpp
 std::span<const Check> offload_checks();   // checks_offload.cpp
 std::span<const Check> await_timer_checks();
 std::span<const Check> c10k_checks();

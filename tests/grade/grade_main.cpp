@@ -1,5 +1,4 @@
 // grade — grades exercises: your own while you work on them, or those of a class.
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,11 +31,13 @@ constexpr const char* usage =
     "Grades exercises. Without names, all of them.\n"
     "  --build DIR    where the programs are (build)\n"
     "  --only ID      one check, and those it builds on\n"
-    "  --steps        every step of a failed check\n"
+    "  --steps        the steps of a failed check, up to 400\n"
     "  --program FILE this program instead of DIR/exercises/EXERCISE\n"
     "  --format F     also write a result for another program, to --out\n"
     "  --answers FILE the quiz as one more item, from a file for make quiz\n"
-    "  --contained    no privileges, an empty environment, a folder of its own for each program\n"
+    "  --contained    no privileges, an empty environment, a folder of its own for each program,\n"
+    "                 and where the system allows it no network, no sight of the folder of --out,\n"
+    "                 and another user than root: it says what holds\n"
     "  --rebuilds     prints which builds with sanitizers the exercises want\n"
     "  --baseline EX  prints what the starter of an exercise scores\n"
     "  --list-lost    at the end, the ids of all checks that did not pass, in one line\n"
@@ -170,7 +171,7 @@ void print_change(const std::vector<std::string>& last, const Report& report) {
   for (const CheckReport& check : report.checks) {
     const bool passed = std::find(last.begin() + 1, last.end(), check.id) != last.end();
     if (!passed && check.earned() > 0) better += " " + check.id;
-    if (passed && check.verdict == Verdict::failed) worse += " " + check.id;
+    if (passed && check.is_lost()) worse += " " + check.id;
   }
   std::printf("  Last time: %s points.", last[0].c_str());
   if (!better.empty()) std::printf(" New:%s.", better.c_str());
@@ -212,12 +213,26 @@ Report not_gradable(const std::string& name, const std::string& problem) {
   return report;
 }
 
+Containment containment_for(const Request& request) {
+  Containment containment;
+  containment.is_wanted = request.contained;
+  containment.unchanged = {files::current_path(), files::absolute(request.build)};
+  if (!request.out.empty()) containment.hidden = {files::absolute(request.out).parent_path()};
+  std::vector<std::string> needed = containment.unchanged;
+  for (const std::string& more : {temporary_folder(), request.program})
+    if (!more.empty()) needed.push_back(files::absolute(more));
+  if (request.contained) {
+    refuse_to_hide(containment.hidden, needed);
+    try_out(containment, temporary_folder());
+  }
+  return containment;
+}
+
 Report grade_one(const Request& request, const std::string& name, const Tested& tested,
                  const std::vector<Task>& tasks) {
   const bool has_terminal = isatty(STDOUT_FILENO) == 1;
+  const std::string compiler = first_lines(request.build + "/grades/" + name + ".compiler.txt", 60);
   if (access(tested.path.c_str(), X_OK) != 0) {
-    const std::string compiler =
-        first_lines(request.build + "/grades/" + name + ".compiler.txt", 60);
     Report report =
         not_gradable(name, compiler.empty() ? "There is no program " + tested.path + "."
                                             : "It does not compile:\n" + escaped(compiler, 12'000));
@@ -228,9 +243,9 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   GradingOptions options;
   options.parallel = request.jobs > 0 ? request.jobs : usual_jobs();
   options.rebuilt = rebuilt_from(tested.path);
-  if (request.contained)
-    options.containment = {.is_wanted = true,
-                           .hidden = {files::absolute(request.out).parent_path()}};
+  options.containment = containment_for(request);
+  const Room room(temporary_folder());
+  options.room = room.path();
   Report report = grade(name, tested, tasks, options, [&](const Report& so_far, std::size_t ended) {
     if (has_terminal) {
       std::printf("\r  %zu of %zu checks ", ended, so_far.checks.size());
@@ -238,7 +253,9 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
     }
     write_result(request, so_far);
   });
+  if (request.program.empty()) report.compiler = escaped(compiler, 6000);
   if (has_terminal) std::printf("\r\033[K");
+  if (!report.compiler.empty()) std::printf("The compiler warns:\n%s", report.compiler.c_str());
   for (const CheckReport& check : report.checks) {
     std::fputs(line_for(check).c_str(), stdout);
     std::fputs(details_of(check, request.steps).c_str(), stdout);
@@ -260,9 +277,7 @@ int status_of(const std::vector<Report>& reports) {
 void list_lost(const Report& report) {
   std::string text = "lost";
   for (const CheckReport& check : report.checks)
-    if (check.verdict == Verdict::failed || check.verdict == Verdict::blocked ||
-        check.verdict == Verdict::error)
-      text += " " + check.id;
+    if (check.is_lost() || check.verdict == Verdict::error) text += " " + check.id;
   std::printf("%s\n", text.c_str());
 }
 
@@ -309,7 +324,8 @@ Report grade_item(const Request& request, const std::string& name) {
   const Tested tested{.name = name,
                       .path = files::absolute(path).string(),
                       .model = exercise.model,
-                      .build = files::absolute(request.build).string()};
+                      .build = files::absolute(request.build).string(),
+                      .most_steps = request.steps ? 400u : 25u};
   return grade_one(request, name, tested, tasks_of(exercise, request.only));
 }
 
@@ -319,6 +335,11 @@ int grade_exercises(const Request& request) {
     for (const Exercise& exercise : exercises()) names.emplace_back(exercise.name);
   if (!request.answers.empty() && names.back() != "quiz") names.emplace_back("quiz");
   if (!request.out.empty() && names.size() > 1) reject("--out takes the result of one exercise");
+  if (request.contained) {
+    const bool has_own_network = enter_empty_network();  // first: it may bring what the rest needs
+    std::printf("Contained: %s.\n",
+                what_holds(containment_for(request), has_own_network, "the results").c_str());
+  }
   std::vector<Report> reports;
   for (const std::string& name : names) {
     const auto last = read_last(score_file(request, name));
@@ -337,19 +358,11 @@ int grade_exercises(const Request& request) {
   return request.format.empty() ? status : 0;
 }
 
-// A thousand clients take as many descriptors on this side, too.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
+  raise_open_files();
   const Request request = read_request(argc, argv);
   if (!request.class_directory.empty()) {
     if (request.out.empty()) reject("class needs --out RESULTS");

@@ -30,7 +30,7 @@ struct GradingOptions {
   std::string room = temporary_folder();       // where each check gets a folder of its own
   std::map<std::string, std::string> rebuilt;  // the program as Y01 or Y02 want it, if it is there
   Patience patience{2.5};
-  double most_seconds = 120;  // for all checks together
+  double most_seconds = 120;  // for all checks together that fail
 };
 
 // The checks of an exercise, or only the one called `only` and those it builds on.

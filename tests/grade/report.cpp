@@ -26,8 +26,9 @@ int Report::most() const {
 }
 
 bool Report::has_error() const {
-  return std::any_of(checks.begin(), checks.end(),
-                     [](const CheckReport& check) { return check.verdict == Verdict::error; });
+  return !fault.empty() || std::any_of(checks.begin(), checks.end(), [](const CheckReport& check) {
+    return check.verdict == Verdict::error;
+  });
 }
 
 const char* word_for(Verdict verdict) {
@@ -66,18 +67,19 @@ std::string escaped(const std::string& text, std::size_t most) {
 
 void read_story(const std::string& story, CheckReport& check) {
   constexpr std::size_t most = 3000;
-  const auto between = [&story](std::string_view begin, std::string_view end) {
+  constexpr std::size_t most_steps = 40'000;
+  const auto between = [&story](std::string_view begin, std::string_view end, std::size_t at_most) {
     const std::size_t from = begin.empty() ? 0 : story.find(begin);
     if (from == std::string::npos) return std::string();
     const std::size_t start = from + begin.size();
     const std::size_t stop = story.find(end, start);
-    return escaped(story.substr(start, stop == std::string::npos ? stop : stop - start), most);
+    return escaped(story.substr(start, stop == std::string::npos ? stop : stop - start), at_most);
   };
   const bool has_steps = story.find("\nWhat happened before:\n") != std::string::npos;
-  check.did = between("", "\nExpected: ");
-  check.expected = between("\nExpected: ", "\nInstead: ");
-  check.saw = between("\nInstead: ", has_steps ? "\nWhat happened before:\n" : "\nHint: ");
-  check.steps = between("\nWhat happened before:\n", "\nHint: ");
+  check.did = between("", "\nExpected: ", most);
+  check.expected = between("\nExpected: ", "\nInstead: ", most);
+  check.saw = between("\nInstead: ", has_steps ? "\nWhat happened before:\n" : "\nHint: ", most);
+  check.steps = between("\nWhat happened before:\n", "\nHint: ", most_steps);
   if (check.saw.empty()) check.saw = escaped(story, most);
 }
 
@@ -224,6 +226,7 @@ template <class Visitor>
 void visit_fields(Visitor& visitor, Report& report) {
   visitor.visit(report.exercise);
   visitor.visit(report.problem);
+  visitor.visit(report.fault);
   visitor.visit(report.compiler);
   visitor.visit(report.seconds);
   visitor.visit(report.is_finished);

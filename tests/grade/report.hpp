@@ -12,7 +12,7 @@
 enum class Verdict {
   passed,
   failed,
-  blocked,       // a check it builds on has not passed
+  blocked,       // a check it builds on has not passed, or the time was used up
   skipped,       // this machine cannot; not counted
   inconclusive,  // the grader itself was late, three times; counted as passed
   error          // the grader's own fault
@@ -36,11 +36,13 @@ struct CheckReport {
     return verdict == Verdict::passed || verdict == Verdict::inconclusive ? points : 0;
   }
   int counted() const { return verdict == Verdict::skipped ? 0 : points; }
+  bool is_lost() const { return verdict == Verdict::failed || verdict == Verdict::blocked; }
 };
 
 struct Report {
   std::string exercise;
   std::string problem;   // why nothing could be checked: it does not compile...
+  std::string fault;     // if the grader has not come to an end: "error" or "killed"
   std::string compiler;  // what the compiler has warned of
   std::vector<CheckReport> checks;
   double seconds = 0;

@@ -96,7 +96,10 @@ folder_of_killing_test    = nonblocking/exercises/killing_test
 file_of_killing_test      = killing_test.cpp
 given_for_killing_test    = $(call objects,nonblocking/exercises/killing_test/harness.cpp tests/behaviour/server_process.cpp)
 shown_by_killing_test     =
-beside_killing_test       = $(addprefix $(BUILD)/wrong/,1 2 3 4 5 6 7 8 9 10)
+# The right ones, as far as a handout does not hide them.
+RIGHT_SERVERS            := $(foreach server,event_loop await_loop poll_loop select_loop \
+                              thread_per_connection,$(if $(wildcard */$(server).cpp),$(BUILD)/right/$(server)))
+beside_killing_test       = $(addprefix $(BUILD)/wrong/,1 2 3 4 5 6 7 8 9 10) $(RIGHT_SERVERS)
 
 # A handout may hold only some of them.
 EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
@@ -138,16 +141,22 @@ $(SELF_TEST): CXXFLAGS += -O0
 $(BUILD)/tests/grader: $(SELF_TEST) $(filter-out %/grade_main.o,$(GRADE)) $(COMMON) | $(BUILD)/grade
 	@mkdir -p $(@D)
 	@$(LINK) $(filter-out $(BUILD)/grade,$^) -o $@
-test: $(BUILD)/tests/grader
+test everything: $(BUILD)/tests/grader
+
+# What a submission can include, and no source file: whoever includes a server has written none.
+HEADERS := $(addprefix $(BUILD)/headers/,$(shell find common blocking select_poll nonblocking -name '*.hpp'))
+$(HEADERS): $(BUILD)/headers/%: %
+	@mkdir -p $(@D)
+	@ln -sf "$$PWD/$<" $@
 
 # Somebody's file in the place of the student's: make submission EX=offload FROM=file INTO=program.
-# Everything else, this file included, is ours; and of the project it can include what the exercise
-# stands on, and no solutions.
+# Everything else, this file included, is ours; and of the project it can include the headers, and
+# nothing else. LC_ALL, because other quotes than ASCII's are not shown.
 .PHONY: submission given
-submission: $(COMMON) $(given_for_$(WANTED)) | $(BUILD)/given
-	@$(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/given -pthread \
+submission: $(COMMON) $(given_for_$(WANTED)) | $(HEADERS)
+	@LC_ALL=C $(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/headers -pthread \
 	  -c $(FROM) -o $(INTO).o
-	@$(LINK) $(INTO).o $^ -o $(INTO)
+	@LC_ALL=C $(LINK) $(INTO).o $^ -o $(INTO)
 	@rm -f $(INTO).o
 
 # A program built again, with what a sanitizer needs: BUILD/exercises/NAME.asan, submission-tsan.
@@ -160,34 +169,35 @@ again      = $(MAKE) -s --no-print-directory BUILD=$(BUILD)/$(1) \
                CXXFLAGS='$(SANITIZED) $(FLAGS_$(1))' $(2)
 $(BUILD)/%.asan: always given-asan
 	+@$(call again,asan,$(BUILD)/asan/$*)
-	@mkdir -p $(@D) && cp $(BUILD)/asan/$* $@
+	@mkdir -p $(@D) && cp $(BUILD)/asan/$* $@.$$$$ && mv $@.$$$$ $@
 $(BUILD)/%.tsan: always given-tsan
 	+@$(call again,tsan,$(BUILD)/tsan/$*)
-	@mkdir -p $(@D) && cp $(BUILD)/tsan/$* $@
+	@mkdir -p $(@D) && cp $(BUILD)/tsan/$* $@.$$$$ && mv $@.$$$$ $@
 .PHONY: always submission-asan submission-tsan given-asan given-tsan
 submission-asan submission-tsan: submission-%:
 	+@$(call again,$*,submission INTO=$(INTO).$*)
+# slow_backend shows whether such a program runs here at all.
 given-asan given-tsan: given-%:
-	+@$(call again,$*,given)
+	+@$(call again,$*,given $(BUILD)/$*/slow_backend)
 
-$(BUILD)/given:
-	@mkdir -p $@
-	@for folder in common blocking select_poll nonblocking; do ln -s "$$PWD/$$folder" $@/$$folder; done
-
-given: $(COMMON) $(foreach ex,$(EXERCISES),$(given_for_$(ex)))
+given: $(COMMON) $(HEADERS) $(foreach ex,$(EXERCISES),$(given_for_$(ex)))
 
 # What the grader runs beside what it grades.
 .PHONY: beside
 beside: all $(foreach ex,$(WANTED),$(beside_$(ex)))
 
-# What a student's file has against it is kept, and the others are graded all the same.
+# What a student's file has against it is kept, and the others are graded all the same. Warnings are
+# kept until the file is compiled again.
 .PHONY: grade exercises
 exercises: $(STARTERS)
 grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
 	@for exercise in $(WANTED); do \
-	  $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise \
-	    >$(BUILD)/grades/$$exercise.compiler.txt 2>&1 || rm -f $(BUILD)/exercises/$$exercise; \
+	  said=$(BUILD)/grades/$$exercise.compiler.txt; \
+	  LC_ALL=C $(MAKE) -s --no-print-directory V=1 $(BUILD)/exercises/$$exercise \
+	    >$$said.new 2>&1 || rm -f $(BUILD)/exercises/$$exercise; \
+	  if [ -s $$said.new ] || [ -n "$$(find $(BUILD)/exercises/$$exercise -newer $$said 2>&1)" ]; \
+	  then mv $$said.new $$said && touch $$said; fi; \
 	  for as in $$($(BUILD)/grade --rebuilds $$exercise $(if $(ONLY),--only $(ONLY))); do \
 	    [ -x $(BUILD)/exercises/$$exercise ] || continue; \
 	    [ -d $(BUILD)/$$as ] || echo "building with $$as, which takes longer the first time"; \
@@ -197,45 +207,6 @@ grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exerc
 	done
 	@$(BUILD)/grade --build $(BUILD) $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) \
 	  $(WANTED)
-
-# The grader is graded: every starter scores its baseline, every solution 100, and each mutant
-# loses what it must and nothing else.
-.PHONY: prove-grader prove-grader-quickly
-prove-grader: all $(BUILD)/grade $(STARTERS) $(SOLUTIONS) given beside  ## every solution, starter and mutant through the grader
-	@tests/grade/prove.sh $(BUILD) '$(MAKE)' all $(ONLY)
-prove-grader-quickly: all $(BUILD)/grade $(SOLUTIONS) given
-	@tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
-
-# Part of `make test` where the teacher's files are.
-GRADER_TESTS = $(if $(wildcard tests/grade/mutants),check-mutants prove-grader-quickly golden-quickly)
-
-# Which wrong program loses which check. The check of it needs no build: all patches apply, and every
-# check is lost by one of them.
-.PHONY: mutant-table check-mutants
-mutant-table:  ## which wrong program loses which check of the grader
-	@tests/grade/mutant_table.sh table
-check-mutants:
-	@tests/grade/mutant_table.sh check
-
-# Correct programs, again and again, on a machine that is kept busy.
-RUNS    ?= 100
-GRADERS ?= 4
-HOGS    ?= 2
-.PHONY: false-failures
-false-failures: $(BUILD)/grade $(SOLUTIONS)  ## does the grader fail what is right? make false-failures RUNS=100
-	@tests/grade/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
-	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
-
-.PHONY: correct-servers
-correct-servers: $(BUILD)/grade given  ## correct programs that are written in other ways: all must have 100 points
-	@tests/grade/correct.sh $(BUILD) '$(MAKE)' $(ONLY)
-prove-grader: correct-servers
-
-.PHONY: golden golden-quickly
-golden: $(BUILD)/grade $(BUILD)/quiz given  ## a class of bad submissions through the grader
-	@tests/grade/golden.sh $(BUILD)
-golden-quickly: $(BUILD)/grade $(BUILD)/quiz given
-	@tests/grade/golden.sh $(BUILD) empty syntax_error immediate_exit fake_score closes_fd3
 
 .PHONY: handout
 handout: $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
@@ -268,17 +239,9 @@ $(BUILD)/wrong/%: $(PROGRAMS) $(wildcard $(folder_of_killing_test)/wrong/*) \
     $(shell grep -l '^Wrong server:' tests/grade/mutants/*.patch 2>/dev/null)
 	@tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
 
-# What Gradescope wants: an archive with setup.sh and run_autograder at its root.
-.PHONY: gradescope
-gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
-	@test $(words $(EX)) = 1 || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
-	@command -v zip >/dev/null || { echo 'gradescope: this needs zip(1)'; exit 2; }
-	@$(MAKE) -s --no-print-directory handout EX='$(EX)'
-	@rm -rf $(BUILD)/gradescope && mkdir -p $(BUILD)/gradescope
-	@tar -C $(BUILD)/gradescope -xzf $(BUILD)/two-ways-to-wait.tar.gz
-	@cp tests/grade/gradescope/setup.sh tests/grade/gradescope/run_autograder $(BUILD)/gradescope/
-	@echo $(WANTED) >$(BUILD)/gradescope/exercise
-	@echo $(file_of_$(WANTED)) >$(BUILD)/gradescope/file
-	@rm -f $(BUILD)/gradescope-$(WANTED).zip
-	@cd $(BUILD)/gradescope && zip -qr ../gradescope-$(WANTED).zip .
-	@echo $(BUILD)/gradescope-$(WANTED).zip
+# And the right ones.
+$(BUILD)/right/%: $(PROGRAMS)
+	@tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
+
+# What is for teachers alone.
+-include tests/grade/prove.mk

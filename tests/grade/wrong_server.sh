@@ -1,9 +1,11 @@
 #!/bin/sh
-# wrong_server.sh — the wrong servers of killing_test. They are the mutants with a line
-# "Wrong server: NUMBER". A handout has no mutants; there the changed files lie packed beside the
+# wrong_server.sh — the servers of killing_test. The wrong ones are the mutants with a line
+# "Wrong server: NUMBER", and the right ones are built in the same way, so that neither can be told
+# by its looks. A handout has no mutants; there the changed files lie packed beside the
 # exercise, written so that nobody reads the bug by accident. Whoever wants to unpack them can.
 #
 # Usage: tests/grade/wrong_server.sh BUILD MAKE NUMBER     makes BUILD/wrong/NUMBER
+#        tests/grade/wrong_server.sh BUILD MAKE NAME       makes BUILD/right/NAME, of our sources
 #        tests/grade/wrong_server.sh pack BUILD DIR [HIDDEN FILES]
 #          packs all of them, as DIR/NUMBER, each with what it needs of the hidden files
 set -eu
@@ -38,10 +40,21 @@ if [ "$1" = pack ]; then
     rm -rf "$2/packing"
   done
 else
-  work=$1/wrong/$3.work
-  overlay_of "$3" "$work"
-  tests/grade/mutant.sh build "$1" "$2" "$(cat "$work/server")" "$work" "$1/wrong/$3.new"
-  strip "$1/wrong/$3.new"
-  rm -rf "$work" # it would say what is wrong
-  mv "$1/wrong/$3.new" "$1/wrong/$3"
+  case $3 in
+    *[!0-9]*)
+      into=$1/right/$3
+      source=$(ls ./*/"$3.cpp")
+      mkdir -p "$into.work/$(dirname "$source")"
+      cp "$source" "$into.work/$source"
+      echo "$3" >"$into.work/server"
+      ;;
+    *)
+      into=$1/wrong/$3
+      overlay_of "$3" "$into.work"
+      ;;
+  esac
+  tests/grade/mutant.sh build "$1" "$2" "$(cat "$into.work/server")" "$into.work" "$into.new"
+  strip "$into.new"
+  rm -rf "$into.work" # it would say what is wrong
+  mv "$into.new" "$into"
 fi

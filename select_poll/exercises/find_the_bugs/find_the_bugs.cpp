@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "common/acceptor.hpp"
@@ -102,12 +103,19 @@ class PollServer {
     return answer_requests(client);
   }
 
+  Answer answer_for(const Request& request) {
+    if (asks_backend(request)) return no_backend();
+    if (request.target != "/clients") return answer_to(request);
+    count_ = std::to_string(clients_.size()) + " clients\n";
+    return {.text = count_};
+  }
+
   // False when the conversation is over.
   bool answer_requests(Client& client) {
     for (;;) {
       while (const Request* request = client.exchange.next_request()) {
         client.time_started = now_;
-        client.exchange.answer(asks_backend(*request) ? no_backend() : answer_to(*request));
+        client.exchange.answer(answer_for(*request));
       }
       if (!client.exchange.has_outgoing())
         return !client.exchange.is_closing() && !stop_requested();
@@ -165,6 +173,7 @@ class PollServer {
   Surroundings surroundings_;
   std::vector<pollfd> watched_;
   std::vector<Client> clients_;  // of the entries from first_client on, in the same order
+  std::string count_;            // the text of the last answer to /clients
   Time now_ = Clock::now();
 };
 

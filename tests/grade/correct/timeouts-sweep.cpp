@@ -48,13 +48,14 @@ class Loop {
   }
 
   void run() {
-    while (!stop_requested() || !peers_.empty()) {
+    for (;;) {
       fd_set in;
       fd_set out;
       FD_ZERO(&in);
       FD_ZERO(&out);
       int top = -1;
       const bool stopping = stop_requested();
+      if (stopping && peers_.empty()) break;
       if (stopping) listener_ = Descriptor();
       const bool accepts = !stopping && clock_seconds() >= accepts_again_;
       if (!stopping) FD_SET(stop_, &in), top = stop_;

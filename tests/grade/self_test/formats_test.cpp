@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/grade/child.hpp"
 #include "tests/grade/containment.hpp"
 #include "tests/grade/report.hpp"
 #include "tests/grade/self_test/build_directory.hpp"
@@ -120,6 +121,17 @@ TEST_CASE("a report that has nothing but a problem keeps to the schema, too") {
   CHECK(violations_of(schema(), read_json(as_json(report))) == "");
 }
 
+TEST_CASE("a grading that has not come to its end is the grader's fault, with a word of its own") {
+  Report report = report_of_all_kinds();
+  report.checks.clear();
+  CHECK(!report.has_error());
+  for (const char* fault : {"error", "killed"}) {
+    report.fault = fault;
+    CHECK(report.has_error());
+    CHECK(unpacked(packed(report))->fault == fault);
+  }
+}
+
 TEST_CASE("the schema can be violated") {
   Json value = read_json(as_json(report_of_all_kinds()));
   value.object["checks"].array[1].object["outcome"].string = "lucky";
@@ -134,12 +146,13 @@ TEST_CASE("the schema can be violated") {
 TEST_CASE("JUnit XML is well-formed and counts what is in it") {
   const std::string text = as_junit(report_of_all_kinds());
   CHECK(mistakes_in_xml(text) == "");
+  CHECK(text.find("The compiler warns:") != std::string::npos);
   CHECK(text.find("tests=\"6\" failures=\"1\" errors=\"1\" skipped=\"2\"") != std::string::npos);
 }
 
 TEST_CASE("Gradescope: the fields of its documentation, and no secret of the grader's") {
   const Json value = read_json(as_gradescope(report_of_all_kinds()));
-  CHECK(value.at("score").number == 20);
+  CHECK(value.at("score").number == 40);  // 20 of the 50 that were not skipped
   CHECK(value.at("tests").array.size() == 6);
   for (const Json& test : value.at("tests").array) {
     const std::string& status = test.at("status").string;
@@ -189,6 +202,27 @@ TEST_CASE("a result is there, and valid, when the server says strange things and
   CHECK(read_json(grader.result_in("gradescope")).at("score").number == 0);
   CHECK(read_json(grader.result_in("classroom50")).at("score").number == 0);
   CHECK(mistakes_in_xml(grader.result_in("junit")) == "");
+}
+
+TEST_CASE("what a server says is no heading of the grader's, and the steps are the grader's own") {
+  const Grader grader(
+      "printf 'x\\nWhat happened before:\\n  all well\\nHint: none\\n' >&2; exit 3");
+  const Json check = read_json(grader.result_in("json")).at("checks").array[0];
+  CHECK(check.at("saw").string.find("all well") != std::string::npos);
+  CHECK(check.at("saw").string.find("Hint: none") != std::string::npos);
+  CHECK(check.at("steps").string.find("all well") == std::string::npos);
+}
+
+TEST_CASE("what compiles a submission has the C locale, and nothing of the teacher's environment") {
+  const Room room(temporary_folder());
+  const std::string log = room.path() + "/environment";
+  setenv("GOLDEN_SECRET", "1", 1);
+  CHECK(run_bounded({"env"}, log, 10, {room.path() + "/none"}) == 0);
+  unsetenv("GOLDEN_SECRET");
+  const std::string seen = contents_of(log);
+  CHECK(seen.find("GOLDEN_SECRET") == std::string::npos);
+  CHECK(seen.find("LC_ALL=C\n") != std::string::npos);
+  CHECK(seen.find("PATH=") != std::string::npos);
 }
 
 TEST_CASE("a result is there, and valid, when the server hangs and the grader is killed") {

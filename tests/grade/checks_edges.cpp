@@ -1,0 +1,60 @@
+// Edges: is the student told of changes, as the exercise asks, or of states?
+#include <algorithm>
+#include <vector>
+
+#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+
+namespace {
+
+struct Watches {
+  std::ptrdiff_t edges;
+  std::ptrdiff_t levels;
+};
+
+Watches watches_of(pid_t process) {
+  constexpr std::uint32_t edge = std::uint32_t{1} << 31;  // EPOLLET
+  const std::vector<std::uint32_t> masks = epoll_masks_of(process);
+  const auto edges = std::count_if(masks.begin(), masks.end(),
+                                   [](std::uint32_t mask) { return (mask & edge) != 0; });
+  return {edges, static_cast<std::ptrdiff_t>(masks.size()) - edges};
+}
+
+const Check checks[] = {
+    {.id = "E01",
+     .title = "every client is watched for edges",
+     .models = event_loop,
+     .needs = need_proc,
+     .hint = "which queue does the exercise give you, and is yours told of a change or of a state?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I looked at what is registered with epoll, before and after five clients "
+               "had been answered one by one.",
+               "EPOLLET in the mask of every client; how you watch the listener and "
+               "what else you have is up to you.");
+           context.settle();
+           const Watches before = watches_of(context.server().pid());
+           if (before.edges + before.levels == 0 && !can_observe_epoll())
+             throw Skipped{"what epoll watches cannot be seen here"};
+           std::vector<Client> clients;
+           for (int i = 0; i < 5; ++i) {
+             clients.emplace_back(context).get("/echo/edge");
+             clients.back().expect_answer(200, "edge");
+           }
+           const Watches after = watches_of(context.server().pid());
+           const auto edges = after.edges - before.edges;
+           const auto levels = after.levels - before.levels;
+           context.expect(edges >= 5 && levels < 5,
+                          "of the masks that have come, " + std::to_string(edges) +
+                              " have EPOLLET, and " + std::to_string(levels) + " have not");
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> edge_checks() {
+  return checks;
+}

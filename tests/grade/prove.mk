@@ -1,0 +1,77 @@
+# What is for teachers alone, and in no handout: the archive for Gradescope, and the grader's own
+# proofs, which need the solutions and the wrong programs.
+
+# What Gradescope wants: an archive with setup.sh and run_autograder at its root.
+.PHONY: gradescope
+gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
+	@test $(words $(EX)) = 1 || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
+	@command -v zip >/dev/null || { echo 'gradescope: this needs zip(1)'; exit 2; }
+	@$(MAKE) -s --no-print-directory handout EX='$(EX)'
+	@rm -rf $(BUILD)/gradescope && mkdir -p $(BUILD)/gradescope
+	@tar -C $(BUILD)/gradescope -xzf $(BUILD)/two-ways-to-wait.tar.gz
+	@cp tests/grade/gradescope/setup.sh tests/grade/gradescope/run_autograder $(BUILD)/gradescope/
+	@echo $(WANTED) >$(BUILD)/gradescope/exercise
+	@echo $(file_of_$(WANTED)) >$(BUILD)/gradescope/file
+	@rm -f $(BUILD)/gradescope-$(WANTED).zip
+	@cd $(BUILD)/gradescope && zip -qr ../gradescope-$(WANTED).zip .
+	@echo $(BUILD)/gradescope-$(WANTED).zip
+
+# The grader is graded: every starter scores its baseline, every solution 100, and each mutant
+# loses what it must and nothing else. SHARE=2/4 is the second quarter of it.
+SHARE ?= 1/1
+.PHONY: prove-grader prove-grader-quickly
+prove-grader: all $(BUILD)/grade $(STARTERS) solutions-again given beside  ## every solution, starter and mutant through the grader
+	@tests/grade/prove.sh $(BUILD) '$(MAKE)' all '$(ONLY)' '$(SHARE)'
+prove-grader-quickly: all $(BUILD)/grade $(SOLUTIONS) given $(BUILD)/right/event_loop
+	@tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
+
+# The solutions as the checks Y01 and Y02 want them, too.
+.PHONY: solutions-again
+solutions-again: $(BUILD)/grade $(SOLUTIONS)
+	+@$(MAKE) -s --no-print-directory $$(for exercise in $(notdir $(SOLUTIONS)); do \
+	  for as in $$($(BUILD)/grade --rebuilds $$exercise); do \
+	    echo $(BUILD)/solutions/$$exercise.$$as; \
+	  done; \
+	done)
+
+# Which wrong program loses which check. The check of it needs no build: all patches apply, and every
+# check is lost by one of them.
+.PHONY: mutant-table check-mutants
+mutant-table:  ## which wrong program loses which check of the grader
+	@tests/grade/mutant_table.sh table
+check-mutants:
+	@tests/grade/mutant_table.sh check
+
+# Correct programs, again and again, on a machine that is kept busy.
+RUNS    ?= 100
+GRADERS ?= 4
+HOGS    ?= 2
+.PHONY: false-failures
+false-failures: solutions-again beside  ## does the grader fail what is right? make false-failures RUNS=100
+	@tests/grade/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
+	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
+
+.PHONY: correct-servers
+correct-servers: $(BUILD)/grade given  ## correct programs that are written in other ways: all must have 100 points
+	@tests/grade/correct.sh $(BUILD) '$(MAKE)' '$(ONLY)' '$(SHARE)'
+prove-grader: correct-servers
+
+.PHONY: golden golden-quickly
+golden: $(BUILD)/grade $(BUILD)/quiz $(BUILD)/solutions/find_the_bugs given  ## a class of bad submissions through the grader
+	@tests/grade/golden.sh $(BUILD)
+golden-quickly: $(BUILD)/grade $(BUILD)/quiz given
+	@tests/grade/golden.sh $(BUILD) empty syntax_error immediate_exit fake_score closes_fd3
+
+# The archive of `make gradescope`, tried as Gradescope's documentation prescribes. FRESH=1 takes
+# nothing from here that has been compiled already.
+.PHONY: prove-gradescope
+prove-gradescope: $(BUILD)/grade given beside  ## that archive, unpacked and used: make prove-gradescope EX=c10k FRESH=1
+	@for exercise in $(if $(EX),$(WANTED),short_writes); do \
+	  CXX='$(CXX)' tests/grade/prove_gradescope.sh $(BUILD) '$(MAKE)' $$exercise \
+	    $(if $(filter-out 0,$(FRESH)),fresh) || exit 1; \
+	done
+
+# Part of `make test`, as what is slow and the same for every compiler: see ONCE.
+ifeq ($(NARROWED)$(filter-out 0,$(QUICK)),)
+test: check-mutants prove-grader-quickly golden-quickly prove-gradescope
+endif

@@ -1,0 +1,76 @@
+#!/bin/sh
+# prove_gradescope.sh — the archive for Gradescope, in an empty directory, as its documentation
+# prescribes: unpacked into source/, setup.sh once, then run_autograder for each submission.
+#
+# Usage: tests/grade/prove_gradescope.sh BUILD MAKE EXERCISE [fresh]
+#   The solution must score 100, the starter its baseline, and a submission without a file nothing.
+#   To save time, what BUILD has compiled already is not compiled again, unless it is to be fresh.
+set -u
+build=$1
+make=$2
+exercise=$3
+[ "$(uname -s)" = Linux ] || exit 0 # as Gradescope's machines are
+for tool in zip unzip; do
+  command -v $tool >/dev/null && continue
+  echo "prove-gradescope: $tool is not installed, so nobody tries the archive"
+  exit 0
+done
+
+AUTOGRADER=$(mktemp -d)
+chmod 755 "$AUTOGRADER" # as /autograder is: whom root's grader becomes must get in
+export AUTOGRADER
+trap 'rm -rf "$AUTOGRADER"' EXIT
+trap 'exit 130' INT TERM
+source=$AUTOGRADER/source
+result=$AUTOGRADER/results/results.json
+log=$build/prove-gradescope.$exercise.log
+archive=$($make -s --no-print-directory gradescope BUILD="$build" EX="$exercise" | tail -n 1)
+mkdir "$source" "$AUTOGRADER/submission" "$AUTOGRADER/results" &&
+  unzip -q "$archive" -d "$source" && cp "$source/run_autograder" "$AUTOGRADER/" || exit 1
+if [ "${4:-}" != fresh ]; then
+  for objects in objects asan/objects tsan/objects; do
+    [ -d "$build/$objects" ] || continue
+    mkdir -p "$source/two-ways-to-wait/build/$(dirname "$objects")" &&
+      cp -Rp "$build/$objects" "$source/two-ways-to-wait/build/$objects" || exit 1
+  done
+fi
+unset MAKEFLAGS MFLAGS # of the make that runs this
+if ! sh "$source/setup.sh" >"$log" 2>&1; then
+  echo "setup.sh has failed, see $log"
+  exit 1
+fi
+
+failed=0
+expect() { # what was handed in, its score
+  rm -f "$result"
+  (cd / && "$AUTOGRADER/run_autograder") >>"$log" 2>&1
+  score=$(sed -n 's,^[{ ]*"score": \([0-9]*\).*,\1,p' "$result" | head -n 1) # the whole comes first
+  echo "Gradescope, $exercise, $1: $score points"
+  [ "$score" = "$2" ] && return
+  echo "it should be $2, see $log"
+  cat "$result" >>"$log"
+  failed=1
+}
+
+file=$(cat "$source/file")
+expect 'a submission without a file' 0
+cp "tests/grade/solutions/$exercise.cpp" "$AUTOGRADER/submission/$file"
+expect 'the solution' 100
+# A check that was skipped does not count. It may be so because of the machine, but not because
+# setup.sh has not built what the check runs.
+if grep 'there is no ' "$result"; then
+  echo 'the solution has not been asked everything'
+  failed=1
+fi
+# The compiler has something to say about this one.
+{ cat ./*/exercises/"$exercise/$file" && echo 'static int nobody_needs_this;'; } \
+  >"$AUTOGRADER/submission/$file"
+expect 'the starter' "$("$build/grade" --baseline "$exercise")"
+if ! grep -q 'nobody_needs_this' "$result"; then
+  echo "the result does not say what the compiler has warned of"
+  failed=1
+fi
+# On its machines the grader can hide nothing. It is root there, and what is graded is not.
+sed "s,@RESULT@,$result,g" tests/grade/prove_gradescope/forger.cpp >"$AUTOGRADER/submission/$file"
+expect 'a submission that forges the result, and kills who grades it' 0
+exit "$failed"

@@ -1,0 +1,65 @@
+// What keeps a submission from the grader, and from the others.
+#include "tests/grade/containment.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include "tests/grade/child.hpp"
+
+namespace files = std::filesystem;
+
+TEST_CASE("what is thrown in a child ends the child, and is no result") {
+  Child child([]() -> std::string { throw std::runtime_error("thrown on purpose"); });
+  while (child.take()) {
+  }
+  const int status = child.wait();
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 1);
+  CHECK(child.received() == "");
+}
+
+TEST_CASE("who has processes of his own is the first of them, and /proc shows no others") {
+  Child child([]() -> std::string {
+    (void)enter_empty_network();  // who is not root may do the rest only in there
+    if (!can_own_processes()) return "not on this system";
+    return in_own_processes([] {
+      const bool shows_another = files::exists("/proc/" + std::to_string(getpid() + 1));
+      return std::to_string(getpid()) + (shows_another ? " and others" : " alone");
+    });
+  });
+  while (child.take()) {
+  }
+  CHECK(child.wait() == 0);
+  if (child.received() == "not on this system")
+    MESSAGE(child.received());
+  else
+    CHECK(child.received() == "1 alone");
+}
+
+TEST_CASE("a folder is gone with what is locked in it, and what it only links to is not") {
+  const Room room(temporary_folder());
+  const files::path lost = room.path() + "/lost";
+  const files::path linked = room.path() + "/linked";
+  for (const auto& folder : {lost / "locked" / "inner", linked}) files::create_directories(folder);
+  files::create_directory_symlink(linked, lost / "link");
+  for (const auto& folder : {lost / "locked" / "inner", lost / "locked", lost, linked})
+    files::permissions(folder, files::perms::none);
+  remove_folder(lost);
+  CHECK(!files::exists(lost));
+  CHECK(files::status(linked).permissions() == files::perms::none);
+}
+
+TEST_CASE("what a check needs is not hidden, whatever its folder is called") {
+  const Room room(temporary_folder());
+  const std::string project = room.path() + "/project";
+  for (const std::string& folder :
+       {project, room.path(), project + "/../project", std::string("/")})
+    CHECK_THROWS_AS(refuse_to_hide({folder}, {project}), std::invalid_argument);
+  for (const std::string& folder : {project + "/results", project + "s"})
+    CHECK_NOTHROW(refuse_to_hide({folder}, {project}));
+}
