@@ -436,6 +436,11 @@ void ClientGroup::leave() {
   leave_all_but(0);
 }
 
+void ClientGroup::start_over() {
+  leave();
+  failure_.clear();
+}
+
 void ClientGroup::leave_all_but(std::size_t count) {
   taking_part_.clear();
   while (clients_.size() > count) {

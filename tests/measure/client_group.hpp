@@ -106,6 +106,8 @@ class ClientGroup {
 
   // Every client leaves.
   void leave();
+  // Every client leaves, and a failure is forgotten.
+  void start_over();
   // The first `count` stay.
   void leave_all_but(std::size_t count);
 

@@ -57,9 +57,9 @@ std::uint64_t total_calls(const std::string& path) {
   return calls;
 }
 
-bool wait_until_traced(pid_t server) {
+bool wait_until(bool (*state)(pid_t), pid_t server) {
   for (int i = 0; i < 500; ++i) {
-    if (is_traced(server)) return true;
+    if (state(server)) return true;
     std::this_thread::sleep_for(milliseconds(10));
   }
   return false;
@@ -96,11 +96,18 @@ CallCount count_calls(pid_t server, ClientGroup& clients, std::uint64_t requests
   const std::string output = directory.file("calls");
   ChildProcess tracer({"strace", "-f", "-c", "-o", output, "-p", std::to_string(server)});
   CallCount counted;
-  if (!wait_until_traced(server)) {
+  // Asleep: each thread has gone back into its call after strace's interruption, and is counted.
+  if (!wait_until(is_traced, server) || !wait_until(is_asleep, server)) {
     counted.problem = "strace could not attach: " + tracer.last_words();
     return counted;
   }
   counted.answers = clients.closed_loop_requests(requests).answers;
+  // An answer is here before strace has seen the end of the send that brought it, and a thousand
+  // threads are a thousand such sends.
+  if (!wait_until(is_asleep, server)) {
+    counted.problem = "the server does not come to rest, so its calls cannot all be counted";
+    return counted;
+  }
   tracer.stop();  // it lets go of the server, and then writes its table
   counted.calls = total_calls(output);
   if (counted.calls == 0) counted.problem = "strace gave no number: " + tracer.last_words();

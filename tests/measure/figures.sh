@@ -2,7 +2,7 @@
 # figures.sh — draws the CSV files of `make bench` as SVG, readable on light and on dark pages.
 #
 # Usage: tests/measure/figures.sh [-k] CSV_DIRECTORY FIGURE_DIRECTORY
-#   -k  keep the CSV files beside the figures
+#   -k  keep the CSV files beside the figures; those of a quick run are refused
 # What an SVG shows follows the reader's colour scheme: its ink and its paper change together.
 set -u
 keep=no
@@ -20,8 +20,16 @@ loops='thread_per_connection select_loop poll_loop event_loop await_loop'
 
 if [ "$keep" = yes ]; then
   for file in "$from"/*.csv; do
-    [ -f "$file" ] && cp "$file" "$to/"
+    if [ ! -f "$file" ]; then
+      echo "figures: there is no CSV file in $from" >&2
+      exit 1
+    fi
+    if grep -q '^# settings:.* quick;' "$file"; then
+      echo "figures: $file is of a quick run, and what is kept is measured whole" >&2
+      exit 1
+    fi
   done
+  cp "$from"/*.csv "$to/" || exit 1
 fi
 if ! command -v gnuplot >/dev/null; then
   echo 'figures: gnuplot is not installed, so there are no pictures (Debian: apt-get install gnuplot-nox)'
@@ -159,15 +167,16 @@ drawn=
   lines threads threads resident_bytes 9.5367431640625e-7 log '' \
     'threads: memory of the process' 'silent clients' 'MiB resident' $loops
   lines wakeup wakeup ns_one_ready 0.001 log '' \
-    'wakeup: one ready among n' 'watched' 'microseconds for one wake-up' select poll epoll kqueue
+    'wakeup: one ready among n' 'watched' 'microseconds for one call' select poll epoll kqueue
   lines wakeup-ready wakeup ns_k_ready_of_n 0.001 log '' \
     'wakeup: k ready among 10,000 or what the machine allows' 'ready' \
-    'microseconds for one wake-up' poll epoll kqueue
+    'microseconds for one call' poll epoll kqueue
   lines idle idle per_second 1 xlog 1 \
     'idle: 64 active clients beside silent ones' 'silent clients (none at the left edge)' \
-    'requests per second' $loops
+    'requests per second' $loops 'event_loop alone'
   lines idle-p99 idle p99_us 0.001 log 1 \
-    'idle: latency of the active ones' 'silent clients (none at the left edge)' 'p99, ms' $loops
+    'idle: latency of the active ones' 'silent clients (none at the left edge)' 'p99, ms' \
+    $loops 'event_loop alone'
   bars switches switches voluntary_switches 1 '1=1_client 64=64_clients 1000=1000_clients' \
     'switches: put to sleep, for one request' 'active clients' 'switches asked for' $loops
   lines upstream upstream per_second 1 log '' \

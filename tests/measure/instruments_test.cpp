@@ -24,6 +24,8 @@
 #include "tests/measure/answer_check.hpp"
 #include "tests/measure/child.hpp"
 #include "tests/measure/client_group.hpp"
+#include "tests/measure/contender.hpp"
+#include "tests/measure/counted.hpp"
 #include "tests/measure/histogram.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/programs.hpp"
@@ -251,17 +253,18 @@ TEST_CASE(
   clients.connect(4);
   // 200 requests a second: the next one is due 5 ms into the stall, and is late by 5 ms. A
   // generator that had waited for the answer first would not have noticed.
-  double p50 = 0;
+  double p85 = 0;
   for (int attempt = 0; attempt < 4; ++attempt) {
     const LoadResult result = clients.constant_rate(200, milliseconds(1500));
     REQUIRE(clients.failure() == "");
     CHECK(result.answers == 300);
     CHECK(clients.latencies().quantile(0.96) >= 9.95e6);
     CHECK(clients.latencies().quantile(0.92) >= 4.5e6);
-    p50 = clients.latencies().quantile(0.5);
-    if (p50 < 4e6) break;  // a busy machine delays everything now and then
+    // One in 20 stalls and one is behind it: below nine in ten there is nothing of it.
+    p85 = clients.latencies().quantile(0.85);
+    if (p85 < 4e6) break;  // a busy machine delays everything now and then
   }
-  CHECK(p50 < 4e6);
+  CHECK(p85 < 4e6);
 }
 
 TEST_CASE("closed loop: the answers are counted, in slices and in all") {
@@ -384,6 +387,25 @@ TEST_CASE("context switches: a process that sleeps 100 times has been switched 1
   CHECK(asked_for >= 100);
   CHECK(asked_for <= 103);  // and the sleeps in the two pipes
   CHECK(*after.cpu_nanoseconds - *before.cpu_nanoseconds < 90'000'000);
+}
+
+// The answers of many threads come before strace has seen the end of the calls that sent them.
+TEST_CASE("system calls: a thread makes a recv and a send for each answer, and none is missed") {
+  if (!is_installed("strace") || access(program("thread_per_connection").c_str(), X_OK) != 0) {
+    MESSAGE("strace or thread_per_connection is missing; nothing to check");
+    return;
+  }
+  constexpr std::uint64_t threads = 300;
+  Contender server = start_contender(program("."), "thread_per_connection", {"-p", "0"});
+  LoadLoop loop;
+  ClientGroup clients(loop, server.port);
+  clients.connect(threads);
+  const CallCount counted = count_calls(server.process.pid(), clients, 2 * threads);
+  CHECK(clients.failure() == "");
+  CHECK(counted.problem == "");
+  CHECK(counted.answers == 2 * threads);
+  CHECK(counted.calls >= 2 * counted.answers);
+  CHECK(counted.calls < 2.1 * static_cast<double>(counted.answers));
 }
 
 TEST_CASE("tables: numbers as a person writes them, columns that line up") {

@@ -1,6 +1,7 @@
 #include "tests/measure/limits.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,6 +17,16 @@ std::size_t number_in(const char* path, std::size_t otherwise) {
   std::ifstream file(path);
   std::size_t number = 0;
   return file >> number ? number : otherwise;
+}
+
+// RLIMIT_NPROC counts threads on Linux, where it does not bind root; elsewhere it counts processes.
+std::size_t threads_of_a_user(std::size_t otherwise) {
+#ifdef __linux__
+  rlimit tasks{};
+  if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &tasks) == 0 && tasks.rlim_cur != RLIM_INFINITY)
+    return static_cast<std::size_t>(tasks.rlim_cur);
+#endif
+  return otherwise;
 }
 
 void lower(Allowance& allowance, std::size_t limit, std::size_t besides, const char* name) {
@@ -50,10 +61,8 @@ Allowance allowed_clients(std::size_t wished, std::size_t besides) {
 
 Allowance allowed_threads(std::size_t wished, std::size_t besides) {
   Allowance allowance = allowed_clients(wished, besides);
-  rlimit tasks{};
-  if (getrlimit(RLIMIT_NPROC, &tasks) == 0 && tasks.rlim_cur != RLIM_INFINITY)
-    lower(allowance, static_cast<std::size_t>(tasks.rlim_cur), besides,
-          "threads for one user (ulimit -u)");
+  lower(allowance, threads_of_a_user(wished + besides), besides,
+        "threads for one user (ulimit -u)");
   lower(allowance, number_in("/proc/sys/kernel/threads-max", wished + besides), besides,
         "threads (kernel.threads-max)");
   lower(allowance, number_in("/sys/fs/cgroup/pids.max", wished + besides), besides,
@@ -62,4 +71,12 @@ Allowance allowed_threads(std::size_t wished, std::size_t besides) {
   lower(allowance, number_in("/proc/sys/vm/max_map_count", 2 * (wished + besides)) / 2, besides,
         "stacks (half of vm.max_map_count)");
   return allowance;
+}
+
+std::vector<std::size_t> steps_up_to(std::size_t most, std::vector<std::size_t> wished) {
+  std::erase_if(wished, [most](std::size_t step) { return step >= most; });
+  wished.push_back(most);
+  std::sort(wished.begin(), wished.end());
+  wished.erase(std::unique(wished.begin(), wished.end()), wished.end());
+  return wished;
 }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 // The number of descriptors a process may have from now on. Throws CallFailed.
 std::size_t raise_descriptor_limit();
@@ -20,3 +21,6 @@ struct Allowance {
 Allowance allowed_clients(std::size_t wished, std::size_t besides);
 // The same for a server that needs a thread for each.
 Allowance allowed_threads(std::size_t wished, std::size_t besides);
+
+// Those of `wished` that are below `most`, in order, and then `most` itself.
+std::vector<std::size_t> steps_up_to(std::size_t most, std::vector<std::size_t> wished);

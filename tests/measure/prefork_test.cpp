@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "common/socket.hpp"
-#include "tests/grade/descendants.hpp"
+#include "tests/behaviour/observe.hpp"
 #include "tests/measure/bench/peer_programs.hpp"
 #include "tests/measure/child.hpp"
 #include "tests/measure/client_group.hpp"

@@ -176,12 +176,23 @@ bool is_traced(pid_t process) {
   return all;
 }
 
+bool is_asleep(pid_t process) {
+  bool all = true;
+  for_each_entry(process, "task", [&](const std::string& path) {
+    all = all && contents(path + "/status").find("\nState:\tS") != std::string::npos;
+  });
+  return all;
+}
+
 #else
 
 std::optional<std::uint64_t> count_descriptors(pid_t) {
   return std::nullopt;
 }
 bool is_traced(pid_t) {
+  return false;
+}
+bool is_asleep(pid_t) {
   return false;
 }
 std::optional<std::uint64_t> read_kernel_stacks() {

@@ -52,3 +52,6 @@ std::optional<std::uint64_t> count_descriptors(pid_t process);
 
 // Is a debugger such as strace attached to all of its threads?
 bool is_traced(pid_t process);
+
+// Do all of its threads sleep in a call? One that a debugger has stopped does not.
+bool is_asleep(pid_t process);

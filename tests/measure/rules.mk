@@ -19,13 +19,13 @@ $(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(LINK) $^ -o $@
 
-$(BUILD)/tests/instruments: $(BENCH) $(call objects,tests/grade/descendants.cpp) | $(BUILD)/prefork
+$(BUILD)/tests/instruments: $(BENCH) $(call objects,tests/behaviour/observe.cpp) | $(BUILD)/prefork
 
 .PHONY: bench bench-compare bench-repeat figures predict peers
 bench: $(BENCH_NEEDS)  ## every claim of the lesson, measured: make bench EXPERIMENT=threads QUICK=1
 	@mkdir -p $(BUILD)/bench
-	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT)
-	@tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench
+	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT); status=$$?; \
+	  tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench; exit $$status
 
 A ?= $(BUILD)/bench-repeat/1
 B ?= $(BUILD)/bench-repeat/2
@@ -36,10 +36,13 @@ N ?= 10
 bench-repeat: $(BENCH_NEEDS)  ## does a verdict change when it is repeated? make bench-repeat N=10 QUICK=1
 	@tests/measure/bench_repeat.sh $(N) $(BUILD)/bench-repeat $(BUILD)/run_bench -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
 
-figures: $(BENCH_NEEDS)  ## the kept figures: measures, then refreshes figures/
-	@mkdir -p $(BUILD)/bench figures
-	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT)
-	@tests/measure/figures.sh -k $(BUILD)/bench figures
+# A directory of its own: what another run has left in bench is not this one's to keep.
+figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS))  ## the kept figures: measures, then refreshes figures/
+	@$(if $(QUICK_FLAG),echo 'figures: what is kept is measured whole; leave QUICK out' >&2; exit 1)
+	@rm -rf $(BUILD)/bench-kept
+	@mkdir -p $(BUILD)/bench-kept figures
+	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench-kept $(EXPERIMENT)
+	@tests/measure/figures.sh -k $(BUILD)/bench-kept figures
 
 predict: $(BENCH_NEEDS)  ## five questions, your guesses, and then what this machine says
 	@$(BUILD)/predict -d $(BUILD)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <numeric>
 
 #include "common/error.hpp"
@@ -55,22 +56,28 @@ void Bench::interleave(std::size_t count, std::size_t repeats, const NumberedWor
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), 0u);
   for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
-    if (repeat >= fewest_repeats && in_seconds(LoadClock::now() - start_) > patience * budget_) {
+    if (repeat >= fewest_repeats() && in_seconds(LoadClock::now() - start_) > patience * budget_) {
       note("a busy machine: only " + std::to_string(repeat) + " repeats of some of it");
       return;
     }
     std::shuffle(order.begin(), order.end(), random_);
-    for (const std::size_t i : order) work(repeat, i);
+    for (const std::size_t i : order) {
+      if (stop_requested()) throw Interrupted();
+      work(repeat, i);
+    }
   }
 }
 
 void Bench::interleave(const std::vector<BenchModel>& models,
                        const std::function<void(std::size_t, const BenchModel&)>& work) {
-  for (const BenchModel& model : models) results.mention(model.name);
-  interleave(models.size(), [&](std::size_t repeat, std::size_t i) {
+  std::vector<BenchModel> here;
+  std::copy_if(models.begin(), models.end(), std::back_inserter(here),
+               [&](const BenchModel& model) { return is_here(model); });
+  for (const BenchModel& model : here) results.mention(model.name);
+  interleave(here.size(), [&](std::size_t repeat, std::size_t i) {
     progress("repeat " + std::to_string(repeat + 1) + " of " + std::to_string(repeats()) + ": " +
-             models[i].name);
-    work(repeat, models[i]);
+             here[i].name);
+    work(repeat, here[i]);
   });
 }
 
@@ -123,8 +130,33 @@ void Bench::progress(const std::string& what) const {
                budget_, what.c_str());
 }
 
+bool Bench::is_here(const BenchModel& model) {
+  if (access((directory() + "/" + model.program).c_str(), X_OK) == 0) return true;
+  note("there is no " + model.program + " here, so it takes no part");
+  return false;
+}
+
+void Bench::add_rate(const std::string& model, double x, const LoadResult& result) {
+  results.add(model, x, "per_second", result.per_second());
+  results.add(model, x, "generator_cpu", result.own_cpu);
+  note_own_cpu(result);
+}
+
 void Bench::note_own_cpu(const LoadResult& result) {
   own_cpu_ = std::max(own_cpu_, result.own_cpu);
+}
+
+void Bench::note_saturation() {
+  if (own_cpu_ == 0) return;
+  std::string limited;
+  for (const std::string& model : results.models())
+    for (const double x : results.points("generator_cpu")) {
+      if (results.find(model, x, "generator_cpu").value_or(0) <= saturated_share) continue;
+      for (const char* rate : {"per_second", "of_the_law"}) results.mark(model, x, rate);
+      limited += (limited.empty() ? "" : "; ") + model + " at " + plain_number(x);
+    }
+  note("the load generator used up to " + in_percent(own_cpu_) + " of a CPU" +
+       (limited.empty() ? "" : "; *: SATURATED, so that the rate may be its own: " + limited));
 }
 
 void Bench::note(const std::string& text) {

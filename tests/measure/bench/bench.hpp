@@ -74,6 +74,8 @@ class Bench {
   bool attempt(const BenchModel& model, double x, const std::function<void()>& work);
   // Starts a model with the options of a comparison, and more. Throws StartFailed.
   Contender start(const BenchModel& model, const ChildProcess::Arguments& more = {}) const;
+  // Is the program there? A handout may lack one. That it does is noted.
+  bool is_here(const BenchModel& model);
   // Throws WorkFailed if the clients have had to give up; says what became of the server.
   static void check(const ClientGroup& clients, const std::string& work, Contender& server);
   // SIGTERM. Throws WorkFailed for a server that does not end cleanly.
@@ -83,7 +85,10 @@ class Bench {
   void progress(const std::string& what) const;
   // Seconds that this experiment takes on a quiet machine, by what is known of it.
   double budget() const { return budget_; }
-  // The generator's share of a CPU in a run; the largest is told, and a saturated one is marked.
+  // A rate, and the generator's share of a CPU while it was measured: "per_second" and
+  // "generator_cpu".
+  void add_rate(const std::string& model, double x, const LoadResult& result);
+  // The same share of a run that has no rate to tell.
   void note_own_cpu(const LoadResult& result);
   void note(const std::string& text);
 
@@ -99,12 +104,16 @@ class Bench {
   Results results;
   const std::vector<std::string>& notes() const { return notes_; }
   const std::string& verdict() const { return verdict_; }
-  double own_cpu() const { return own_cpu_; }
+  // Notes what the generator itself took, if somebody has told it, and marks the rates at which it
+  // was saturated.
+  void note_saturation();
 
  private:
   // On a machine that others use, an experiment ends with fewer repeats rather than very late.
-  static constexpr std::size_t fewest_repeats = 3;
+  std::size_t fewest_repeats() const { return choose<std::size_t>(3, 5); }
   static constexpr double patience = 1.5;  // of the budget
+  // Beyond this share of a CPU, the rate may be the generator's own.
+  static constexpr double saturated_share = 0.95;
 
   BenchSettings settings_;
   double budget_ = 0;

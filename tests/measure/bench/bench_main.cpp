@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,32 +47,52 @@ std::vector<const BenchExperiment*> wanted(int argc, char** argv, int first) {
   return found.empty() ? bench_experiments() : found;
 }
 
-void write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
-               const Bench& bench) {
+bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment, const Bench& bench,
+               std::optional<double> others) {
   const std::string path = settings.output + "/" + experiment.name + ".csv";
   std::ofstream file(path);
   file << "# experiment: " << experiment.name << ": " << experiment.claim << "\n"
-       << machine_header() << "# settings: " << settings.repeats() << " repeats, "
-       << (settings.quick ? "quick" : "whole") << "; medians with least and most\n";
+       << machine_header() << "# settings: " << bench.results.repeats_text() << ", "
+       << (settings.quick ? "quick" : "whole") << "; medians with least and most\n"
+       << "# others: " << (others ? in_percent(*others) : "unknown")
+       << " of this machine's CPUs, used by other programs meanwhile\n";
   file << "# verdict: " << bench.verdict() << "\n";
   for (const std::string& note : bench.notes()) file << "# note: " << note << "\n";
   file << bench.results.csv();
-  if (!file.flush()) std::fprintf(stderr, "run_bench: cannot write %s\n", path.c_str());
+  if (file.flush()) return true;
+  std::fprintf(stderr, "run_bench: cannot write %s\n", path.c_str());
+  return false;
 }
 
-void print_notes(const Bench& bench, const OthersReading& others) {
+void print_notes(const Bench& bench, std::optional<double> others) {
   for (const std::string& note : bench.notes())
     std::fputs(wrapped("(" + note + ")", width, "  ").c_str(), stdout);
-  if (bench.own_cpu() > 0)
-    std::printf("  (the load generator used up to %s of a CPU%s)\n",
-                in_percent(bench.own_cpu()).c_str(),
-                bench.own_cpu() > 0.95 ? ": SATURATED, so the fastest rates may be its own" : "");
-  const auto share = others.share();
-  if (share && *share > 0.1)
+  if (others && *others > 0.1)
     std::printf("  (other programs used %s of this machine meanwhile: repeat it alone)\n",
-                in_percent(*share).c_str());
+                in_percent(*others).c_str());
   for (const std::string& failure : bench.results.failures())
     std::fputs(wrapped("FAILED: " + failure, width, "  ").c_str(), stdout);
+}
+
+// False: something that all models need has failed, so that there is no verdict. What has been
+// measured until then is kept.
+bool run_and_report(const BenchExperiment& experiment, Bench& bench) {
+  std::string problem;
+  try {
+    experiment.run(bench);
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& failure) {
+    problem = failure.what();
+  }
+  if (stop_requested()) throw Interrupted();
+  bench.progress("");
+  bench.note_saturation();
+  if (problem.empty())
+    experiment.report(bench);
+  else
+    bench.verdict_impossible(problem);
+  return problem.empty();
 }
 
 bool run_one(const BenchSettings& settings, const BenchExperiment& experiment) {
@@ -80,15 +102,14 @@ bool run_one(const BenchSettings& settings, const BenchExperiment& experiment) {
               wrapped("CLAIM: " + experiment.claim, width, "").c_str());
   std::fflush(stdout);
   const OthersReading others;
-  experiment.run(bench);
-  bench.progress("");
-  experiment.report(bench);
-  print_notes(bench, others);
-  write_csv(settings, experiment, bench);
+  const bool reported = run_and_report(experiment, bench);
+  const auto others_share = others.share();
+  print_notes(bench, others_share);
+  const bool written = write_csv(settings, experiment, bench, others_share);
   std::printf("  (%.0f s)\n",
               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   std::fflush(stdout);
-  return bench.results.failures().empty();
+  return reported && written && bench.results.failures().empty();
 }
 
 int run(int argc, char** argv) {

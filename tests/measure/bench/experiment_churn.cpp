@@ -32,8 +32,7 @@ void measure(Bench& bench, Runner& runner) {
   const LoadResult result = runner.clients.closed_loop(slice(bench));
   const auto after = read_cpu_with_ended_threads(runner.server.process.pid());
   Bench::check(runner.clients, runner.x == fresh ? "/ over new connections" : "/", runner.server);
-  bench.note_own_cpu(result);
-  bench.results.add(runner.model.name, runner.x, "per_second", result.per_second());
+  bench.add_rate(runner.model.name, runner.x, result);
   if (before && after)
     bench.results.add(
         runner.model.name, runner.x, "cpu_us",
@@ -75,8 +74,7 @@ void report(Bench& bench) {
       continue;
     }
     const auto cell = [&](double x, const char* metric, const NumberFormat& format) {
-      const auto value = results.find(model, x, metric);
-      return value ? format(*value) : std::string("-");
+      return results.cell(model, x, metric, format);
     };
     const auto one = [](double value) { return with_digits(value, 1); };
     const auto more = added(results, model);

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "common/signals.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/herd.hpp"
 #include "tests/measure/bench/lineup.hpp"
@@ -79,11 +80,11 @@ void measure_rates(Bench& bench, Runner& runner) {
   add("largest_share", largest_share(runner.server, static_cast<std::size_t>(runner.x)));
   LoadResult result = runner.clients.closed_loop(slice(bench));
   Bench::check(runner.clients, "/", runner.server);
-  bench.note_own_cpu(result);
-  add("per_second", result.per_second());
+  bench.add_rate(runner.model.name, runner.x, result);
   runner.clients.ask("/spin/2");
   result = runner.clients.closed_loop(slice(bench));
   Bench::check(runner.clients, "/spin/2", runner.server);
+  bench.note_own_cpu(result);
   add("spins_per_second", result.per_second());
   runner.clients.leave();
 }
@@ -91,6 +92,7 @@ void measure_rates(Bench& bench, Runner& runner) {
 // Clients come one at a time, each to copies that all sleep.
 void measure_herd(Bench& bench, Sharing sharing, std::size_t count) {
   const HerdReport report = watch_herd(sharing, count, herd_clients);
+  if (stop_requested()) throw Interrupted();  // which may be all that has gone wrong
   if (!report.problem.empty())
     return bench.results.fail(name_of(sharing), static_cast<double>(count), report.problem);
   bench.results.add(name_of(sharing), static_cast<double>(count), "wakeups_per_client",
@@ -137,8 +139,7 @@ void report(Bench& bench) {
       continue;
     }
     const auto cell = [&](const char* metric, const NumberFormat& format) {
-      const auto value = results.find(name, x, metric);
-      return value ? format(*value) : std::string("-");
+      return results.cell(name, x, metric, format);
     };
     table.add({std::to_string(count), cell("spins_per_second", plain_number),
                cell("per_second", plain_number), cell("largest_share", in_percent)});

@@ -1,5 +1,7 @@
 // cpu — what an event loop cannot hide: a request that computes keeps everybody waiting. And what
 // no way of waiting can do: compute faster.
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "tests/measure/bench/bench.hpp"
@@ -61,6 +63,7 @@ void measure_light(Bench& bench, Lineup& lineup, Runner& runner) {
 void measure_full(Bench& bench, Runner& runner) {
   const LoadResult result = runner.clients.closed_loop(full_slice(bench));
   Bench::check(runner.clients, "/spin", runner.server);
+  bench.note_own_cpu(result);
   bench.results.add(runner.model.name, spin, "spins_per_second", result.per_second());
 }
 
@@ -110,8 +113,7 @@ void report(Bench& bench) {
       continue;
     }
     const auto cell = [&](double x, const char* metric, const NumberFormat& format) {
-      const auto value = results.find(model, x, metric);
-      return value ? format(*value) : std::string("-");
+      return results.cell(model, x, metric, format);
     };
     table.add({model, cell(0, "p99_ms", milliseconds_of), cell(beside, "p99_ms", milliseconds_of),
                cell(beside, "p50_ms", milliseconds_of),
@@ -146,7 +148,8 @@ void report(Bench& bench) {
                 milliseconds_of(*threads) + " ms. /spin/5 a second: one_at_a_time " +
                 plain_number(*one_full) + ", event_loop " + plain_number(*loop_full) +
                 ", thread_per_connection " + plain_number(*threads_full) + ", " +
-                times(*threads_full / *loop_full) + ", for it has more than one core.");
+                times(*threads_full / *loop_full) + " the loop's, on " +
+                std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) + " CPUs.");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/process_reading.hpp"
+#include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -23,15 +24,17 @@ bool can_hold(const BenchModel& model, std::size_t clients) {
   return model.most_clients == 0 || clients <= model.most_clients;
 }
 
-milliseconds slice(const Bench& bench) {
-  return bench.choose(milliseconds(80), milliseconds(120));
+// Many short slices: that is what a shared machine disturbs least.
+std::size_t repeats(const Bench& bench) {
+  return bench.choose<std::size_t>(5, 3 * bench.repeats());
 }
 
-// How often a turn comes: every model at each level that it can hold.
-double turns() {
+// Every model at each level that it can hold, once.
+double seconds_of_turns() {
   double all = 0;
   for (const BenchModel& model : models())
-    for (const std::size_t level : levels) all += can_hold(model, level) ? 1 : 0;
+    for (const std::size_t level : levels)
+      all += can_hold(model, level) ? in_seconds(slice_for(level)) + 0.03 : 0;
   return all;
 }
 
@@ -40,21 +43,19 @@ bool counts(const Bench& bench, const BenchModel& model, std::size_t level) {
 }
 
 double seconds(const Bench& bench) {
-  const double strace = is_installed("strace") ? bench.choose(4, 14) : 0;
-  return turns() * static_cast<double>(bench.repeats()) * (in_seconds(slice(bench)) + 0.06) +
-         strace + 2;
+  const double strace = is_installed("strace") ? bench.choose(4, 20) : 0;
+  return seconds_of_turns() * static_cast<double>(repeats(bench)) + strace + 2;
 }
 
 void measure(Bench& bench, Runner& runner) {
   const ActivityReading before = read_activity(runner.server.process.pid());
-  const LoadResult result = runner.clients.closed_loop(slice(bench));
+  const LoadResult result = runner.clients.closed_loop(slice_for(runner.clients.clients()));
   const ActivityReading after = read_activity(runner.server.process.pid());
   Bench::check(runner.clients, "/", runner.server);
-  bench.note_own_cpu(result);
   const auto add = [&](const char* metric, double value) {
     bench.results.add(runner.model.name, runner.x, metric, value);
   };
-  add("per_second", result.per_second());
+  bench.add_rate(runner.model.name, runner.x, result);
   if (!before.switches || !after.switches) return;
   const auto each = [&](std::uint64_t one, std::uint64_t other) {
     return static_cast<double>(other - one) / static_cast<double>(result.all_answers);
@@ -68,7 +69,7 @@ void measure(Bench& bench, Runner& runner) {
 // Counted by strace, which slows everything down: in turns of their own.
 void count(Bench& bench, Runner& runner, std::size_t level) {
   const CallCount counted = count_calls(runner.server.process.pid(), runner.clients,
-                                        std::max<std::size_t>(level * 4, 2'000));
+                                        std::max<std::size_t>(level * 2, 500));
   Bench::check(runner.clients, "/ under strace", runner.server);
   if (counted.calls == 0) throw WorkFailed{counted.problem};
   bench.results.add(runner.model.name, runner.x, "system_calls",
@@ -77,7 +78,7 @@ void count(Bench& bench, Runner& runner, std::size_t level) {
 
 void run(Bench& bench) {
   const bool counting = is_installed("strace");
-  bench.note(counting ? "system calls are counted once, by strace, in turns of their own"
+  bench.note(counting ? "system calls are counted by strace, in turns of their own"
                       : "strace is not installed, so no calls are counted (Debian: strace)");
   Lineup lineup(bench);
   lineup.enter(models());
@@ -87,11 +88,9 @@ void run(Bench& bench) {
       runner.clients.connect(level - runner.clients.clients());
       Bench::check(runner.clients, "connecting", runner.server);
     });
-    lineup.take_turns(level, [&](Runner& runner) { measure(bench, runner); });
-    lineup.for_each(level, [&](Runner& runner) {
-      if (!counting || !counts(bench, runner.model, level)) return;
-      bench.progress("strace counts the calls of " + runner.model.name);
-      count(bench, runner, level);
+    lineup.take_turns(level, repeats(bench), [&](Runner& runner) { measure(bench, runner); });
+    lineup.take_turns(level, bench.choose<std::size_t>(1, 5), [&](Runner& runner) {
+      if (counting && counts(bench, runner.model, level)) count(bench, runner, level);
     });
   }
   lineup.stop();
@@ -134,9 +133,8 @@ void report(Bench& bench) {
   const auto one_thread = results.find("thread_per_connection", 1, "voluntary_switches");
   const auto one_loop = results.find("event_loop", 1, "voluntary_switches");
   if (one_thread && one_loop)
-    bench.numbers(
-        "With one client there is nobody else to serve, so both sleep after each answer: " +
-        two(*one_thread) + " and " + two(*one_loop) + " switches.");
+    bench.numbers("With one client there is nobody else to serve: " + two(*one_thread) + " and " +
+                  two(*one_loop) + " switches asked for.");
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <thread>
 
 #include "tests/measure/process_reading.hpp"
+#include "tests/measure/text_table.hpp"
 
 void Lineup::enter(const BenchModel& model, double x, const std::function<Contender()>& start) {
+  if (!bench_.is_here(model)) return;
   bench_.results.mention(model.name);
   (void)bench_.attempt(
       model, x, [&] { runners_.push_back(std::make_unique<Runner>(loop_, model, x, start())); });
@@ -19,7 +21,11 @@ void Lineup::go_to(double x) {
 }
 
 void Lineup::visit(Runner& runner, std::size_t clients, const Work& work) {
-  if (runner.failed || !runner.can_hold(clients)) return;
+  if (runner.failed) return;
+  if (!runner.can_hold(clients))
+    return bench_.note(runner.model.name + " takes part with at most " +
+                       with_commas(runner.model.most_clients) +
+                       (runner.model.most_clients == 1 ? " client" : " clients"));
   runner.failed = !bench_.attempt(runner.model, runner.x, [&] { work(runner); });
 }
 

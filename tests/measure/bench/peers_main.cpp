@@ -2,11 +2,13 @@
 //
 // They do more than ours (logs, modules, TLS, a language): what is compared is the waiting.
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "common/error.hpp"
 #include "common/signals.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/peer_programs.hpp"
@@ -24,6 +26,7 @@ constexpr const char* usage =
     "usage: peers [-d DIRECTORY]\n"
     "The same work on other servers, beside ours.\n"
     "  -d DIRECTORY  where our programs are (beside this one)\n";
+const char* const reference = "event_loop";
 constexpr std::size_t levels[] = {1, 64, 1'000};
 constexpr std::size_t cycles = 12;
 
@@ -52,27 +55,37 @@ struct Runner {
 
 using Runners = std::vector<std::unique_ptr<Runner>>;
 
-void enter(Runners& runners, LoadLoop& loop, const std::string& name,
+// False: it did not start, and nobody else has to go without being measured.
+bool enter(Runners& runners, LoadLoop& loop, const std::string& name,
            const std::function<Contender()>& start) {
+  std::string reason;
   try {
     runners.push_back(std::make_unique<Runner>(loop, start()));
+    return true;
   } catch (const StartFailed& failure) {
-    std::printf("FAILED: %s: %s\n", name.c_str(), failure.what());
+    reason = failure.what();
+  } catch (const CallFailed& failure) {
+    reason = failure.what();
   }
+  std::fputs(wrapped("FAILED: " + name + ": " + reason, width, "").c_str(), stdout);
+  return false;
 }
 
-Runners start_all(LoadLoop& loop, const std::string& directory) {
-  Runners runners;
-  for (const char* name : {"event_loop", "await_loop", "thread_per_connection"})
-    enter(runners, loop, name, [&] { return start_server(directory, name); });
+// False: one of those that are here did not start.
+bool start_all(Runners& runners, LoadLoop& loop, const std::string& directory) {
+  bool all_started = true;
+  for (const char* name : {reference, "await_loop", "thread_per_connection"}) {
+    const auto start = [&] { return start_server(directory, name); };
+    all_started = enter(runners, loop, name, start) && all_started;
+  }
   for (const PeerProgram& peer : peer_programs()) {
     if (is_installed(peer.program))
-      enter(runners, loop, peer.name, peer.start);
+      all_started = enter(runners, loop, peer.name, peer.start) && all_started;
     else
       std::printf("%s is not installed, so it is absent (Debian: apt-get install %s)\n",
                   peer.name.c_str(), peer.package.c_str());
   }
-  return runners;
+  return all_started;
 }
 
 // Raises all of them to the next number of clients; what a client costs is read on the way.
@@ -109,6 +122,15 @@ void measure(Runners& runners, std::size_t level) {
   }
 }
 
+// The ratio to event_loop; "-" if that has not done its work.
+std::string ratio_cell(const Runners& runners, const Runner& runner, std::size_t level) {
+  const auto found = std::find_if(runners.begin(), runners.end(), [](const auto& one) {
+    return one->contender.name == reference && one->failure.empty();
+  });
+  if (found == runners.end()) return "-";
+  return with_digits(ratio_of(runner.slices[level], (*found)->slices[level]), 2);
+}
+
 void print(const Runners& runners) {
   std::vector<std::string> titles{""};
   for (const std::size_t level : levels) {
@@ -126,7 +148,7 @@ void print(const Runners& runners) {
     std::vector<std::string> cells{runner->contender.name};
     for (std::size_t i = 0; i < std::size(levels); ++i) {
       cells.push_back(plain_number(runner->slices[i].per_second()));
-      cells.push_back(with_digits(ratio_of(runner->slices[i], runners[0]->slices[i]), 2));
+      cells.push_back(ratio_cell(runners, *runner, i));
       own_cpu = std::max(own_cpu, runner->slices[i].own_cpu());
     }
     const double cpu = runner->cpu_of_answer[1];
@@ -153,14 +175,14 @@ int run(int argc, char** argv) {
   install_signal_handlers();
   raise_descriptor_limit();
   LoadLoop loop;
-  Runners runners = start_all(loop, directory);
+  Runners runners;
+  bool all_well = start_all(runners, loop, directory);
   if (runners.empty()) return 1;
   for (const std::size_t level : levels) {
     for (const auto& runner : runners) grow(*runner, level);
     measure(runners, level);
   }
   print(runners);
-  bool all_well = true;
   for (const auto& runner : runners) all_well = all_well && runner->failure.empty();
   return all_well ? 0 : 1;
 }

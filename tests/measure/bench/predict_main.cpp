@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -45,11 +46,11 @@ std::optional<double> growth(const Results& results, const std::string& call) {
 std::vector<Question> questions() {
   return {
       {&wakeup_experiment,
-       "How many times as long does one wake-up of poll take with 5,000 clients watched as with 5? "
-       "(One of them is ready.)",
+       "How many times as long does one call of poll take with 5,000 clients watched as with 5? "
+       "(It finds one of them ready, and does not sleep.)",
        "times", [](const Results& results) { return growth(results, "poll"); }},
       {&wakeup_experiment,
-       "And one wake-up of " + name_of(being_told()) + ", with 5,000 instead of 5?", "times",
+       "And one call of " + name_of(being_told()) + ", with 5,000 instead of 5?", "times",
        [](const Results& results) { return growth(results, name_of(being_told())); }},
       {&waiting_experiment,
        "A row comes from a backend that takes 20 ms. Of the time until it is answered, how many "
@@ -75,13 +76,16 @@ std::vector<Question> questions() {
        "ms", [](const Results& results) { return results.find("event_loop", 100, "p99_ms"); }}};
 }
 
-// A number on a line; nothing for anything else, or when the input has ended.
-std::optional<double> read_guess() {
+// A number on a line, with its unit or without; nothing for anything else, or when the input has
+// ended.
+std::optional<double> read_guess(const std::string& unit) {
   std::string line;
   if (!std::getline(std::cin, line)) return std::nullopt;
+  std::erase_if(line, [](char c) { return c == ',' || c == ' '; });  // "1,000" is a thousand
   char* end = nullptr;
   const double value = std::strtod(line.c_str(), &end);
   if (end == line.c_str() || !(value >= 0)) return std::nullopt;
+  if (*end != '\0' && unit != end) return std::nullopt;
   return value;
 }
 
@@ -92,7 +96,7 @@ void ask(std::vector<Question>& all) {
                 wrapped(std::to_string(i + 1) + ". " + all[i].text, width, "").c_str(),
                 all[i].unit.c_str());
     std::fflush(stdout);
-    all[i].guess = read_guess();
+    all[i].guess = read_guess(all[i].unit);
     if (isatty(STDIN_FILENO) == 1) continue;
     std::printf("%s\n", all[i].guess ? with_digits(*all[i].guess, 1).c_str() : "(none)");
   }
@@ -111,25 +115,30 @@ std::string distance(const Question& question, double answer) {
   return times(factor) + (guess > answer ? " too high" : " too low");
 }
 
-// Each experiment once, quickly; one that answers two questions is run only once.
-void answer(const std::vector<Question>& all, const std::string& directory) {
-  std::map<const BenchExperiment*, Results> found;
-  std::printf("\nNow measuring (about half a minute)");
-  std::fflush(stdout);
-  for (const Question& question : all) {
-    if (found.count(question.experiment) > 0) continue;
-    BenchSettings settings;
-    settings.directory = directory;
-    settings.quick = true;
-    settings.repeats_wished = question.experiment == &wakeup_experiment ? 3 : 1;
-    Bench bench(settings, *question.experiment);
-    question.experiment->run(bench);
-    bench.progress("");
-    std::printf(".");
-    std::fflush(stdout);
-    found.emplace(question.experiment, bench.results);
+// An experiment, once and quickly. What ends it early goes to `problems`.
+Results measure(const BenchExperiment& experiment, const std::string& directory,
+                std::vector<std::string>& problems) {
+  BenchSettings settings;
+  settings.directory = directory;
+  settings.quick = true;
+  settings.repeats_wished = &experiment == &wakeup_experiment ? 3 : 1;
+  Bench bench(settings, experiment);
+  try {
+    experiment.run(bench);
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& failure) {
+    problems.push_back(experiment.name + ": " + failure.what());
   }
-  std::printf("\n\n");
+  if (stop_requested()) throw Interrupted();
+  bench.progress("");
+  for (const std::string& failure : bench.results.failures())
+    problems.push_back(experiment.name + ": " + failure);
+  return bench.results;
+}
+
+void print_answers(const std::vector<Question>& all,
+                   const std::map<const BenchExperiment*, Results>& found) {
   TextTable table({"question", "you said", "this machine says", ""});
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto value = all[i].answer(found.at(all[i].experiment));
@@ -137,8 +146,26 @@ void answer(const std::vector<Question>& all, const std::string& directory) {
                value ? in_unit(*value, all[i].unit) : "cannot tell",
                value ? distance(all[i], *value) : ""});
   }
-  std::printf("%s\nWhy: make bench EXPERIMENT=wakeup, waiting, threads, cpu shows each in full.\n",
-              table.text().c_str());
+  std::printf("\n\n%s", table.text().c_str());
+}
+
+// An experiment that answers two questions is run only once. False: something failed.
+bool answer(const std::vector<Question>& all, const std::string& directory) {
+  std::map<const BenchExperiment*, Results> found;
+  std::vector<std::string> problems;
+  std::printf("\nNow measuring (about half a minute)");
+  std::fflush(stdout);
+  for (const Question& question : all) {
+    if (found.count(question.experiment) > 0) continue;
+    found.emplace(question.experiment, measure(*question.experiment, directory, problems));
+    std::printf(".");
+    std::fflush(stdout);
+  }
+  print_answers(all, found);
+  for (const std::string& problem : problems)
+    std::fputs(wrapped("FAILED: " + problem, width, "  ").c_str(), stdout);
+  std::printf("\nWhy: make bench EXPERIMENT=wakeup, waiting, threads, cpu shows each in full.\n");
+  return problems.empty();
 }
 
 int run(int argc, char** argv) {
@@ -147,8 +174,7 @@ int run(int argc, char** argv) {
   ask(all);
   install_signal_handlers();
   raise_descriptor_limit();
-  answer(all, directory);
-  return 0;
+  return answer(all, directory) ? 0 : 1;
 }
 
 }  // namespace

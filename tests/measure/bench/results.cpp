@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <set>
 
 #include "tests/measure/text_table.hpp"
 
@@ -75,10 +74,13 @@ std::optional<double> Results::ratio(const std::string& model, double x, const s
   const auto theirs = samples_.find({other, other_x, metric});
   if (ours == samples_.end() || theirs == samples_.end()) return std::nullopt;
   if (failed(model, x) || failed(other, other_x)) return std::nullopt;
+  const std::vector<double>& one = ours->second;
+  const std::vector<double>& two = theirs->second;
+  if (*std::min_element(two.begin(), two.end()) <= 0) return std::nullopt;
+  if (one.size() == 1 || two.size() == 1) return median(one) / median(two);
   std::vector<double> ratios;
-  for (std::size_t i = 0; i < std::min(ours->second.size(), theirs->second.size()); ++i)
-    if (theirs->second[i] != 0) ratios.push_back(ours->second[i] / theirs->second[i]);
-  if (ratios.empty()) return std::nullopt;
+  for (std::size_t i = 0; i < std::min(one.size(), two.size()); ++i)
+    ratios.push_back(one[i] / two[i]);
   return median(std::move(ratios));
 }
 
@@ -95,6 +97,19 @@ std::vector<double> Results::points(const std::string& metric) const {
     if (std::get<2>(key) == metric) points.insert(std::get<1>(key));
   for (const auto& failure : failures_) points.insert(failure.first.second);
   return {points.begin(), points.end()};
+}
+
+void Results::mark(const std::string& model, double x, const std::string& metric) {
+  marked_.insert({model, x, metric});
+}
+
+std::string Results::repeats_text() const {
+  std::set<std::size_t> counts;
+  for (const auto& [key, values] : samples_)
+    if (values.size() > 1) counts.insert(values.size());
+  if (counts.empty()) return "no repeats";
+  return (counts.size() == 1 ? "" : std::to_string(*counts.begin()) + " to ") +
+         std::to_string(*counts.rbegin()) + " repeats";
 }
 
 std::string Results::csv() const {
@@ -125,7 +140,8 @@ std::string Results::cell(const std::string& model, double x, const std::string&
                           const NumberFormat& format) const {
   if (failed(model, x)) return "FAILED";
   const auto found = find(model, x, metric);
-  return found ? format(*found) : "-";
+  if (!found) return "-";
+  return (marked_.count({model, x, metric}) > 0 ? "*" : "") + format(*found);
 }
 
 std::string Results::table(const std::string& metric, const NumberFormat& format) const {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -41,7 +42,9 @@ class Results {
   // The median; nothing if there are no samples, or the model has failed there.
   std::optional<double> find(const std::string& model, double x, const std::string& metric) const;
   // The median of the ratios within a repeat: a sample of `model` by the sample that `other` added
-  // in the same repeat. Nothing if one of them has no samples, or only zeros.
+  // in the same repeat. Where one of them has a single sample, a constant, the ratio of the
+  // medians. Nothing if one of them has no samples, or if `other` is not above zero in each repeat:
+  // a ratio to next to nothing is noise.
   std::optional<double> ratio(const std::string& model, double x, const std::string& metric,
                               const std::string& other, double other_x) const;
   bool failed(const std::string& model, double x) const;
@@ -50,6 +53,12 @@ class Results {
   std::vector<std::string> models() const { return models_; }
   // The values of x at which a metric has samples or a model has failed, in order.
   std::vector<double> points(const std::string& metric) const;
+
+  // Puts a '*' before this number in the tables.
+  void mark(const std::string& model, double x, const std::string& metric);
+
+  // "7 repeats" or "5 to 21 repeats": what has been repeated at all, from its samples.
+  std::string repeats_text() const;
 
   // Lines "model,x,metric,median,min,max,repeats,ratio,failure".
   std::string csv() const;
@@ -66,12 +75,13 @@ class Results {
     NumberFormat format;
   };
   std::string table_at(double x, const std::vector<Column>& columns) const;
+  // One cell of any of these.
+  std::string cell(const std::string& model, double x, const std::string& metric,
+                   const NumberFormat& format) const;
 
  private:
   using Key = std::tuple<std::string, double, std::string>;
   std::string ratio_cell(const Key& key) const;
-  std::string cell(const std::string& model, double x, const std::string& metric,
-                   const NumberFormat& format) const;
 
   std::string x_name_;
   std::string reference_;
@@ -79,6 +89,7 @@ class Results {
   std::vector<std::string> models_;  // in order of their first mention
   std::vector<Key> order_;
   std::map<Key, std::vector<double>> samples_;
+  std::set<Key> marked_;
   std::map<std::pair<std::string, double>, std::string> failures_;
 };
 

@@ -1,7 +1,9 @@
-// wakeup_cost.hpp — the price of one call that waits, in nanoseconds.
+// wakeup_cost.hpp — the price of one call that waits, in nanoseconds, when it need not wait.
 //
 // Gives: the usual time of one call and of finding in its result who is ready, with `ready` of
-//        `watched` descriptors ready all the time. Nothing sleeps: what is measured is the asking.
+//        `watched` sockets ready all the time. Nothing sleeps, so nothing wakes up: what is
+//        measured is the asking. The ready ones lie evenly among the watched; one alone is the
+//        last.
 // Do not: expect select beyond FD_SETSIZE, or kqueue on Linux; there is no number then.
 #pragma once
 
