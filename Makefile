@@ -120,7 +120,7 @@ trace: all  ## one server, and the calls it makes: make trace SERVER=poll_loop
 # Part of `make test`, unless it is narrowed: what is slow and is the same for every compiler.
 # QUICK=1 leaves it out.
 NARROWED    = $(filter command line,$(origin SERVER))$(CASE)
-ONCE        = $(if $(NARROWED)$(filter-out 0,$(QUICK)),,check-lessons $(GRADER_TESTS))
+ONCE        = $(if $(NARROWED)$(filter-out 0,$(QUICK)),,check-lessons)
 
 test: all $(TESTS) $(ONCE)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
 	@FORTIFY='$(FORTIFY)' tests/run.sh $(BUILD) '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
@@ -137,7 +137,7 @@ ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the le
 # -- looking after the code ------------------------------------------------------------------------
 
 SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp tests/*/*/*.hpp)
-SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh) .ci/run
+SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh .ci/run)
 
 .PHONY: sanitize hardening lint format clean help
 sanitize: $(BUILD)/tests/behaviour  ## the tests with AddressSanitizer and UBSan, and the threads with ThreadSanitizer
@@ -157,4 +157,4 @@ clean:  ## forgets everything that was built
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*##  */\1	/p' Makefile $(wildcard tests/*/rules.mk) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*##  */\1	/p' Makefile $(wildcard tests/*/*.mk) | expand -t 18

@@ -17,7 +17,7 @@ $(BUILD)/tests/wrong_code: $(call objects,$(wildcard tests/lessons/wrong/*.cpp) 
     tests/unit/main.cpp tests/unit/child.cpp tests/unit/socket_pair.cpp) $(COMMON)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(LINK) $^ -o $@
-tests test: $(BUILD)/tests/wrong_code
+tests test everything: $(BUILD)/tests/wrong_code
 
 .PHONY: lessons check-lessons quiz
 lessons: $(BUILD)/check_lessons  ## brings the excerpts and numbers of lessons.md up to date
