@@ -26,6 +26,10 @@ run_quietly() {
 
 # Shows what a test program said: all of it if a case failed, else the skipped ones and the count.
 report() {
+  if [ -n "$case_pattern" ] && grep -q 'no case matches' "$here/$1.log"; then
+    printf '%-24s no case matches\n' "$1" # of one server only, for example
+    return
+  fi
   if [ "$(cat "$here/$1.status")" = 0 ]; then
     grep -E '^(skipped|note|inconclusive|  +[^ ])' "$here/$1.log" | head -n 40
   else
@@ -91,5 +95,6 @@ for name in $names; do
 done
 [ -n "$failed_programs" ] && echo "failed:$failed_programs"
 [ -n "$failed_programs" ] && [ "$failed" -eq 0 ] && failed=1 # one that did not finish
+[ $((passed + failed)) -eq 0 ] && echo "no case matches '$case_pattern'" >&2
 echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
