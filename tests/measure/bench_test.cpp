@@ -182,7 +182,7 @@ TEST_CASE("wake-ups: every number of ready ones is found, by every call") {
     for (const std::size_t ready : {1u, 2u, 7u, 99u, 100u}) {
       CAPTURE(name_of(call));
       CAPTURE(ready);
-      CHECK(wakeup_cost(call, 100, ready, milliseconds(1)));
+      CHECK(wakeup_cost(call, WatchedSockets(100, ready), milliseconds(1)));
     }
 }
 
@@ -191,7 +191,8 @@ TEST_CASE("wake-ups: what one costs agrees with a known poll") {
   double ratio = 0;
   for (int attempt = 0; attempt < 8; ++attempt) {
     const double known = known_poll(300);
-    const auto measured = wakeup_cost(WaitingCall::poll, 300, 1, milliseconds(10));
+    const auto measured =
+        wakeup_cost(WaitingCall::poll, WatchedSockets(300, 1), milliseconds(10));
     REQUIRE(measured);
     ratio = *measured / known;
     if (ratio > 0.8 && ratio < 1.25) break;
@@ -204,15 +205,16 @@ TEST_CASE("wake-ups: asking about all grows with all, being told does not") {
   const auto growth = [](WaitingCall call) {
     std::vector<double> ratios;
     for (int i = 0; i < 5; ++i)
-      ratios.push_back(wakeup_cost(call, 900, 1, milliseconds(4)).value_or(0) /
-                       wakeup_cost(call, 9, 1, milliseconds(4)).value_or(1));
+      ratios.push_back(
+          wakeup_cost(call, WatchedSockets(900, 1), milliseconds(4)).value_or(0) /
+          wakeup_cost(call, WatchedSockets(9, 1), milliseconds(4)).value_or(1));
     return median(ratios);
   };
   CHECK(growth(WaitingCall::poll) > 20);
   CHECK(growth(WaitingCall::select) > 20);
   CHECK(growth(being_told()) < 5);
-  CHECK(!wakeup_cost(WaitingCall::select, 2000, 1, milliseconds(1)));  // beyond FD_SETSIZE
-  CHECK(!wakeup_cost(WaitingCall::poll, 1, 2, milliseconds(1)));
+  // Beyond FD_SETSIZE.
+  CHECK(!wakeup_cost(WaitingCall::select, WatchedSockets(2000, 1), milliseconds(1)));
 }
 
 TEST_CASE("memory: threads show as threads, address space and kernel stacks") {

@@ -169,7 +169,7 @@ drawn=
   lines wakeup wakeup ns_one_ready 0.001 log '' \
     'wakeup: one ready among n' 'watched' 'microseconds for one call' select poll epoll kqueue
   lines wakeup-ready wakeup ns_k_ready_of_n 0.001 log '' \
-    'wakeup: k ready among 10,000 or what the machine allows' 'ready' \
+    'wakeup: k ready among 5,000 or what the machine allows' 'ready' \
     'microseconds for one call' poll epoll kqueue
   lines idle idle per_second 1 xlog 1 \
     'idle: 64 active clients beside silent ones' 'silent clients (none at the left edge)' \

@@ -19,8 +19,16 @@ constexpr std::size_t enough_watched = 100'000;
 // Where a descriptor's records lie in memory decides what looking at it costs, and each repeat
 // opens all of them anew: many repeats, for a median that is the same tomorrow.
 std::size_t repeats(const Bench& bench) {
-  return bench.choose(bench.repeats(), 2 * bench.repeats());
+  return bench.choose(bench.repeats(), 3 * bench.repeats());
 }
+
+// So many ready among so many watched, and where the result stands.
+struct Point {
+  std::size_t watched;
+  std::size_t ready;
+  const char* metric;
+  std::size_t x;
+};
 
 // Up to as many as this process may have, if that is not beyond all reason.
 std::vector<std::size_t> watched_counts(std::size_t descriptors) {
@@ -28,12 +36,14 @@ std::vector<std::size_t> watched_counts(std::size_t descriptors) {
                      {1, 5, 10, 50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000, 20'000, 50'000});
 }
 
+// The records of many more do not stay in the caches, and on a machine that is shared it is then
+// the neighbours who decide what looking at them costs.
 std::size_t most_for_ready(std::size_t descriptors) {
-  return std::min<std::size_t>(10'000, descriptors / 100 * 100);
+  return std::min<std::size_t>(5'000, descriptors / 100 * 100);
 }
 
 std::chrono::milliseconds slice(const Bench& bench) {
-  return bench.choose(std::chrono::milliseconds(4), std::chrono::milliseconds(15));
+  return bench.choose(std::chrono::milliseconds(5), std::chrono::milliseconds(20));
 }
 
 std::vector<std::size_t> ready_counts(std::size_t most) {
@@ -43,46 +53,52 @@ std::vector<std::size_t> ready_counts(std::size_t most) {
   return counts;
 }
 
-// Some microseconds for each descriptor that is opened and closed again, for poll and for a queue.
-double seconds(const Bench& bench) {
-  const std::size_t descriptors = raise_descriptor_limit() - 100;
+std::vector<Point> points(std::size_t descriptors) {
+  std::vector<Point> all;
+  for (const std::size_t n : watched_counts(descriptors)) all.push_back({n, 1, one_ready, n});
   const std::size_t most = most_for_ready(descriptors);
+  for (const std::size_t k : ready_counts(most)) all.push_back({most, k, many_ready, k});
+  return all;
+}
+
+std::size_t room_for_descriptors() {
+  return raise_descriptor_limit() - 100;
+}
+
+// Some microseconds for each descriptor that is opened and closed again.
+double seconds(const Bench& bench) {
   double sum = 0;
-  for (const std::size_t n : watched_counts(descriptors))
-    sum += 2 * (in_seconds(slice(bench)) + static_cast<double>(n) * 8e-6);
-  sum += 2 * static_cast<double>(ready_counts(most).size()) *
-         (in_seconds(slice(bench)) + static_cast<double>(most) * 8e-6);
+  for (const Point& point : points(room_for_descriptors()))
+    sum += 2 * in_seconds(slice(bench)) + static_cast<double>(point.watched) * 15e-6;
   return sum * static_cast<double>(repeats(bench));
 }
 
-void measure(Bench& bench, WaitingCall call, std::size_t watched, std::size_t ready,
-             const char* metric, double x) {
-  if (const auto cost = wakeup_cost(call, watched, ready, slice(bench)))
-    bench.results.add(name_of(call), x, metric, *cost);
+// All calls on the same sockets. Whichever comes first begins next time with another one.
+void measure(Bench& bench, const Point& point, std::size_t repeat) {
+  const WatchedSockets sockets(point.watched, point.ready);
+  const auto calls = waiting_calls();
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const WaitingCall call = calls[(repeat + i) % calls.size()];
+    if (const auto cost = wakeup_cost(call, sockets, slice(bench)))
+      bench.results.add(name_of(call), static_cast<double>(point.x), point.metric, *cost);
+  }
 }
 
 void run(Bench& bench) {
-  const std::size_t descriptors = raise_descriptor_limit() - 100;
-  const std::vector<std::size_t> counts = watched_counts(descriptors);
-  const std::size_t most = most_for_ready(descriptors);
-  const auto calls = waiting_calls();
-  for (const WaitingCall call : calls) bench.results.mention(name_of(call));
-  for (const std::size_t n : counts) {
-    bench.progress(with_commas(n) + " watched");
-    bench.interleave(calls.size(), repeats(bench), [&](std::size_t, std::size_t i) {
-      measure(bench, calls[i], n, 1, one_ready, static_cast<double>(n));
-    });
-  }
-  for (const std::size_t k : ready_counts(most)) {
-    bench.progress(with_commas(k) + " ready among " + with_commas(most));
-    bench.interleave(calls.size(), repeats(bench), [&](std::size_t, std::size_t i) {
-      measure(bench, calls[i], most, k, many_ready, static_cast<double>(k));
-    });
-  }
+  const std::size_t descriptors = room_for_descriptors();
+  const std::vector<Point> all = points(descriptors);
+  for (const WaitingCall call : waiting_calls()) bench.results.mention(name_of(call));
+  bench.interleave(all.size(), repeats(bench), [&](std::size_t repeat, std::size_t i) {
+    bench.progress("repeat " + std::to_string(repeat + 1) + ": " + with_commas(all[i].ready) +
+                   " ready among " + with_commas(all[i].watched));
+    measure(bench, all[i], repeat);
+  });
   bench.note("limit: " + with_commas(descriptors + 100) +
              " descriptors for this process; select(2) cannot name a descriptor of 1,024 or more, "
              "so it stops before that" +
-             (counts.back() == enough_watched ? "; more than 100,000 are not tried" : ""));
+             (watched_counts(descriptors).back() == enough_watched
+                  ? "; more than 100,000 are not tried"
+                  : ""));
   bench.note(
       "the ready ones lie evenly among the watched, and one alone is the last; Linux's select and "
       "poll enter a process into the wait queues of those before the first ready one only, which "
@@ -107,7 +123,7 @@ void report(Bench& bench) {
   bench.print(
       "One ready among n watched: microseconds for one call, which finds it and does not sleep\n" +
       results.table_by_x(one_ready, microseconds_text, results.models()));
-  const std::size_t most = most_for_ready(raise_descriptor_limit() - 100);
+  const std::size_t most = most_for_ready(room_for_descriptors());
   bench.print("k ready among " + with_commas(most) +
               " watched: microseconds for one call (rows: k)\n" +
               results.table_by_x(many_ready, microseconds_text, results.models()));

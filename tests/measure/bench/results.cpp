@@ -114,7 +114,11 @@ std::string Results::repeats_text() const {
 
 std::string Results::csv() const {
   std::string text = "model," + x_name_ + ",metric,median,min,max,repeats,ratio,failure\n";
-  for (const Key& key : order_) {
+  std::vector<Key> rows = order_;
+  std::stable_sort(rows.begin(), rows.end(), [](const Key& one, const Key& other) {
+    return std::get<1>(one) < std::get<1>(other);
+  });
+  for (const Key& key : rows) {
     const auto& [model, x, metric] = key;
     const auto found = spread(model, x, metric);
     if (!found) continue;

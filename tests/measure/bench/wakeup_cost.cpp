@@ -23,15 +23,6 @@
 
 namespace {
 
-// Sockets of one kind: `ready` of them are readable and the others never will be. The ready ones
-// lie evenly among the others, and one of them is the last.
-struct Watched {
-  Watched(std::size_t count, std::size_t ready);
-  std::vector<Descriptor> owned;
-  std::vector<int> fds;
-  int highest = 0;
-};
-
 Descriptor silent_socket() {
   Descriptor made(socket(AF_INET, SOCK_DGRAM, 0));
   if (!made) throw CallFailed("socket", errno);
@@ -54,22 +45,10 @@ void make_ready(int socket) {
   if (poll(&entry, 1, 1'000) != 1) throw CallFailed("poll for a datagram", ETIMEDOUT, socket);
 }
 
-Watched::Watched(std::size_t count, std::size_t ready) {
-  std::size_t made_ready = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    owned.push_back(silent_socket());
-    fds.push_back(owned.back().fd());
-    if ((i + 1) * ready / count == made_ready) continue;
-    make_ready(fds.back());
-    ++made_ready;
-  }
-  highest = *std::max_element(fds.begin(), fds.end());
-}
-
 // Each of these makes one call, looks through the result as a server has to, and says how many it
 // found ready.
 
-std::size_t select_once(const Watched& watched, const fd_set& wanted) {
+std::size_t select_once(const WatchedSockets& watched, const fd_set& wanted) {
   fd_set readable = wanted;  // select writes its answer over the question
   int left = select(watched.highest + 1, &readable, nullptr, nullptr, nullptr);
   if (left < 0) throw CallFailed("select", errno);
@@ -98,7 +77,7 @@ std::size_t poll_once(std::vector<pollfd>& entries) {
 
 using Event = epoll_event;
 
-Descriptor queue_for(const Watched& watched) {
+Descriptor queue_for(const WatchedSockets& watched) {
   Descriptor queue(epoll_create1(EPOLL_CLOEXEC));
   if (!queue) throw CallFailed("epoll_create1", errno);
   for (const int fd : watched.fds) {
@@ -124,7 +103,7 @@ std::size_t queue_once(int queue, std::vector<Event>& events) {
 
 using Event = struct kevent;
 
-Descriptor queue_for(const Watched& watched) {
+Descriptor queue_for(const WatchedSockets& watched) {
   Descriptor queue(kqueue());
   if (!queue) throw CallFailed("kqueue", errno);
   for (const int fd : watched.fds) {
@@ -146,18 +125,19 @@ std::size_t queue_once(int queue, std::vector<Event>& events) {
 #endif
 
 // Nanoseconds for one call. A call that does not find what is ready has measured something else.
-std::optional<double> mean_time(std::size_t ready, std::chrono::nanoseconds time,
-                                const std::function<std::size_t()>& once) {
+std::optional<double> usual_time(std::size_t ready, std::chrono::nanoseconds time,
+                                 const std::function<std::size_t()>& once) {
   using Clock = std::chrono::steady_clock;
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 2; ++i)
     if (once() != ready) return std::nullopt;
-  // The median of many small groups of calls: one in which somebody else took the CPU away does
-  // not count more than another.
-  constexpr int group = 8;
-  std::vector<double> groups;
   const auto start = Clock::now();
+  if (once() != ready) return std::nullopt;
+  // The median of many small groups of calls: one in which somebody else took the CPU away does
+  // not count more than another. A short call does not pay for the clock alone.
+  const int group = Clock::now() - start < std::chrono::microseconds(100) ? 8 : 1;
+  std::vector<double> groups;
   for (auto now = start; now - start < time;) {
-    const auto before = now;
+    const auto before = Clock::now();
     for (int i = 0; i < group; ++i) (void)once();
     now = Clock::now();
     groups.push_back(std::chrono::duration<double, std::nano>(now - before).count() / group);
@@ -166,6 +146,19 @@ std::optional<double> mean_time(std::size_t ready, std::chrono::nanoseconds time
 }
 
 }  // namespace
+
+WatchedSockets::WatchedSockets(std::size_t count, std::size_t most_ready)
+    : ready(std::min(count, most_ready)) {
+  std::size_t made_ready = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    owned.push_back(silent_socket());
+    fds.push_back(owned.back().fd());
+    if ((i + 1) * ready / count == made_ready) continue;
+    make_ready(fds.back());
+    ++made_ready;
+  }
+  highest = *std::max_element(fds.begin(), fds.end());
+}
 
 std::string name_of(WaitingCall call) {
   switch (call) {
@@ -193,25 +186,22 @@ std::vector<WaitingCall> waiting_calls() {
   return {WaitingCall::select, WaitingCall::poll, being_told()};
 }
 
-std::optional<double> wakeup_cost(WaitingCall call, std::size_t watched, std::size_t ready,
+std::optional<double> wakeup_cost(WaitingCall call, const WatchedSockets& watched,
                                   std::chrono::nanoseconds time) {
-  if (ready > watched) return std::nullopt;
-  if (call == WaitingCall::select && watched + 20 > FD_SETSIZE) return std::nullopt;
-  const Watched set(watched, ready);
   if (call == WaitingCall::select) {
-    if (set.highest >= FD_SETSIZE) return std::nullopt;
+    if (watched.highest >= FD_SETSIZE) return std::nullopt;
     fd_set wanted;
     FD_ZERO(&wanted);
-    for (const int fd : set.fds) FD_SET(fd, &wanted);
-    return mean_time(ready, time, [&] { return select_once(set, wanted); });
+    for (const int fd : watched.fds) FD_SET(fd, &wanted);
+    return usual_time(watched.ready, time, [&] { return select_once(watched, wanted); });
   }
   if (call == WaitingCall::poll) {
     std::vector<pollfd> entries;
-    for (const int fd : set.fds) entries.push_back({fd, POLLIN, 0});
-    return mean_time(ready, time, [&] { return poll_once(entries); });
+    for (const int fd : watched.fds) entries.push_back({fd, POLLIN, 0});
+    return usual_time(watched.ready, time, [&] { return poll_once(entries); });
   }
   if (call != being_told()) return std::nullopt;
-  const Descriptor queue = queue_for(set);
-  std::vector<Event> events(watched);
-  return mean_time(ready, time, [&] { return queue_once(queue.fd(), events); });
+  const Descriptor queue = queue_for(watched);
+  std::vector<Event> events(watched.fds.size());
+  return usual_time(watched.ready, time, [&] { return queue_once(queue.fd(), events); });
 }

@@ -1,10 +1,10 @@
 // wakeup_cost.hpp — the price of one call that waits, in nanoseconds, when it need not wait.
 //
-// Gives: the usual time of one call and of finding in its result who is ready, with `ready` of
-//        `watched` sockets ready all the time. Nothing sleeps, so nothing wakes up: what is
-//        measured is the asking. The ready ones lie evenly among the watched; one alone is the
-//        last.
-// Do not: expect select beyond FD_SETSIZE, or kqueue on Linux; there is no number then.
+// Gives: the usual time of one call and of finding in its result who is ready, with some of the
+//        watched sockets ready all the time. Nothing sleeps, so nothing wakes up: what is measured
+//        is the asking.
+// Do not: expect select beyond FD_SETSIZE, or kqueue on Linux; there is no number then. Compare
+//        calls on different sockets: where their records lie in memory is a part of the price.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "common/socket.hpp"
 
 enum class WaitingCall { select, poll, epoll, kqueue };
 
@@ -21,6 +23,17 @@ std::vector<WaitingCall> waiting_calls();
 // epoll or kqueue.
 WaitingCall being_told();
 
-// Calls for about so long. Throws CallFailed when descriptors run out.
-std::optional<double> wakeup_cost(WaitingCall call, std::size_t watched, std::size_t ready,
+// Sockets of one kind: `ready` of them, or all if there are fewer, are readable and the others never
+// will be. The ready ones lie evenly among the others, and the last socket is one of them. Throws
+// CallFailed when descriptors run out.
+struct WatchedSockets {
+  WatchedSockets(std::size_t count, std::size_t ready);
+  std::vector<Descriptor> owned;
+  std::vector<int> fds;
+  int highest = 0;
+  std::size_t ready = 0;
+};
+
+// Calls for about so long.
+std::optional<double> wakeup_cost(WaitingCall call, const WatchedSockets& watched,
                                   std::chrono::nanoseconds time);
