@@ -191,8 +191,7 @@ TEST_CASE("wake-ups: what one costs agrees with a known poll") {
   double ratio = 0;
   for (int attempt = 0; attempt < 8; ++attempt) {
     const double known = known_poll(300);
-    const auto measured =
-        wakeup_cost(WaitingCall::poll, WatchedSockets(300, 1), milliseconds(10));
+    const auto measured = wakeup_cost(WaitingCall::poll, WatchedSockets(300, 1), milliseconds(10));
     REQUIRE(measured);
     ratio = *measured / known;
     if (ratio > 0.8 && ratio < 1.25) break;
@@ -205,9 +204,8 @@ TEST_CASE("wake-ups: asking about all grows with all, being told does not") {
   const auto growth = [](WaitingCall call) {
     std::vector<double> ratios;
     for (int i = 0; i < 5; ++i)
-      ratios.push_back(
-          wakeup_cost(call, WatchedSockets(900, 1), milliseconds(4)).value_or(0) /
-          wakeup_cost(call, WatchedSockets(9, 1), milliseconds(4)).value_or(1));
+      ratios.push_back(wakeup_cost(call, WatchedSockets(900, 1), milliseconds(4)).value_or(0) /
+                       wakeup_cost(call, WatchedSockets(9, 1), milliseconds(4)).value_or(1));
     return median(ratios);
   };
   CHECK(growth(WaitingCall::poll) > 20);

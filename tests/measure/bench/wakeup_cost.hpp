@@ -23,9 +23,9 @@ std::vector<WaitingCall> waiting_calls();
 // epoll or kqueue.
 WaitingCall being_told();
 
-// Sockets of one kind: `ready` of them, or all if there are fewer, are readable and the others never
-// will be. The ready ones lie evenly among the others, and the last socket is one of them. Throws
-// CallFailed when descriptors run out.
+// Sockets of one kind: `ready` of them, or all if there are fewer, are readable and the others
+// never will be. The ready ones lie evenly among the others, and the last socket is one of them.
+// Throws CallFailed when descriptors run out.
 struct WatchedSockets {
   WatchedSockets(std::size_t count, std::size_t ready);
   std::vector<Descriptor> owned;
