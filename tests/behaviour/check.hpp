@@ -95,6 +95,7 @@ struct Tested {
   Patience patience = default_patience;  // with a plain build
   std::string build = "build";           // where our own programs are, for comparisons
   std::size_t most_steps = 25;           // in the story of a failure: the last
+  bool tells_all = false;                // a check that passes has a story, too
 };
 
 class Context {
@@ -176,6 +177,8 @@ class Context {
   // What can be said of the server's state at the moment.
   std::string describe_server() const;
   std::string transcript() const;
+  // A story's beginning: what was done, what was expected, and this.
+  std::string told(const std::string& seen) const;
 
  private:
   [[noreturn]] void cannot_see(bool (*look)(pid_t), const char* why);
@@ -229,7 +232,7 @@ enum class Outcome { passed, disturbed, failed, skipped, inconclusive, broken };
 
 struct Result {
   Outcome outcome = Outcome::passed;
-  std::string story;  // why, unless passed
+  std::string story;  // why, unless passed (see Tested::tells_all)
   int tries = 1;
 };
 

@@ -31,7 +31,7 @@ constexpr const char* usage =
     "Grades exercises. Without names, all of them.\n"
     "  --build DIR    where the programs are (build)\n"
     "  --only ID      one check, and those it builds on\n"
-    "  --steps        the steps of a failed check, up to 400\n"
+    "  --steps        what each check does, step by step, the last 400 of them\n"
     "  --program FILE this program instead of DIR/exercises/EXERCISE\n"
     "  --format F     also write a result for another program, to --out\n"
     "  --answers FILE the quiz as one more item, from a file for make quiz\n"
@@ -325,7 +325,8 @@ Report grade_item(const Request& request, const std::string& name) {
                       .path = files::absolute(path).string(),
                       .model = exercise.model,
                       .build = files::absolute(request.build).string(),
-                      .most_steps = request.steps ? 400u : 25u};
+                      .most_steps = request.steps ? 400u : 25u,
+                      .tells_all = request.steps};
   return grade_one(request, name, tested, tasks_of(exercise, request.only));
 }
 

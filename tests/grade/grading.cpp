@@ -220,6 +220,7 @@ class Grading {
     switch (static_cast<Outcome>(one.child.received()[0] - '0')) {
       case Outcome::passed:
         check.verdict = Verdict::passed;
+        if (!story.empty()) read_story(story, check);
         return;
       case Outcome::failed:
         check.verdict = Verdict::failed;

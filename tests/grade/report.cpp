@@ -141,13 +141,15 @@ std::string line_for(const CheckReport& check) {
 std::string details_of(const CheckReport& check, bool with_steps) {
   const std::string margin = "       | ";
   std::string text;
-  if (check.verdict == Verdict::passed) return text;
-  if (check.verdict != Verdict::failed) return wrapped(margin, margin, check.saw);
+  const bool has_passed = check.verdict == Verdict::passed;
+  if (has_passed && (!with_steps || check.did.empty())) return text;
+  if (!has_passed && check.verdict != Verdict::failed) return wrapped(margin, margin, check.saw);
   text += wrapped(margin + "I did:    ", margin + "          ", check.did);
   text += wrapped(margin + "Expected: ", margin + "          ", check.expected);
   text += wrapped(margin + "I saw:    ", margin + "          ", check.saw);
   if (with_steps && !check.steps.empty())
     text += wrapped(margin + "Steps:  ", margin, "\n" + check.steps);
+  if (has_passed) return text;
   if (!check.hint.empty())
     text += wrapped(margin + "Hint:     ", margin + "          ", check.hint);
   if (!check.lesson.empty()) text += margin + "Read:     " + check.lesson + "\n";
