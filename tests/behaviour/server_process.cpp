@@ -219,7 +219,7 @@ void ServerProcess::await_ready_line(Patience patience) {
 void ServerProcess::signal(int number) {
   if (status_if_ended()) return;  // who has ended already was not asked to
   if (number == SIGTERM || number == SIGINT) ++stops_asked_;
-  kill(pid_, number);
+  if (kill(pid_, number) < 0) throw CallFailed("kill", errno);
 }
 
 void ServerProcess::stop_running() {

@@ -406,7 +406,7 @@ class ClassRun {
       histogram.exercise = key.second;
       const int most = report.problem.empty() ? std::max(report.most(), 1) : 100;
       ++histogram.scores[static_cast<std::size_t>(report.score() * 10 / most)];
-      for (const CheckReport& check : report.checks) histogram.add(check, check.is_lost());
+      for (const CheckReport& check : report.checks) histogram.add(check);
     }
     std::vector<ClassHistogram> all;
     for (const auto& [name, histogram] : by_exercise) all.push_back(histogram);

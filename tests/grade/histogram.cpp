@@ -50,12 +50,12 @@ class Drawing {
 
 }  // namespace
 
-void ClassHistogram::add(const CheckReport& check, bool is_lost) {
+void ClassHistogram::add(const CheckReport& check) {
   auto row = std::find_if(rows.begin(), rows.end(),
                           [&check](const Row& one) { return one.id == check.id; });
   if (row == rows.end()) row = rows.insert(rows.end(), {check.id, check.title});
   ++row->asked;
-  row->lost += is_lost ? 1 : 0;
+  row->lost += check.is_lost() ? 1 : 0;
 }
 
 std::string histogram_as_text(const std::vector<ClassHistogram>& all) {

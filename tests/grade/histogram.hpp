@@ -18,7 +18,7 @@ struct ClassHistogram {
   std::array<int, 11> scores{};  // below 10, below 20, ..., all
   std::vector<Row> rows;         // in the order of the checks
 
-  void add(const CheckReport& check, bool is_lost);
+  void add(const CheckReport& check);
 };
 
 std::string histogram_as_text(const std::vector<ClassHistogram>& all);
