@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh — runs the tests: the unit cases first, then every behaviour case against every server,
-# two servers at a time.
+# two servers at a time, and beside them the cases with faults injected.
 #
 # Usage: tests/run.sh BUILD 'SERVERS' [CASE] [TESTS]
 #   TESTS is where the test programs are, if not in BUILD/tests.
@@ -49,26 +49,23 @@ run_behaviour() {
 
 failed_programs=
 names=
+beside=
 
 if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
   programs="$servers prefork"
   run_quietly hardening tests/hardening.sh "$build" "$programs" "${FORTIFY-}"
   report hardening
   names="$names hardening"
-  for program in unit wrong_code replay instruments kqueue_model faults grader; do
+  for program in unit wrong_code replay instruments kqueue_model grader; do
     [ -x "$tests/$program" ] || continue
-    if [ "$program" = faults ]; then
-      # shellcheck disable=SC2046,SC2086 # one option for each program
-      run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $programs)
-    else
-      run_quietly "$program" "$tests/$program"
-    fi
+    run_quietly "$program" "$tests/$program"
     report "$program"
     names="$names $program"
   done
+  [ -x "$tests/faults" ] && beside=faults
 fi
 
-# Two lanes, so that two cores have something to do; the reports come in the order of the list.
+# Lanes, because a test mostly waits; the reports come in the order of the list.
 lane() {
   number=0
   for server in $servers; do
@@ -78,10 +75,12 @@ lane() {
 }
 lane 1 &
 lane 0 &
-for server in $servers; do
-  while [ ! -s "$here/$server.status" ]; do sleep 0.2; done
-  report "$server"
-  names="$names $server"
+# shellcheck disable=SC2046,SC2086 # one option for each program
+[ -n "$beside" ] && run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $programs) &
+for name in $servers $beside; do
+  while [ ! -s "$here/$name.status" ]; do sleep 0.2; done
+  report "$name"
+  names="$names $name"
 done
 wait
 
