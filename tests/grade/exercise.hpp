@@ -26,6 +26,7 @@ struct Exercise {
   Models model;
   int baseline;  // what the starter scores
   std::span<const Point> points;
+  int for_each_core = 1;  // checks at a time; more where they wait more than they work
 };
 
 std::span<const Exercise> exercises();

@@ -117,9 +117,9 @@ constexpr Exercise all[] = {
     {"offload", "nonblocking/exercises/offload", "offload.cpp", event_loop, 20, offload},
     {"await_timer", "nonblocking/exercises/await_timer", "await_timer.cpp", await_loop, 20,
      await_timer},
-    {"c10k", "nonblocking/exercises/c10k", "c10k.cpp", event_loop, 9, c10k},
+    {"c10k", "nonblocking/exercises/c10k", "c10k.cpp", event_loop, 9, c10k, 2},
     {"killing_test", "nonblocking/exercises/killing_test", "killing_test.cpp", event_loop, 20,
-     killing_test},
+     killing_test, 3},
 };
 
 constexpr int sum(std::span<const Point> points) {

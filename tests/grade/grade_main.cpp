@@ -139,9 +139,10 @@ int list_rebuilds(const Request& request) {
   return 0;
 }
 
-int usual_jobs() {
-  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  return static_cast<int>(std::clamp(cores, 2L, 4L));
+int usual_jobs(const std::string& exercise) {
+  const auto cores = static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_ONLN), 2L, 4L));
+  const Exercise* found = find_exercise(exercise);
+  return found == nullptr ? cores : cores * found->for_each_core;
 }
 
 // -- the last score --
@@ -241,7 +242,7 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   }
   std::printf("%s\n", name.c_str());
   GradingOptions options;
-  options.parallel = request.jobs > 0 ? request.jobs : usual_jobs();
+  options.parallel = request.jobs > 0 ? request.jobs : usual_jobs(name);
   options.rebuilt = rebuilt_from(tested.path);
   options.containment = containment_for(request);
   const Room room(temporary_folder());
