@@ -209,6 +209,7 @@ const Check checks[] = {
            Client client(context);
            client.get("/");
            client.expect_answer(200);
+           context.wait_until_quiet();  // it has turned to its wait: what must wake it now?
            context.server().signal(SIGINT);
            client.expect_end();
            expect_exit_status_0(context);
