@@ -13,15 +13,21 @@ servers=$2
 case_pattern=${3:-}
 tests=${4:-$build/tests}
 here=$(mktemp -d "${TMPDIR:-/tmp}/two-ways-tests.XXXXXX") || exit 1
-trap 'rm -rf "$here"' EXIT
+child=
+lanes=
+trap 'kill $child $lanes 2>/dev/null; rm -rf "$here"' EXIT
 trap 'exit 130' INT TERM
 
-# One test program: its output into a file, its exit status into another.
+# One test program: its output into a file, its exit status into another. In the background, so
+# that a signal ends it: a shell that waits for a program heeds no trap.
 run_quietly() {
   name=$1
   shift
-  "$@" >"$here/$name.log" 2>&1
+  "$@" >"$here/$name.log" 2>&1 &
+  child=$!
+  wait "$child"
   echo $? >"$here/$name.status"
+  child=
 }
 
 # Shows what a test program said: all of it if a case failed, else the skipped ones and the count.
@@ -65,20 +71,39 @@ if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
   [ -x "$tests/faults" ] && beside=faults
 fi
 
+end_with_child() {
+  trap 'kill $child 2>/dev/null; exit 143' TERM
+}
+
+any_lane_runs() {
+  for lane in $lanes; do kill -0 "$lane" 2>/dev/null && return; done
+  return 1
+}
+
 # Lanes, because a test mostly waits; the reports come in the order of the list.
 lane() {
+  end_with_child
   number=0
   for server in $servers; do
     number=$((number + 1))
     [ $((number % 2)) -eq "$1" ] && run_behaviour "$server"
   done
 }
+lane_of_faults() {
+  end_with_child
+  # shellcheck disable=SC2046,SC2086 # one option for each program
+  run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $programs)
+}
 lane 1 &
+lanes="$lanes $!"
 lane 0 &
-# shellcheck disable=SC2046,SC2086 # one option for each program
-[ -n "$beside" ] && run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $programs) &
+lanes="$lanes $!"
+if [ -n "$beside" ]; then
+  lane_of_faults &
+  lanes="$lanes $!"
+fi
 for name in $servers $beside; do
-  while [ ! -s "$here/$name.status" ]; do sleep 0.2; done
+  while [ ! -s "$here/$name.status" ] && any_lane_runs; do sleep 0.2; done
   report "$name"
   names="$names $name"
 done

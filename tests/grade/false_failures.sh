@@ -25,9 +25,16 @@ for program in $programs; do
   done
 done
 
+count_results() {
+  awk '{ gradings++; checks += $2; passed += $3; late += $4; if ($5 != 0) bad++; failed += NF - 5 }
+    $5 != 0 { print }
+    END { printf "%d gradings, %d check runs: %d passed, %d late and repeated, %d failed\n",
+          gradings, checks, passed, late, failed; exit bad > 0 }' "$here/results.txt"
+}
+
 helpers=
 trap 'kill $helpers 2>/dev/null' EXIT
-trap 'exit 130' INT TERM
+trap 'count_results; exit 130' INT TERM
 number=0
 while [ "$number" -lt "$hogs" ]; do
   sh -c 'while kill -0 "$1" 2>/dev/null; do i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; done' \
@@ -71,7 +78,4 @@ done
 helpers="$helpers $lanes"
 for process in $lanes; do wait "$process"; done
 
-awk '{ gradings++; checks += $2; passed += $3; late += $4; if ($5 != 0) bad++; failed += NF - 5 }
-  $5 != 0 { print }
-  END { printf "%d gradings, %d check runs: %d passed, %d late and repeated, %d failed\n",
-        gradings, checks, passed, late, failed; exit bad > 0 }' "$here/results.txt"
+count_results

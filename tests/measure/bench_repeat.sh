@@ -2,6 +2,7 @@
 # bench_repeat.sh — is each verdict the same when the measurements are repeated?
 #
 # Usage: tests/measure/bench_repeat.sh TIMES DIRECTORY RUN_BENCH [OPTION...] [EXPERIMENT...]
+# DIRECTORY must be new, or what an earlier repetition has left: it is emptied.
 # Each run leaves its CSV files in DIRECTORY/1, DIRECTORY/2... Exit status 1 if a verdict changed or
 # is missing, or something in a run failed.
 set -u
@@ -13,6 +14,10 @@ usage() {
 case $1 in '' | *[!0-9]*) usage ;; esac
 times=$1 directory=$2 run_bench=$3
 shift 3
+if [ -e "$directory" ] && ! [ -f "$directory/1/output.txt" ]; then
+  echo "bench_repeat: $directory is not from an earlier repetition, and would be emptied" >&2
+  exit 2
+fi
 rm -rf "$directory"
 run=1
 failed=0

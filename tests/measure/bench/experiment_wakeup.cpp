@@ -9,8 +9,8 @@
 
 namespace {
 
-// The x of "k ready among n" must differ from that of "1 ready among n": they are told apart by the
-// name of the metric.
+// "k ready among n" and "1 ready among n" have values of x in common: the name of the metric tells
+// them apart.
 constexpr const char* one_ready = "ns_one_ready";
 constexpr const char* many_ready = "ns_k_ready_of_n";
 
