@@ -104,15 +104,17 @@ class Contest {
   ClientGroup& ours() { return ours_; }
   ClientGroup& yours() { return yours_; }
 
-  void expect_served() const {
+  void expect_served() {
     for (const ClientGroup* group : {&your_crowd_, &yours_}) ::expect_served(context_, *group);
+    if (const auto status = event_loop_.status_if_ended())
+      context_.fail("our event_loop " + describe_status(*status) + " beside your server");
     for (const ClientGroup* group : {&our_crowd_, &ours_})
       if (group->failed()) throw Inconclusive{"event_loop: " + group->failure()};
   }
 
  private:
   Context& context_;
-  const ServerProcess event_loop_;
+  ServerProcess event_loop_;
   LoadLoop loop_;
   ClientGroup our_crowd_;
   ClientGroup your_crowd_;
@@ -192,6 +194,11 @@ void stay_served(Context& context, const Attack& attack, Client& old) {
   }
 }
 
+// A program that hides what it has would seem to have nothing.
+void expect_open_to_view(Context& context) {
+  if (can_observe_processes()) (void)context.descriptors();
+}
+
 void survive(Context& context, std::string_view name) {
   const auto all = attacks();
   const Attack& attack =
@@ -204,6 +211,7 @@ void survive(Context& context, std::string_view name) {
   launch.descriptor_limit = attack.few_descriptors ? 64 : 0;
   context.start(launch);
   context.settle();
+  expect_open_to_view(context);
   const Possessions before = possessions_of(context);
   {
     Client old(context);
@@ -215,6 +223,7 @@ void survive(Context& context, std::string_view name) {
   ask(next);
   next.close();
   if (context.sanitizers().any()) return;  // they keep what has been freed
+  expect_open_to_view(context);
   const Standing standing = aftermath(context, before);
   context.expect(std::string_view(standing.word) == "ok",
                  std::string(standing.word) + ": " + standing.story);

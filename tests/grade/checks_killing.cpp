@@ -14,6 +14,7 @@
 #include "common/error.hpp"
 #include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
+#include "tests/grade/containment.hpp"
 #include "tests/grade/grade_checks.hpp"
 
 namespace {
@@ -27,7 +28,7 @@ constexpr Patience most_seconds{30};
 class TestRun {
  public:
   TestRun(Context& context, std::string server)
-      : server_(std::move(server)), folder_("/tmp/killing.XXXXXX") {
+      : server_(std::move(server)), folder_(temporary_folder() + "/killing.XXXXXX") {
     if (mkdtemp(folder_.data()) == nullptr) throw CallFailed("mkdtemp", errno);
     const std::string copy = folder_ + "/server";
     files::copy_file(context.tested().build + "/" + server_, copy);

@@ -155,7 +155,8 @@ int run_bounded(const std::vector<std::string>& words, const std::string& output
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(most_seconds);
   int status = 0;
-  while (waitpid(process, &status, WNOHANG) == 0) {
+  pid_t ended;
+  while ((ended = waitpid(process, &status, WNOHANG)) == 0) {
     if (std::chrono::steady_clock::now() > deadline) {
       kill(-process, SIGKILL);
       (void)wait_for(process);
@@ -164,5 +165,5 @@ int run_bounded(const std::vector<std::string>& words, const std::string& output
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ended == process && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

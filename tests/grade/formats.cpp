@@ -87,6 +87,11 @@ std::string of_a_hundred(const Report& report) {
   return number(report.most() == 0 ? 0 : 100.0 * report.score() / report.most());
 }
 
+// A check without points can fail, too.
+bool is_whole(const CheckReport& check) {
+  return check.earned() == check.points && !check.is_lost() && check.verdict != Verdict::error;
+}
+
 std::string message_of(const CheckReport& check) {
   return check.verdict == Verdict::passed ? "" : details_of(check, false);
 }
@@ -200,7 +205,7 @@ std::string as_gradescope(const Report& report) {
       test.text("status", check.verdict == Verdict::skipped ? "passed" : "failed");
     } else {
       test.integer("score", check.earned()).integer("max_score", check.points);
-      test.text("status", check.earned() == check.points ? "passed" : "failed");
+      test.text("status", is_whole(check) ? "passed" : "failed");
     }
     const std::string message = check.verdict == Verdict::error
                                     ? "The grader itself failed here. Tell your teacher."
@@ -227,8 +232,7 @@ std::string as_classroom50(const Report& report) {
     if (check.verdict == Verdict::skipped) return std::string();
     return Object("    ")
         .text("test-name", check.id + " " + check.title)
-        .add("passed",
-             check.earned() == check.points && check.verdict != Verdict::error ? "true" : "false")
+        .add("passed", is_whole(check) ? "true" : "false")
         .integer("score", check.earned())
         .integer("max-score", check.points)
         .text("message", message_of(check))

@@ -277,18 +277,21 @@ class Grading {
     is_confirming_ = true;
     if (was_busy) tested_.patience = default_patience;
     for (const std::size_t i : failed) {
-      const std::string at_first = report_.checks[i].saw;
+      const CheckReport at_first = report_.checks[i];
       for (int more = was_busy ? 1 : 2; more > 0; --more) {
         start(i);
         while (!running_.empty()) watch();
-        if (report_.checks[i].verdict == Verdict::failed) break;
+        if (report_.checks[i].verdict != Verdict::passed) break;
       }
-      if (report_.checks[i].verdict != Verdict::passed) continue;
+      const Verdict repeated = report_.checks[i].verdict;
+      if (repeated == Verdict::skipped || (repeated == Verdict::inconclusive && !was_busy))
+        report_.checks[i] = at_first;  // nothing was seen that speaks against it
+      if (repeated != Verdict::passed) continue;
       report_.checks[i].verdict = Verdict::inconclusive;
       report_.checks[i].saw =
           std::string(was_busy ? "This machine was busy. Repeated alone, the check passed"
                                : "Repeated alone, the check passed twice") +
-          "; at first I saw: " + at_first;
+          "; at first I saw: " + at_first.saw;
     }
     for (std::size_t i = 0; i < tasks_.size(); ++i)
       if (report_.checks[i].verdict == Verdict::blocked) is_done_[i] = has_begun_[i] = false;

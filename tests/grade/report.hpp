@@ -14,7 +14,7 @@ enum class Verdict {
   failed,
   blocked,       // a check it builds on has not passed, or the time was used up
   skipped,       // this machine cannot; not counted
-  inconclusive,  // the grader itself was late, three times; counted as passed
+  inconclusive,  // the grader was late, or repeated the check and it passed; counted as passed
   error          // the grader's own fault
 };
 
