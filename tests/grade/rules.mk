@@ -150,8 +150,9 @@ $(HEADERS): $(BUILD)/headers/%: %
 	@ln -sf "$$PWD/$<" $@
 
 # Somebody's file in the place of the student's: make submission EX=offload FROM=file INTO=program.
-# Everything else, this file included, is ours; and of the project it can include the headers, and
-# nothing else. LC_ALL, because other quotes than ASCII's are not shown.
+# Everything else, this file included, is ours; and of the project its includes find the headers, and
+# nothing else (a path written out still finds a source: no more than a copy of it would give).
+# LC_ALL, because other quotes than ASCII's are not shown.
 .PHONY: submission given
 submission: $(COMMON) $(given_for_$(WANTED)) | $(HEADERS)
 	@LC_ALL=C $(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/headers -pthread \

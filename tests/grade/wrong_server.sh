@@ -1,8 +1,9 @@
 #!/bin/sh
 # wrong_server.sh — the servers of killing_test. The wrong ones are the mutants with a line
 # "Wrong server: NUMBER", and the right ones are built in the same way, so that neither can be told
-# by its looks. A handout has no mutants; there the changed files lie packed beside the
-# exercise, written so that nobody reads the bug by accident. Whoever wants to unpack them can.
+# by its size or its symbols (who compares the bytes can tell). A handout has no mutants; there the
+# changed files lie packed beside the exercise, written so that nobody reads the bug by accident.
+# Whoever wants to unpack them can.
 #
 # Usage: tests/grade/wrong_server.sh BUILD MAKE NUMBER     makes BUILD/wrong/NUMBER
 #        tests/grade/wrong_server.sh BUILD MAKE NAME       makes BUILD/right/NAME, of our sources
