@@ -139,10 +139,14 @@ int list_rebuilds(const Request& request) {
   return 0;
 }
 
-int usual_jobs(const std::string& exercise) {
-  const auto cores = static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_ONLN), 2L, 4L));
+int usual_jobs() {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return static_cast<int>(std::clamp(cores, 2L, 4L));
+}
+
+int jobs_for_each_core(const std::string& exercise) {
   const Exercise* found = find_exercise(exercise);
-  return found == nullptr ? cores : cores * found->for_each_core;
+  return found == nullptr ? 1 : found->for_each_core;
 }
 
 // -- the last score --
@@ -246,7 +250,9 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   }
   std::printf("%s\n", name.c_str());
   GradingOptions options;
-  options.parallel = request.jobs > 0 ? request.jobs : usual_jobs(name);
+  options.parallel = request.jobs > 0 ? request.jobs : usual_jobs();
+  options.parallel_with_room =
+      request.jobs > 0 ? request.jobs : usual_jobs() * jobs_for_each_core(name);
   options.rebuilt = rebuilt_from(tested.path, request.contained);
   options.containment = containment_for(request);
   const Room room(temporary_folder());

@@ -133,7 +133,8 @@ class Grading {
         has_begun_[i] = is_done_[i] = is_rebuilt_[i] = true;
         continue;
       }
-      if (running_.size() < static_cast<std::size_t>(options_.parallel)) start(i);
+      const int most = is_crowded_now() ? options_.parallel : options_.parallel_with_room;
+      if (running_.size() < static_cast<std::size_t>(most)) start(i);
     }
   }
 
@@ -252,18 +253,25 @@ class Grading {
 
   // -- was it the machine? --
 
-  // The load of a minute is slow to rise; what the kernel knows of the last ten seconds is not.
-  static bool is_crowded() {
+  // Of a hundred seconds among the last ten, those in which somebody stood in line for a core.
+  static std::optional<double> pressure() {
+    std::ifstream file("/proc/pressure/cpu");
     std::string words;
-    double waiting = 0;  // of a hundred seconds, those in which somebody stood in line for a core
-    std::ifstream pressure("/proc/pressure/cpu");
     constexpr std::string_view label = "some avg10=";
-    if (std::getline(pressure, words) && words.compare(0, label.size(), label) == 0)
-      waiting = std::strtod(words.c_str() + label.size(), nullptr);
-    double load = 0;
-    return waiting > 20 || (getloadavg(&load, 1) == 1 &&
-                            load > 3.0 * static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN)));
+    if (!std::getline(file, words) || words.compare(0, label.size(), label) != 0) return {};
+    return std::strtod(words.c_str() + label.size(), nullptr);
   }
+  static bool has_high_load() {  // of a minute: slow to rise, and slow to fall
+    double load = 0;
+    return getloadavg(&load, 1) == 1 &&
+           load > 3.0 * static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
+  }
+  // By others: our own checks alone do not come near this.
+  static bool is_crowded_now() {
+    const auto seen = pressure();
+    return seen ? *seen > 60 : has_high_load();
+  }
+  static bool was_crowded() { return pressure().value_or(0) > 20 || has_high_load(); }
 
   // A failure may be the machine's, if there are few; many are not. Each is looked at once more,
   // alone, and on a crowded machine with more patience. Where the machine shows no sign of that, it
@@ -272,7 +280,7 @@ class Grading {
     std::vector<std::size_t> failed;
     for (std::size_t i = 0; i < tasks_.size(); ++i)
       if (report_.checks[i].verdict == Verdict::failed) failed.push_back(i);
-    const bool was_busy = was_late_ || is_crowded();
+    const bool was_busy = was_late_ || was_crowded();
     if (failed.empty() || failed.size() > (was_busy ? 8 : 2)) return;
     is_confirming_ = true;
     if (was_busy) tested_.patience = default_patience;
@@ -333,6 +341,7 @@ class Grading {
     rebuilt.path = program->second;
     GradingOptions options = options_;
     options.parallel *= 2;
+    options.parallel_with_room = std::max(options.parallel, options.parallel_with_room);
     Grading grading(report_.exercise, rebuilt, again, options, {});
     grading.run_all();
     read_complaints(grading.report_, sanitizers_in(rebuilt.path), check);

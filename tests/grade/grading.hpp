@@ -25,7 +25,8 @@ struct Task {
 };
 
 struct GradingOptions {
-  int parallel = 2;
+  int parallel = 2;            // checks at a time
+  int parallel_with_room = 2;  // the same where nobody stands in line for a core
   Containment containment;
   std::string room = temporary_folder();       // where each check gets a folder of its own
   std::map<std::string, std::string> rebuilt;  // the program as Y01 or Y02 want it, if it is there
