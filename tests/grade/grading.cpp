@@ -114,6 +114,8 @@ class Grading {
   }
 
   void start_what_can_be() {
+    const auto most = static_cast<std::size_t>(is_crowded_now() ? options_.parallel
+                                                                : options_.parallel_with_room);
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
       if (has_begun_[i]) continue;
       if (failed_seconds_ > options_.most_seconds) {
@@ -133,8 +135,7 @@ class Grading {
         has_begun_[i] = is_done_[i] = is_rebuilt_[i] = true;
         continue;
       }
-      const int most = is_crowded_now() ? options_.parallel : options_.parallel_with_room;
-      if (running_.size() < static_cast<std::size_t>(most)) start(i);
+      if (running_.size() < most) start(i);
     }
   }
 
