@@ -20,6 +20,7 @@
 
 #include "common/error.hpp"
 #include "tests/grade/containment.hpp"
+#include "tests/grade/interruption.hpp"
 
 namespace {
 
@@ -33,6 +34,7 @@ void write_all(int fd, std::string_view bytes) {
 
 // Between fork and whatever the child is for.
 void begin_child(pid_t parent) {
+  forget_interruptions();
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
@@ -157,6 +159,7 @@ int run_bounded(const std::vector<std::string>& words, const std::string& output
   int status = 0;
   pid_t ended;
   while ((ended = waitpid(process, &status, WNOHANG)) == 0) {
+    throw_if_interrupted();
     if (std::chrono::steady_clock::now() > deadline) {
       kill(-process, SIGKILL);
       (void)wait_for(process);

@@ -24,6 +24,7 @@
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
 #include "tests/grade/histogram.hpp"
+#include "tests/grade/interruption.hpp"
 #include "tests/grade/quiz_item.hpp"
 
 namespace {
@@ -94,6 +95,11 @@ std::string find_file(const files::path& submission, const std::string& folder,
   return candidates.empty() ? "" : *candidates.begin();
 }
 
+// The compiler's, too: it leaves them behind when it is killed.
+void keep_temporary_files_in(const Room& room) {
+  (void)setenv("TMPDIR", room.path().c_str(), 1);
+}
+
 class ClassRun {
  public:
   explicit ClassRun(const ClassOptions& options)
@@ -112,6 +118,7 @@ class ClassRun {
 
   int run() {
     adopt_orphans();
+    keep_temporary_files_in(room_);
     files::create_directories(results_);
     say_what_holds();
     prepare_builds();
@@ -256,6 +263,7 @@ class ClassRun {
   Report grade_job(const Job& job, std::size_t slot) const {
     try {
       const Room room(slots_[slot]);
+      keep_temporary_files_in(room);
       if (job.exercise == nullptr)
         return grade_quiz(options_.build, job.file, room.path() + "/quiz.txt");
       return grade_file(job, containment_of(slot), room.path());
@@ -310,6 +318,7 @@ class ClassRun {
     for (const Running& one : running_) watched.push_back({one.child.fd(), POLLIN, 0});
     if (poll(watched.data(), static_cast<nfds_t>(watched.size()), 1000) < 0 && errno != EINTR)
       throw CallFailed("poll", errno);
+    throw_if_interrupted();
     for (std::size_t i = running_.size(); i-- > 0;) {
       Running& one = running_[i];
       if (Clock::now() - one.begin > std::chrono::duration<double>(most_seconds)) one.child.kill();

@@ -16,6 +16,7 @@
 #include "tests/grade/class_run.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
+#include "tests/grade/interruption.hpp"
 #include "tests/grade/quiz_item.hpp"
 
 namespace {
@@ -64,6 +65,14 @@ struct Request {
 [[noreturn]] void reject(const std::string& reason) {
   std::fprintf(stderr, "grade: %s (--help shows the usage)\n", reason.c_str());
   std::exit(2);
+}
+
+void refuse_formats_unheard_of(const Request& request) {
+  constexpr std::string_view known[] = {"", "json", "junit", "gradescope", "classroom50"};
+  if (std::find(std::begin(known), std::end(known), request.format) == std::end(known))
+    reject("--format takes json, junit, gradescope or classroom50, not '" + request.format + "'");
+  if (!request.format.empty() && request.out.empty())
+    reject("--format " + request.format + " needs --out FILE, for the result to go to");
 }
 
 Request read_request(int argc, char** argv) {
@@ -121,6 +130,7 @@ Request read_request(int argc, char** argv) {
       request.names.push_back(word);
     }
   }
+  refuse_formats_unheard_of(request);
   return request;
 }
 
@@ -377,6 +387,7 @@ int grade_exercises(const Request& request) {
 int main(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGCHLD, SIG_DFL);  // inherited as ignored, it would take every status away
+  note_interruptions();
   raise_open_files();
   const Request request = read_request(argc, argv);
   if (!request.class_directory.empty()) {
@@ -386,6 +397,8 @@ int main(int argc, char** argv) try {
   }
   if (request.list_rebuilds) return list_rebuilds(request);
   return request.server.empty() ? grade_exercises(request) : grade_server(request);
+} catch (const Interrupted& interruption) {
+  end_by(interruption);
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "grade: %s\n", problem.what());
   return 2;

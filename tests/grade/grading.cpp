@@ -16,6 +16,7 @@
 #include "tests/grade/child.hpp"
 #include "tests/grade/descendants.hpp"
 #include "tests/grade/grade_checks.hpp"
+#include "tests/grade/interruption.hpp"
 
 namespace {
 
@@ -43,6 +44,8 @@ std::string result_of(const Task& task, const Tested& tested, const GradingOptio
   std::optional<Room> room;
   if (options.containment.is_wanted)
     contain_this_process(options.containment, room.emplace(options.room).path());
+  else
+    (void)setenv("TMPDIR", options.room.c_str(), 1);  // what a check leaves there goes with it
   const Result result = run_check(task.check, tested, task.again);
   const std::string digit(1, static_cast<char>('0' + static_cast<int>(result.outcome)));
   return digit + (seconds_in_line() > 0.3 ? "l" : "-") + result.story.substr(0, most_story);
@@ -165,6 +168,7 @@ class Grading {
     const auto before = Clock::now();
     if (poll(watched.data(), static_cast<nfds_t>(watched.size()), 50) < 0 && errno != EINTR)
       throw CallFailed("poll", errno);
+    throw_if_interrupted();
     if (seconds_since(before) > 0.3) was_late_ = true;
     for (std::size_t i = running_.size(); i-- > 0;) {
       const bool has_ended = watched[i].revents != 0 && !running_[i].child.take();

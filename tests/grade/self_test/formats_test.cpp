@@ -1,6 +1,7 @@
 // What the grader writes for other programs is valid, whatever is in it.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -181,6 +182,20 @@ TEST_CASE("a report survives the way from one process to another, and half of on
   CHECK(as_json(*back) == as_json(report));
   for (std::size_t length = 0; length < bytes.size(); length += 97)
     CHECK(!unpacked(bytes.substr(0, length)).has_value());
+}
+
+TEST_CASE(
+    "a format that is unheard of, or has nowhere to go, is refused before anything is graded") {
+  const Room room(temporary_folder());
+  const std::string said = room.path() + "/said";
+  for (const std::string options : {"--format json", "--format xml --out /dev/null"}) {
+    const int status = std::system((build_directory() + "/grade --build " + build_directory() +
+                                    " " + options + " --only A00 short_writes >/dev/null 2>" + said)
+                                       .c_str());
+    CAPTURE(contents_of(said));
+    CHECK(WEXITSTATUS(status) == 2);
+    CHECK(contents_of(said).starts_with("grade: --format "));
+  }
 }
 
 TEST_CASE("a result is there, and valid, when there is no program to grade") {

@@ -1,0 +1,21 @@
+// interruption.hpp — Ctrl-C, or whoever else asks the grader to stop.
+//
+// Gives: a grader that ends what it has started and removes its folders before it goes.
+// Do not: wait for long without looking. The second signal ends the process at once.
+#pragma once
+
+struct Interrupted {
+  int signal;
+};
+
+// From now on SIGINT, SIGTERM and SIGHUP are noted, but those that the parent has ignored.
+void note_interruptions();
+
+// In a child that the grader has forked: a signal is what it was before.
+void forget_interruptions();
+
+// If one has come: kills all that this process has started, and throws Interrupted.
+void throw_if_interrupted();
+
+// As whoever is killed by that signal, which is what a shell or make wants to know.
+[[noreturn]] void end_by(const Interrupted& interruption);
