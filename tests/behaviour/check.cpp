@@ -442,8 +442,9 @@ void Context::expect_asleep(const std::string& situation) {
     if (!wakes_up && burned < too_much) continue;
     fail(situation + ", the server was runnable in " + std::to_string(seen->runnable) + " of " +
          std::to_string(seen->looks) + " looks and woke up " +
-         std::to_string(static_cast<int>(seen->wakeups_per_second)) +
-         " times a second. It should sleep until something happens; " + describe_server());
+         std::to_string(static_cast<int>(seen->wakeups_per_second)) + " times a second" +
+         (wakes_up ? "" : ": it runs on, and does not come back to a wait") +
+         ". It should sleep until something happens; " + describe_server());
   }
   throw Inconclusive{"the machine is so busy that a server asleep looks like one that spins"};
 }

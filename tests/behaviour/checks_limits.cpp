@@ -411,7 +411,7 @@ const Check checks[] = {
      .title = "who does not take its answer is closed",
      .models = servers,
      .needs = need_sockets,
-     .hint = "how long may an answer wait in your buffers?",
+     .hint = "how long may an answer wait in your buffers, and what renews that time?",
      .lesson = lesson::time_limits,
      .run =
          [](Context& context) {

@@ -905,6 +905,53 @@ const Check checks[] = {
              expect_lines(context, members[2], wanted, "lost, or not");
            }
          }},
+
+    {.id = "K29",
+     .title = "who takes something all the time keeps its place",
+     .models = rooms,
+     .hint = "-t runs while lines wait and nothing is taken: what begins it anew?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 1 and small buffers, 40 lines of 1000 bytes were said to one who then took "
+               "one every 80 ms: there was always something that waited for it.",
+               "it hears all of them, in three times that second.");
+           std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "1"}));
+           talk(members[1], members[2], 40);
+           Pace pace(milliseconds(400));
+           for (int i = 0; i < 40; ++i) {
+             members[0].expect_line(std::to_string(i) + std::string(990, 'x'));
+             pace.step(milliseconds(80));
+           }
+         }},
+
+    {.id = "K30",
+     .title = "what is said after SIGTERM is not heard",
+     .models = rooms,
+     .needs = need_proc,
+     .hint = "the room still sends what waits: does it still read, too?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With small buffers, 25 lines of 1000 bytes waited for two members who did not "
+               "read; then came SIGTERM; then one of them and one of the others said a line each; "
+               "then the first of the two read.",
+               "it hears the 25 lines, and then the end.");
+           std::vector<Member> members = room_of(context, 4, with_small_buffers());
+           talk(members[2], members[3], 25);
+           context.server().signal(SIGTERM);
+           context.wait_until_quiet();
+           (void)members[1].try_to_say("too late\n");
+           (void)members[2].try_to_say("too late\n");
+           context.wait_until_quiet();
+           for (int i = 0; i < 25; ++i)
+             members[0].expect_line(std::to_string(i) + std::string(990, 'x'));
+           while (const auto line = members[0].hear())
+             context.fail("it hears '" + readable(*line) + "' as well");
+           members[0].expect_end();
+         }},
 };
 
 }  // namespace

@@ -94,9 +94,9 @@ const Check checks[] = {
            const std::size_t few = threads_with(context, 3);
            const std::size_t more = threads_with(context, 11);
            const std::size_t others = context.sanitizers().thread ? 3 : 2;
-           context.expect(
-               few >= 3 && few <= 3 + others && more == few + 8,
-               "there are " + to_string(few) + " threads, and " + to_string(more) + " threads");
+           context.expect(few >= 3 && few <= 3 + others && more == few + 8,
+                          "I counted " + to_string(few) + " with -n 3, and " + to_string(more) +
+                              " with -n 11");
          }},
 
     {.id = "P02",
@@ -112,8 +112,7 @@ const Check checks[] = {
            context.start_with({"-n", "4"});
            context.wait_until_quiet();
            const std::set<int> before = thread_ids(context);
-           context.expect(before.size() >= 4,
-                          "there were " + to_string(before.size()) + " threads at the start");
+           context.expect(before.size() >= 4, "at the start I counted " + to_string(before.size()));
            const auto expect_the_same = [&] {
              for (const int id : thread_ids(context))
                context.expect(before.count(id) > 0, "there is a thread that was not there before");

@@ -255,6 +255,66 @@ const Check checks[] = {
              std::this_thread::sleep_for(milliseconds(20));
            }
          }},
+
+    {.id = "U09",
+     .title = "a request's time begins with its first byte, however long the silence was",
+     .models = select_loop,
+     .hint = "what has the time that a client was silent to do with its request's?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -r 0.5 -t 50, two clients were silent, one of them after an answer; a third "
+               "sent half a request. When it had got its 408, the others began a request, and "
+               "ended it a moment later.",
+               "408 for the third, answers for the others.");
+           context.start_with({"-r", "0.5", "-t", for_ever});
+           std::array<Client, 2> silent{Client(context), Client(context)};
+           silent[1].get("/echo/first");
+           silent[1].expect_answer(200, "first");
+           Client half(context);
+           half.send("GET /ec");
+           half.expect_answer(408);
+           half.expect_end();
+           Pace pace(milliseconds(250));
+           for (Client& client : silent) client.send("GET /ec");
+           for (Client& client : silent) client.wait_until_read();
+           context.wait_until_quiet();
+           for (Client& client : silent) client.send("ho/late HTTP/1.1\r\nHost: x\r\n\r\n");
+           pace.step(milliseconds(0));
+           for (Client& client : silent) client.expect_answer(200, "late");
+         }},
+
+    {.id = "U10",
+     .title = "who is refused and does not leave is let go, whatever it still sends",
+     .models = select_loop,
+     .needs = need_sockets,
+     .hint = "which time runs while a client is leaving, and what may renew it?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 0.4, two clients sent what is no request, and read their 400. Neither "
+               "closed; one went on sending a byte every 50 ms.",
+               "both are closed.");
+           context.start_with({"-t", "0.4"});
+           std::array<Client, 2> refused{Client(context), Client(context)};
+           for (Client& client : refused) {
+             client.send("no request\r\n\r\n");
+             client.expect_answer(400);
+           }
+           context.eventually(
+               [&] {
+                 (void)refused[0].try_to_send("x");
+                 std::this_thread::sleep_for(milliseconds(50));
+                 return is_closed(refused[0]) && is_closed(refused[1]);
+               },
+               [&] {
+                 return std::string("the one that ") +
+                        (is_closed(refused[0]) ? "is silent" : "goes on sending") +
+                        " is still connected";
+               });
+         }},
 };
 
 }  // namespace

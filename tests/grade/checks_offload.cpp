@@ -146,8 +146,9 @@ const Check checks[] = {
      .lesson = lesson::threads,
      .run =
          [](Context& context) {
-           context.scene("Fifty clients asked for /spin/20.",
-                         "never more than eight threads, and fifty answers.");
+           context.scene(
+               "Fifty clients asked for /spin/20.",
+               "never more than eight threads, the loop's own among them, and fifty answers.");
            std::vector<Client> spinning;
            for (int i = 0; i < 50; ++i) spinning.emplace_back(context).get("/spin/20");
            std::size_t most = 0;
@@ -234,12 +235,13 @@ const Check checks[] = {
      .lesson = lesson::being_told,
      .run =
          [](Context& context) {
-           context.scene("A client asked for /spin/600.",
-                         "one thread burns them; the others sleep meanwhile.");
+           context.scene("A client asked for /spin/600, and then for a word.",
+                         "one thread burns the 600 ms, the others sleep meanwhile; then the word.");
            Client client(context);
            const Work work;
            client.get("/spin/600");
            client.wait_until_read();
+           client.get("/echo/behind");
            const Crowding seen =
                watch_until_answered(context, client, std::chrono::milliseconds(10));
            expect_spun(context, client, "spun 600 ms\n");
@@ -247,6 +249,21 @@ const Check checks[] = {
            expect_looks(seen);
            context.expect(seen.crowded * 100 <= seen.looks * 20,
                           "more than one thread was runnable in " + seen.words());
+           client.expect_answer(200, "behind");
+         }},
+
+    {.id = "O08",
+     .title = "who waits for its answer to be computed is not let go for being silent",
+     .models = loops,
+     .hint = "whom does -t put under time, and who keeps whom waiting here?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene("With -t 0.3, a client asked for /spin/900.", "its answer.");
+           context.start_with({"-t", "0.3"});
+           Client client(context);
+           client.get("/spin/900");
+           expect_spun(context, client, "spun 900 ms\n");
          }},
 };
 
