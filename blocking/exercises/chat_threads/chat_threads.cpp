@@ -3,10 +3,10 @@
 //
 // What one member says must reach every other: whole lines, in order, none mixed with another. A
 // line has 1024 bytes at most, its line feed included; whoever sends a longer one leaves the room.
-// Whoever has 64 KiB of lines waiting and takes none leaves, too, and so does who takes nothing for
-// -t seconds while lines wait; nobody else is held up meanwhile. After SIGTERM nobody is heard any
-// more, what waits is still sent to those who take it, every thread ends, and the room ends with
-// status 0. No data race: a build with ThreadSanitizer is graded too.
+// Whoever closes its sending side leaves, too, and so does who takes nothing for -t seconds while
+// lines wait, or for whom more than 64 KiB would wait; nobody else is held up meanwhile. After
+// SIGTERM nobody is heard any more, what waits is still sent to those who take it, every thread
+// ends, and the room ends with status 0. No data race: a build with ThreadSanitizer is graded too.
 // Try: make grade EX=chat_threads
 #include <poll.h>
 

@@ -3,8 +3,9 @@
 // the ready line, and the same ones serve all clients until SIGTERM: none is made, and none ends.
 // Whoever finds no thread free waits in the backlog, not accepted; a client that comes wakes a
 // thread or two, not all. If the crew cannot be had, the program says why and exits with status 1.
-// On SIGTERM nobody is accepted any more. A thread that is free, or whose client is silent, ends
-// at once, one that is answering ends when its answer has left, and all of them are joined.
+// SIGUSR1 prints the counters (common/signals.hpp). On SIGTERM nobody is accepted any more. A
+// thread that is free, or whose client is silent, ends at once, one that is answering ends when its
+// answer has left, and all of them are joined.
 // Try: make grade EX=thread_limit
 #include <poll.h>
 

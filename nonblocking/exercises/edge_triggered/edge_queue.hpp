@@ -5,8 +5,7 @@
 // it only when the kernel itself says EAGAIN.
 //
 // Do:    watch a descriptor once, when it is new, for reading and writing both.
-// Do not: close a watched descriptor whose owner the last wait() has returned and which has not
-//        had its turn yet, and then look at that owner.
+// Do not: free an owner while the list of the last wait() may still name it.
 #pragma once
 
 #include <array>

@@ -148,6 +148,8 @@ bool Client::something_comes_within(std::chrono::milliseconds wait) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  (void)setvbuf(stdout, nullptr, _IOLBF,
+                BUFSIZ);  // what has failed is told at once, to a pipe, too
   constexpr std::string_view option = "--server=";
   std::vector<const char*> rest;
   for (int i = 0; i < argc; ++i) {

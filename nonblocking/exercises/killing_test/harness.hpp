@@ -4,7 +4,8 @@
 //        and gives you what comes back. Both only look: whether it is right, your CHECKs say.
 // Do:    start a Server of its own in each case, and send byte for byte what you mean.
 // Do not: sleep where you can wait. Every read here waits, but no longer than three seconds
-//        without a byte: then you get what has come so far, or status 0.
+//        without a byte: then you get what has come so far, or status 0. The grader gives your
+//        test 30 seconds for one server, and ends it at the first check that fails.
 #pragma once
 
 #if !__has_include(<doctest/doctest.h>)

@@ -1,5 +1,6 @@
 // offload — your file. While this loop burns the time of one /spin, nobody else is answered. Leave
-// the computing to threads, four of them, and let a descriptor wake the loop when one is done.
+// the computing to threads, two to four of them, and let a descriptor wake the loop when one is
+// done. While you compute, -t does not run.
 // Try: make grade EX=offload
 #include <cerrno>
 #include <new>

@@ -1,8 +1,9 @@
 // chat_poll — your file: a room that works as long as every line comes in one piece and everybody
 // reads at once what is said. What one member says must reach every other: whole lines, in order,
 // none mixed with another. A line has 1024 bytes at most, its line feed included; whoever sends a
-// longer one leaves the room. Whoever has 64 KiB of lines waiting and takes none leaves, too, and
-// so does who takes nothing for -t seconds while lines wait. Try: make grade EX=chat_poll
+// longer one leaves the room. Whoever closes its sending side leaves, too, and so does who takes
+// nothing for -t seconds while lines wait, or for whom more than 64 KiB would wait. On SIGTERM the
+// room ends with status 0. Try: make grade EX=chat_poll
 #include <poll.h>
 
 #include <array>

@@ -6,6 +6,8 @@
 //       there already) to its last. When it has run out: 408 and the end. A byte buys no time.
 //   -o  an answer: as long as some of it waits to be sent, the client must take 16 KiB, or the
 //       rest, every -o seconds. Who takes less is closed, who takes enough never is.
+// What a last send() at the deadline still finds room for, nobody has taken. A client that has been
+// refused and stays is leaving: it has the time of a request, and what it still sends buys none.
 // Without -r or -o they are as -t. One time runs at any moment, and no other client's events, and
 // no signal, puts it off. A descriptor that select cannot watch is answered with 503 and closed.
 // Between two deadlines the server sleeps. Try: make grade EX=timeouts
