@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -67,6 +68,13 @@ struct Request {
   std::exit(2);
 }
 
+const Exercise& exercise_called(const std::string& name) {
+  if (const Exercise* const exercise = find_exercise(name)) return *exercise;
+  std::string names;
+  for (const Exercise& exercise : exercises()) names += std::string(" ") + exercise.name;
+  reject("there is no exercise called " + name + "; there are" + names);
+}
+
 void refuse_formats_unheard_of(const Request& request) {
   constexpr std::string_view known[] = {"", "json", "junit", "gradescope", "classroom50"};
   if (std::find(std::begin(known), std::end(known), request.format) == std::end(known))
@@ -92,6 +100,8 @@ Request read_request(int argc, char** argv) {
       request.build = value();
     } else if (word == "--only") {
       request.only = value();
+      for (char& c : request.only)
+        c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     } else if (word == "--program") {
       request.program = value();
     } else if (word == "--format") {
@@ -111,9 +121,7 @@ Request read_request(int argc, char** argv) {
     } else if (word == "--steps") {
       request.steps = true;
     } else if (word == "--baseline") {
-      const Exercise* exercise = find_exercise(value());
-      if (exercise == nullptr) reject("there is no exercise called " + words[i]);
-      std::printf("%d\n", exercise->baseline);
+      std::printf("%d\n", exercise_called(value()).baseline);
       std::exit(0);
     } else if (word == "--rebuilds") {
       request.list_rebuilds = true;
@@ -132,12 +140,6 @@ Request read_request(int argc, char** argv) {
   }
   refuse_formats_unheard_of(request);
   return request;
-}
-
-const Exercise& exercise_called(const std::string& name) {
-  const Exercise* const exercise = find_exercise(name);
-  if (exercise == nullptr) reject("there is no exercise called " + name);
-  return *exercise;
 }
 
 // The builds that the checks of these exercises want, in one line.
@@ -279,7 +281,8 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   if (!report.compiler.empty()) std::printf("The compiler warns:\n%s", report.compiler.c_str());
   for (const CheckReport& check : report.checks) {
     std::fputs(line_for(check).c_str(), stdout);
-    std::fputs(details_of(check, request.steps).c_str(), stdout);
+    const bool with_steps = request.only.empty() || check.id == request.only || check.is_lost();
+    std::fputs(details_of(check, request.steps && with_steps).c_str(), stdout);
   }
   return report;
 }

@@ -444,11 +444,12 @@ std::vector<Task> tasks_of(const Exercise& exercise, const std::string& only) {
       tasks.push_back({find_check(all, point.id), point.points, point.parent,
                        std::string("make grade EX=") + exercise.name + " ONLY=" + point.id});
   }
-  const bool found = only.empty() || std::any_of(tasks.begin(), tasks.end(), [&](const Task& task) {
-                       return task.check.id == only;
-                     });
-  if (!found)
-    throw std::invalid_argument(std::string(exercise.name) + " has no check called " + only);
+  if (tasks.empty()) {
+    std::string ids;
+    for (const Point& point : exercise.points) ids += std::string(" ") + point.id;
+    throw std::invalid_argument(std::string(exercise.name) + " has no check called " + only +
+                                "; it has" + ids);
+  }
   return tasks;
 }
 

@@ -104,9 +104,10 @@ beside_killing_test       = $(addprefix $(BUILD)/wrong/,1 2 3 4 5 6 7 8 9 10) $(
 # A handout may hold only some of them.
 EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
 
-# EX by names or numbers: EX="1 2 offload". Nothing means all.
+# EX by names, folders or numbers: EX="1 2 offload". Nothing means all.
 by_number = $(strip $(foreach ex,$(EXERCISES),$(if $(filter $(1),$(number_of_$(ex))),$(ex))))
-WANTED    = $(if $(EX),$(foreach ex,$(EX),$(or $(call by_number,$(ex)),$(ex))),$(EXERCISES))
+WANTED    = $(if $(EX),$(foreach ex,$(EX),$(or $(call by_number,$(ex)),$(notdir $(ex:%/=%)))),$(EXERCISES))
+UNKNOWN   = $(filter-out $(EXERCISES) quiz,$(WANTED))
 
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(patsubst tests/grade/solutions/%.cpp,$(BUILD)/solutions/%, \
@@ -192,6 +193,9 @@ beside: all $(foreach ex,$(WANTED),$(beside_$(ex)))
 .PHONY: grade exercises
 exercises: $(STARTERS)
 grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
+	$(if $(UNKNOWN),$(error there is no exercise called $(UNKNOWN); there are $(EXERCISES)))
+	$(if $(and $(ONLY),$(filter-out 1,$(words $(WANTED)))),$(error ONLY=$(ONLY) is a check of one exercise: say EX=NAME, too))
+	$(if $(filter-out 0 1,$(words $(ONLY))),$(error ONLY takes one check, not "$(ONLY)"))
 	@mkdir -p $(BUILD)/grades
 	@for exercise in $(WANTED); do \
 	  said=$(BUILD)/grades/$$exercise.compiler.txt; \
@@ -206,7 +210,7 @@ grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exerc
 	      rm -f $(BUILD)/exercises/$$exercise.$$as; \
 	  done; \
 	done
-	@$(BUILD)/grade --build $(BUILD) $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(ONLY),--only $(ONLY)) $(if $(V),--steps) \
+	@$(BUILD)/grade --build $(BUILD) $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(ONLY),--only $(ONLY)) $(if $(filter-out 0,$(V)),--steps) \
 	  $(WANTED)
 
 .PHONY: handout
