@@ -19,8 +19,9 @@ class Acceptor {
 
   int fd() const { return listener_.fd(); }
 
-  // The next client of the backlog, which the caller then owns. Nobody if none waits, if the next
-  // one has left again (ask again when the listener is readable), or if accepting pauses.
+  // The next client of the backlog, which the caller then owns. Nobody if none waits (errno is
+  // EAGAIN then), if the next one has left again (others may wait behind it), or if accepting
+  // pauses.
   // Throws CallFailed if the listener itself is broken.
   Descriptor next_client(Time now);
 

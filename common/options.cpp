@@ -67,7 +67,7 @@ constexpr Explanation explanations[] = {
     {'b', "BACKEND_PORT", "port of the backend that /row asks (none)"},
     {'t', "IDLE_SECONDS", "how long a client may keep the server waiting (60)"},
     {'r', "REQUEST_SECONDS", "from the first byte of a request to its last (as -t)"},
-    {'o', "ANSWER_SECONDS", "for the next part of an answer to be taken (as -t)"},
+    {'o', "ANSWER_SECONDS", "for the next 16 KiB of an answer to be taken (as -t)"},
     {'n', "THREADS", "most clients at a time; more wait in the backlog"},
     {'s', "STACK_KIB", "KiB of stack to reserve for each thread (the system's default)"},
     {'d', "DELAY_MS", "milliseconds from a request to its answer (50)"},
@@ -93,7 +93,7 @@ void print_usage(std::string_view program, std::string_view letters, std::string
   for (const Explanation& option : explanations) {
     if (!takes(letters, option.letter)) continue;
     std::string name = std::string("  -") + option.letter + " " + option.argument;
-    name.resize(19, ' ');
+    name.resize(22, ' ');
     text += name + option.meaning;
     if (option.letter == 'n') text += " (" + std::to_string(defaults.thread_limit) + ")";
     text += "\n";
