@@ -48,6 +48,7 @@ TEST_CASE("asked to stop, the grader ends what it has started, and leaves no fol
     std::ofstream(program) << "#!/bin/sh\necho $$ >" << number << "\nexec sleep 100\n";
     chmod(program.c_str(), 0755);
     Child grader([&]() -> std::string {
+      (void)std::signal(signal, SIG_DFL);  // nohup, or a shell's background, may have it ignored
       setenv("TMPDIR", temporary.c_str(), 1);
       if (std::freopen("/dev/null", "w", stdout) == nullptr) return "";
       const std::string grade = build_directory() + "/grade";
