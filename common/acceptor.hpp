@@ -21,8 +21,7 @@ class Acceptor {
 
   // The next client of the backlog, which the caller then owns. Nobody if none waits (errno is
   // EAGAIN then), if the next one has left again (others may wait behind it), or if accepting
-  // pauses.
-  // Throws CallFailed if the listener itself is broken.
+  // pauses. Throws CallFailed if the listener itself is broken.
   Descriptor next_client(Time now);
 
   // No client can be held at the moment (accept or malloc has failed, or a thread): pause.

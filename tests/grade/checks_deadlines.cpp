@@ -37,6 +37,19 @@ Client stuck_client(Context& context, std::size_t size) {
   return client;
 }
 
+// Two clients, one of them after an answer, and since then the time of a third one's request has
+// run out.
+std::array<Client, 2> silent_for_longer_than_a_request(Context& context) {
+  std::array<Client, 2> silent{Client(context), Client(context)};
+  silent[1].get("/echo/first");
+  silent[1].expect_answer(200, "first");
+  Client half(context);
+  half.send("GET /ec");
+  half.expect_answer(408);
+  half.expect_end();
+  return silent;
+}
+
 // Has the server closed its end, whatever may still be on its way?
 bool is_closed(const Client& client) {
   const auto look = server_side_of(client.socket());
@@ -77,18 +90,10 @@ const Check checks[] = {
                "sent half a request. When the third had got its 408, the others asked.",
                "408 for the third, answers for the others.");
            context.start_with({"-r", "0.4", "-t", for_ever});
-           Client silent(context);
-           Client answered(context);
-           answered.get("/echo/first");
-           answered.expect_answer(200, "first");
-           Client half(context);
-           half.send("GET /ec");
-           half.expect_answer(408);
-           half.expect_end();
-           silent.get("/echo/silent");
-           silent.expect_answer(200, "silent");
-           answered.get("/echo/second");
-           answered.expect_answer(200, "second");
+           for (Client& client : silent_for_longer_than_a_request(context)) {
+             client.get("/echo/late");
+             client.expect_answer(200, "late");
+           }
          }},
 
     {.id = "U03",
@@ -269,13 +274,7 @@ const Check checks[] = {
                "ended it a moment later.",
                "408 for the third, answers for the others.");
            context.start_with({"-r", "0.5", "-t", for_ever});
-           std::array<Client, 2> silent{Client(context), Client(context)};
-           silent[1].get("/echo/first");
-           silent[1].expect_answer(200, "first");
-           Client half(context);
-           half.send("GET /ec");
-           half.expect_answer(408);
-           half.expect_end();
+           auto silent = silent_for_longer_than_a_request(context);
            Pace pace(milliseconds(250));
            for (Client& client : silent) client.send("GET /ec");
            for (Client& client : silent) client.wait_until_read();

@@ -1,7 +1,6 @@
 // killing_test: the student's program is itself a test. Here it is run against right servers and
 // wrong ones; a wrong one is killed when a case fails on it.
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/error.hpp"
 #include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/containment.hpp"
@@ -28,9 +26,8 @@ constexpr Patience most_seconds{30};
 class TestRun {
  public:
   TestRun(Context& context, std::string server)
-      : server_(std::move(server)), folder_(temporary_folder() + "/killing.XXXXXX") {
-    if (mkdtemp(folder_.data()) == nullptr) throw CallFailed("mkdtemp", errno);
-    const std::string copy = folder_ + "/server";
+      : server_(std::move(server)), room_(temporary_folder()) {
+    const std::string copy = room_.path() + "/server";
     files::copy_file(context.tested().build + "/" + server_, copy);
     files::resize_file(copy, files::file_size(copy) + std::random_device{}() % most_padding);
     Launch launch;
@@ -39,13 +36,6 @@ class TestRun {
     launch.hand_down_listener = false;
     launch.expect_ready = false;
     test_ = std::make_unique<ServerProcess>(context.tested().path, launch);
-  }
-  TestRun(const TestRun&) = delete;
-  TestRun& operator=(const TestRun&) = delete;
-  ~TestRun() {
-    test_.reset();
-    std::error_code ignored;
-    files::remove_all(folder_, ignored);
   }
 
   const std::string& server() const { return server_; }
@@ -68,8 +58,8 @@ class TestRun {
   static constexpr unsigned most_padding = 256 * 1024;  // more than any bug takes
 
   std::string server_;
-  std::string folder_;
-  std::unique_ptr<ServerProcess> test_;
+  Room room_;
+  std::unique_ptr<ServerProcess> test_;  // gone before the room is
 };
 
 // Side by side, because a test mostly waits, and in an order that no test can count on.

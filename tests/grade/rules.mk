@@ -190,12 +190,14 @@ beside: all $(foreach ex,$(WANTED),$(beside_$(ex)))
 
 # What a student's file has against it is kept, and the others are graded all the same. Warnings are
 # kept until the file is compiled again.
-.PHONY: grade exercises
+.PHONY: grade exercises understood
 exercises: $(STARTERS)
-grade: $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
+# First of all: who has mistyped EX need not wait for a compiler to be told.
+understood:
 	$(if $(UNKNOWN),$(error there is no exercise called $(UNKNOWN); there are $(EXERCISES)))
 	$(if $(and $(ONLY),$(filter-out 1,$(words $(WANTED)))),$(error ONLY=$(ONLY) is a check of one exercise: say EX=NAME, too))
 	$(if $(filter-out 0 1,$(words $(ONLY))),$(error ONLY takes one check, not "$(ONLY)"))
+grade: understood $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
 	@for exercise in $(WANTED); do \
 	  said=$(BUILD)/grades/$$exercise.compiler.txt; \
