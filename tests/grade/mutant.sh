@@ -1,19 +1,28 @@
 #!/bin/sh
-# mutant.sh — one of our servers with some of its files changed.
+# mutant.sh — programs that are a few words away from ours, the wrong ones in tests/grade/mutants/ and
+# the right ones in tests/grade/correct/. changes.awk says how they are written.
 #
-# Usage: tests/grade/mutant.sh overlay PATCH DIR
-#          makes DIR hold the files that PATCH changes, changed
+# Usage: tests/grade/mutant.sh list [PATTERN]
+#          a line for each whose name has PATTERN: name|program|loses|may lose|quick|wrong server
+#        tests/grade/mutant.sh check
+#          does every text that is to be changed stand where it should, and once?
+#        tests/grade/mutant.sh overlay NAME DIR
+#          makes DIR hold the files that NAME changes, changed
 #        tests/grade/mutant.sh build BUILD MAKE SERVER DIR INTO
 #          makes the program INTO: SERVER with the files of DIR in the place of its own
 set -eu
+
+changes() { # mode, name, directory
+  LC_ALL=C awk -f tests/grade/changes.awk -v mode="$1" -v name="${2:-}" -v into="${3:-}" \
+    tests/grade/mutants/*.txt tests/grade/correct/*.txt
+}
+
 case $1 in
+  list) changes list | grep -- "^[^|]*${2:-}" ;;
+  check) changes check ;;
   overlay)
     rm -rf "$3"
-    sed -n 's,^+++ b/,,p' "$2" | cut -f1 | while IFS= read -r file; do
-      mkdir -p "$3/$(dirname "$file")"
-      cp "$file" "$3/$file"
-    done
-    patch -s -F0 -p1 -d "$3" <"$2"
+    changes make "$2" "$3"
     ;;
   build)
     build=$2
@@ -29,7 +38,7 @@ case $1 in
       CHANGED="$(echo "$sources" | tr '\n' ' ')" INTO="$6"
     ;;
   *)
-    echo "mutant.sh: overlay or build, not '$1'" >&2
+    echo "mutant.sh: list, check, overlay or build, not '$1'" >&2
     exit 2
     ;;
 esac

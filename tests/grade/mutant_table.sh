@@ -1,13 +1,13 @@
 #!/bin/sh
-# mutant_table.sh — which wrong program loses which check, as the patches in tests/grade/mutants/
-# say. Nothing is built or run here: make prove-grader shows that they say the truth.
+# mutant_table.sh — which wrong program loses which check, as tests/grade/mutants/ says. Nothing is
+# built or run here: make prove-grader shows that it says the truth.
 #
 # Usage: tests/grade/mutant_table.sh table    a row for each mutant, a column for each check
-#        tests/grade/mutant_table.sh check    does every patch apply, and is every check lost by one?
+#        tests/grade/mutant_table.sh check    can all be made, and is every check lost by one?
 #   In the table: # the check is lost, + it may be lost as well.
-# Status 1 if a patch does not apply, has no such header, or if a check is lost by nobody.
+# Status 1 if one cannot be made, or if a check is lost by nobody.
 set -u
-mutants=$(ls tests/grade/mutants/*.patch)
+mutants=$(tests/grade/mutant.sh list)
 
 # The ids of all checks in our tables, in their order.
 checks() {
@@ -17,23 +17,10 @@ checks() {
 
 # "NAME ID" for every check that a mutant says it loses, "NAME +ID" for those that it may lose.
 losses() {
-  # shellcheck disable=SC2086 # a list of files without blanks
-  awk '
-    FNR == 1 { name = FILENAME; sub(/.*\//, "", name); sub(/\.patch$/, "", name); in_head = 1 }
-    /^---/ { in_head = 0 }
-    in_head && sub(/^Loses: */, "") { for (i = 1; i <= NF; i++) print name, $i }
-    in_head && sub(/^May lose: */, "") { for (i = 1; i <= NF; i++) print name, "+" $i }
-  ' $mutants
-}
-
-applies() { # patch
-  # shellcheck disable=SC2046 # two words
-  set -- "$1" $(sed -n 's/^Program: //p;q' "$1")
-  if [ "${2:-}" = exercise ]; then
-    patch -s -F0 --dry-run "tests/grade/solutions/$3.cpp" "$1"
-  else
-    patch -s -F0 --dry-run -p1 <"$1"
-  fi
+  echo "$mutants" | awk -F'|' '{
+    for (i = split($3, ids, " "); i > 0; i--) print $1, ids[i]
+    for (i = split($4, ids, " "); i > 0; i--) print $1, "+" ids[i]
+  }'
 }
 
 # Lines of the first sorted file that the second does not have.
@@ -41,13 +28,8 @@ not_in() { comm -23 "$1" "$2" | tr '\n' ' '; }
 
 case ${1:-table} in
   check)
-    failed=0
-    for patch in $mutants; do
-      if ! applies "$patch" >/dev/null 2>&1; then
-        echo "$patch does not apply any more"
-        failed=1
-      fi
-    done
+    tests/grade/mutant.sh check
+    failed=$?
     here=$(mktemp -d "${TMPDIR:-/tmp}/mutants.XXXXXX") || exit 1
     trap 'rm -rf "$here"' EXIT
     checks | sort >"$here/all"
@@ -57,7 +39,7 @@ case ${1:-table} in
     spared=$(not_in "$here/all" "$here/lost")
     [ -n "$unknown" ] && echo "mutants name checks that do not exist: $unknown" && failed=1
     [ -n "$spared" ] && echo "no wrong program loses these checks: $spared" && failed=1
-    echo "$(echo "$mutants" | wc -l | tr -d ' ') mutants, $(wc -l <"$here/all" | tr -d ' ') checks"
+    echo "$(losses | cut -d' ' -f1 | uniq | wc -l | tr -d ' ') mutants, $(wc -l <"$here/all" | tr -d ' ') checks"
     exit $failed
     ;;
   table)

@@ -34,8 +34,8 @@ solutions-again: $(BUILD)/grade $(SOLUTIONS)
 	  done; \
 	done)
 
-# Which wrong program loses which check. The check of it needs no build: all patches apply, and every
-# check is lost by one of them.
+# Which wrong program loses which check. The check of it needs no build: every mutant can be made, and
+# every check is lost by one of them.
 .PHONY: mutant-table check-mutants
 mutant-table:  ## which wrong program loses which check of the grader
 	@tests/grade/mutant_table.sh table
@@ -53,8 +53,7 @@ false-failures: solutions-again beside  ## does the grader fail what is right? m
 
 .PHONY: correct-servers
 correct-servers: $(BUILD)/grade given  ## correct programs that are written in other ways: all must have 100 points
-	@tests/grade/correct.sh $(BUILD) '$(MAKE)' '$(ONLY)' '$(SHARE)'
-prove-grader: correct-servers
+	@tests/grade/prove.sh $(BUILD) '$(MAKE)' correct '$(ONLY)' '$(SHARE)'
 
 .PHONY: golden golden-quickly
 golden: $(BUILD)/grade $(BUILD)/quiz $(BUILD)/solutions/find_the_bugs given  ## a class of bad submissions through the grader

@@ -1,18 +1,13 @@
 #!/bin/sh
-# prove.sh — the grader is graded: every starter scores its baseline, every solution 100, and every
-# mutant loses the checks that its patch names and no others.
+# prove.sh — the grader is graded: every starter scores its baseline, every solution and every program
+# in tests/grade/correct/ has all points, and every mutant loses the checks that it names and no others.
 #
-# Usage: tests/grade/prove.sh BUILD MAKE all|quick [PATTERN [SHARE]]
-#   A patch in tests/grade/mutants/ begins with lines
-#     Program: exercise NAME     the patch is for tests/grade/solutions/NAME.cpp
-#     Program: server NAME       the patch is for our own sources
-#     Loses: A01 B02             these checks must not pass
-#     May lose: C03              these may fail as well, by chance of timing
-#     Quick: first               part of the quick run, which has room for four or five
-#   PATTERN picks patches by file name. Patches must apply without fuzz. SHARE is a part of it all, as
-#   in 2/4; several can go on at once.
+# Usage: tests/grade/prove.sh BUILD MAKE all|quick|correct [PATTERN [SHARE]]
+#   PATTERN picks what mutant.sh lists, and files of tests/grade/correct/, by name. SHARE is a part of
+#   it all, as in 2/4: of every four proofs the second, so that several machines can have a part each.
 #   The quick run asks each solution its first check only, and a few mutants the checks they lose:
 #   enough to see that the machinery works, and too little to say that nothing else is lost.
+#   "correct" is what is in tests/grade/correct/ alone.
 # Ends with "N proved, N not", and with status 0 if all are proved.
 set -u
 build=$1
@@ -20,8 +15,15 @@ make=$2
 extent=$3
 pattern=${4:-}
 share=${5:-1/1}
-# shellcheck source=tests/grade/prove_parts.sh
-. tests/grade/prove_parts.sh
+case $share in
+  *[!0-9/]* | */*/* | /* | */ | 0* | */0*) share= ;;
+  */*) ;;
+  *) share= ;;
+esac
+if [ -z "$share" ] || [ "${share%/*}" -gt "${share#*/}" ]; then
+  echo 'SHARE is a number and how many there are, as in SHARE=2/4' >&2
+  exit 2
+fi
 here=$build/mutants/$$ # kept if something was not proved
 mkdir -p "$here" || exit 1
 proved=0
@@ -36,15 +38,13 @@ say() { # name, outcome, details
   if [ "$2" = ok ]; then proved=$((proved + 1)); else failed=$((failed + 1)); fi
 }
 
-header() { sed -n "/^---/q;s/^$2: *//p" "$1"; }
+turn=0
+is_mine() {
+  turn=$((turn + 1))
+  [ $(((turn - ${share%/*}) % ${share#*/})) -eq 0 ]
+}
 
 lost_by() { sed -n 's/^lost *//p' "$1" | tail -n 1; }
-
-# In the quick run, the option that leaves out all other checks. An exercise takes one check, and
-# adds those that it builds on.
-only() { # the ids that count
-  [ "$extent" != quick ] || echo "--only $1"
-}
 
 first_check_of() { # exercise
   case $1 in
@@ -61,83 +61,71 @@ all_among() {
   done
 }
 
-compare() { # name, log, must, may
-  if ! grep -q '^lost' "$2"; then
-    say "$1" FAIL "the grader did not end well, see $2"
-    return
-  fi
-  lost=$(lost_by "$2")
-  if ! all_among "$3" "$lost"; then
-    say "$1" FAIL "must lose: $3; lost: $lost"
-  elif ! all_among "$lost" "$3 $4"; then
-    say "$1" FAIL "lost more than it should: $lost; should: $3"
+# A check of a sanitizer that was skipped, for want of a build, has not been shown to pass.
+not_asked() { # log
+  sed -n 's/^  \(Y[0-9]*\)  .* skipped  *0\/0$/\1/p' "$1" | tr '\n' ' '
+}
+
+compare() { # name, must, may
+  log=$here/$1.log
+  lost=$(lost_by "$log")
+  skipped=$(not_asked "$log")
+  if ! grep -q '^lost' "$log"; then
+    say "$1" FAIL "the grader did not end well, see $log"
+  elif ! all_among "$2" "$lost"; then
+    say "$1" FAIL "must lose: $2; lost: $lost"
+  elif ! all_among "$lost" "$2 $3"; then
+    say "$1" FAIL "lost more than it should: $lost; should: $2"
+  elif [ -z "$2" ] && [ -n "$skipped" ]; then
+    say "$1" FAIL "has not been asked $skipped, see $log"
   else
     say "$1" ok "$lost"
   fi
 }
 
-# A patch that names a check of a sanitizer is built with that sanitizer, too.
-rebuild() { # name, exercise, source, checks
-  rm -f "$here/$1.asan" "$here/$1.tsan"
-  for check in $4; do
-    case $check in
-      Y01) sanitizer=asan ;;
-      Y02) sanitizer=tsan ;;
-      *) continue ;;
-    esac
-    $make -s --no-print-directory "given-$sanitizer" BUILD="$build" &&
-      $make -s --no-print-directory "submission-$sanitizer" BUILD="$build" EX="$2" FROM="$3" \
-        INTO="$here/$1" || return 1
+# With which sanitizers a program is built again: those whose checks it loses, or all if it is right.
+sanitizers_for() { # exercise, checks
+  case $2 in '') "$build/grade" --rebuilds "$1" ;; esac
+  case $2 in *Y01*) echo asan ;; esac
+  case $2 in *Y02*) echo tsan ;; esac
+}
+
+compile() { # name, exercise, source, checks
+  for target in submission $(sanitizers_for "$2" "$4" | sed 's/[a-z]*san/given-& submission-&/g'); do
+    $make -s --no-print-directory "$target" BUILD="$build" EX="$2" FROM="$3" INTO="$here/$1" ||
+      return 1
   done
 }
 
-prove_exercise() { # name, patch, exercise
-  source=$here/$1.cpp
-  # shellcheck disable=SC2015 # any of them may fail
-  cp "tests/grade/solutions/$3.cpp" "$source" &&
-    patch -s -F0 "$source" "$2" >"$here/$1.log" 2>&1 &&
-    $make -s --no-print-directory submission BUILD="$build" EX="$3" FROM="$source" \
-      INTO="$here/$1" CXXFLAGS=-O1 >>"$here/$1.log" 2>&1 &&
-    rebuild "$1" "$3" "$source" "$(header "$2" Loses)" >>"$here/$1.log" 2>&1 || {
-    say "$1" FAIL "does not apply or compile, see $here/$1.log"
+prove_exercise() { # name, exercise, source, must, may
+  compile "$1" "$2" "$3" "$4" >"$here/$1.log" 2>&1 || {
+    say "$1" FAIL "does not compile, see $here/$1.log"
     return
   }
-  loses=$(header "$2" Loses)
-  [ "$extent" != quick ] || loses=${loses%% *}
-  # shellcheck disable=SC2046 # two words or none
-  "$grade" --build "$build" --program "$here/$1" --list-lost $(only "$loses") "$3" \
+  # The quick run asks one check, and with it those that it builds on.
+  if [ "$extent" = quick ]; then only=${4%% *}; else only=; fi
+  "$grade" --build "$build" --program "$here/$1" --list-lost ${only:+--only "$only"} "$2" \
     >"$here/$1.log" 2>&1
   # Y01 and Y02 repeat what has passed, and are blocked if that is too little.
-  compare "$1" "$here/$1.log" "$loses" "$(header "$2" 'May lose') Y01 Y02"
+  compare "$1" "${only:-$4}" "$5${4:+ Y01 Y02}"
 }
 
-prove_server() { # name, patch, server
-  # shellcheck disable=SC2015 # either may fail
-  tests/grade/mutant.sh overlay "$2" "$here/$1.overlay" >"$here/$1.log" 2>&1 &&
-    tests/grade/mutant.sh build "$build" "$make" "$3" "$here/$1.overlay" "$here/$1" \
-      >>"$here/$1.log" 2>&1 || {
-    say "$1" FAIL "does not apply or compile, see $here/$1.log"
+prove_server() { # name, server, changed files, must, may
+  tests/grade/mutant.sh build "$build" "$make" "$2" "$3" "$here/$1" >"$here/$1.log" 2>&1 || {
+    say "$1" FAIL "does not compile, see $here/$1.log"
     return
   }
-  loses=$(header "$2" Loses)
-  set -- "$@" --build "$build" --server "$3" --program "$here/$1" --list-lost --jobs "$jobs"
-  [ "$extent" != quick ] || set -- "$@" --only "$loses"
-  shift 3
-  "$grade" "$@" >"$here/$name.log" 2>&1
-  compare "$name" "$here/$name.log" "$loses" "$(header "$patch" 'May lose')"
+  if [ "$extent" = quick ]; then only=$4; else only=; fi
+  "$grade" --build "$build" --server "$2" --program "$here/$1" --list-lost --jobs "$jobs" \
+    ${only:+--only "$only"} >"$here/$1.log" 2>&1
+  compare "$1" "$4" "$5"
 }
 
 prove_solution() { # exercise
-  log=$here/solution-$1.log
-  # shellcheck disable=SC2046 # two words or none
-  "$grade" --build "$build" --program "$build/solutions/$1" --list-lost \
-    $(only "$(first_check_of "$1")") "$1" >"$log" 2>&1
-  skipped=$(not_asked "$log")
-  if [ -n "$skipped" ]; then
-    say "solution of $1" FAIL "has not been asked $skipped, see $log"
-  else
-    compare "solution of $1" "$log" '' ''
-  fi
+  if [ "$extent" = quick ]; then only=$(first_check_of "$1"); else only=; fi
+  "$grade" --build "$build" --program "$build/solutions/$1" --list-lost ${only:+--only "$only"} \
+    "$1" >"$here/solution-$1.log" 2>&1
+  compare "solution-$1" '' ''
 }
 
 prove_starter() { # exercise
@@ -146,13 +134,13 @@ prove_starter() { # exercise
   score=$(sed -n 's/.*\] *\([0-9]*\) of 100$/\1/p' "$log")
   baseline=$("$grade" --baseline "$1")
   if [ "$score" = "$baseline" ]; then
-    say "starter of $1" ok "$score points"
+    say "starter-$1" ok "$score points"
   else
-    say "starter of $1" FAIL "scores $score instead of $baseline, see $log"
+    say "starter-$1" FAIL "scores $score instead of $baseline, see $log"
   fi
 }
 
-if [ -z "$pattern" ]; then
+if [ -z "$pattern" ] && [ "$extent" != correct ]; then
   for source in tests/grade/solutions/*.cpp; do
     exercise=$(basename "$source" .cpp)
     is_mine && prove_solution "$exercise"
@@ -160,17 +148,28 @@ if [ -z "$pattern" ]; then
   done
 fi
 
-for patch in tests/grade/mutants/*"$pattern"*.patch; do
-  name=$(basename "$patch" .patch)
-  [ "$extent" = quick ] && [ "$(header "$patch" Quick)" != first ] && continue
-  is_mine || continue
-  # shellcheck disable=SC2046 # two words
-  set -- $(header "$patch" Program)
-  case $1 in
-    exercise) prove_exercise "$name" "$patch" "$2" ;;
-    server) prove_server "$name" "$patch" "$2" ;;
-    *) say "$name" FAIL "has no line 'Program: exercise NAME' or 'Program: server NAME'" ;;
+tests/grade/mutant.sh list "$pattern" >"$here/list"
+while IFS='|' read -r name program must may quick _ <&3; do
+  case $extent in
+    quick) [ -n "$quick" ] || continue ;;
+    correct) [ -z "$must" ] || continue ;;
   esac
+  is_mine || continue
+  changed=$here/$name.changed
+  if ! tests/grade/mutant.sh overlay "$name" "$changed" >"$here/$name.log" 2>&1; then
+    say "$name" FAIL "cannot be made, see $here/$name.log"
+  elif [ "${program% *}" = server ]; then
+    prove_server "$name" "${program#* }" "$changed" "$must" "$may"
+  else
+    program=${program#* }
+    prove_exercise "$name" "$program" "$changed/tests/grade/solutions/$program.cpp" "$must" "$may"
+  fi
+done 3<"$here/list"
+
+for source in tests/grade/correct/*"$pattern"*.cpp; do
+  if [ "$extent" = quick ] || [ ! -e "$source" ] || ! is_mine; then continue; fi
+  name=$(basename "$source" .cpp)
+  prove_exercise "$name" "${name%%-*}" "$source" '' ''
 done
 
 echo "$proved proved, $failed not"

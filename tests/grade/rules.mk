@@ -243,7 +243,7 @@ mutant: all
 
 # The wrong servers of killing_test: the mutants that say so, and in a handout what has been packed.
 $(BUILD)/wrong/%: $(PROGRAMS) $(wildcard $(folder_of_killing_test)/wrong/*) \
-    $(shell grep -l '^Wrong server:' tests/grade/mutants/*.patch 2>/dev/null)
+    $(shell grep -l '^Wrong server:' tests/grade/mutants/*.txt 2>/dev/null)
 	@tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
 
 # And the right ones.

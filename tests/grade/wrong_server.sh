@@ -22,15 +22,15 @@ overlay_of() { # number, directory
     turn <"$packed/$1" | gzip -dc | tar -C "$2" -xf -
     return
   fi
-  patch=$(grep -lx "Wrong server: $1" tests/grade/mutants/*.patch)
-  tests/grade/mutant.sh overlay "$patch" "$2"
-  sed -n 's/^Program: server //p' "$patch" >"$2/server"
+  mutant=$(tests/grade/mutant.sh list | grep "|$1\$")
+  tests/grade/mutant.sh overlay "${mutant%%|*}" "$2"
+  echo "$mutant" | sed 's/^[^|]*|server \([^|]*\).*/\1/' >"$2/server"
 }
 
 if [ "$1" = pack ]; then
   [ -d tests/grade/mutants ] || exit 0 # a handout of a handout: they are packed already
   mkdir -p "$3"
-  sed -n 's/^Wrong server: //p' tests/grade/mutants/*.patch | while IFS= read -r number; do
+  sed -n 's/^Wrong server: //p' tests/grade/mutants/*.txt | while IFS= read -r number; do
     overlay_of "$number" "$2/packing"
     for file in ${4:-}; do
       [ "$(basename "$file" .cpp)" = "$(cat "$2/packing/server")" ] || continue

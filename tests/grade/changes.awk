@@ -1,0 +1,130 @@
+# changes.awk — programs that are a few words away from ours: the wrong ones in tests/grade/mutants/,
+# and right ones that are written in another way in tests/grade/correct/.
+#
+# Usage: awk -f tests/grade/changes.awk -v mode=list FILE...
+#          a line for each: name|program|loses|may lose|quick|wrong server
+#        awk -f tests/grade/changes.awk -v mode=check FILE...
+#          can all of them be made?
+#        awk -f tests/grade/changes.awk -v mode=make -v name=NAME -v into=DIR FILE...
+#          makes DIR hold the files that NAME changes, changed
+#
+# The form of such a file:
+#     Program: server poll_loop                 what follows is for this program, and
+#     File: select_poll/poll_loop.cpp           changes this file, if it does not say another
+#
+#     == no-backlog: what is wrong with it      its name is poll_loop-no-backlog
+#     Loses: A01 B02                            the checks that it must not pass
+#     May lose: C03                             those that may fail as well, by chance of timing
+#     Quick: yes                                part of the quick run, which has room for four or five
+#     Wrong server: 1                           one of those of killing_test
+#     File: common/socket.cpp
+#     - listen(fd, SOMAXCONN)                   this text, which must stand in the file exactly once,
+#     + listen(fd, 1)                           becomes that one
+#   Both may have several lines, and all but a first blank counts. A line "- ..." stands for whatever
+#   lies between the lines above and below it. Without a + line the text goes, and so does the line it
+#   stands on if nothing else does. An empty line ends a replacement, and so does a - after a +.
+#   A # begins a remark.
+
+function complain(why) {
+  printf "%s:%d: %s%s\n", FILENAME, FNR, title == "" ? "" : title ": ", why >"/dev/stderr"
+  failed = 1
+}
+
+function contents(path, line, all, got, count) {
+  while ((got = (getline line <path)) > 0) all = all (count++ ? "\n" : "") line
+  close(path)
+  if (got < 0) complain("cannot read " path)
+  return all
+}
+
+function replace(  whole, from, to, at, part, before, after) {
+  if (!(file in text)) text[file] = contents(file)
+  whole = text[file]
+  to = 1
+  for (part = 1; part <= parts; part++) {
+    at = index(substr(whole, to), old[part])
+    if (!at) return complain("this does not occur in " file ":\n" old[part])
+    if (part == 1) from = at
+    if (part == 1 && index(substr(whole, at + 1), old[1]))
+      return complain("this occurs more than once in " file ":\n" old[1])
+    to += at - 1 + length(old[part])
+  }
+  before = substr(whole, 1, from - 1)
+  after = substr(whole, to)
+  if (!news && before ~ /(^|\n) *$/ && after ~ /^\n/) {
+    sub(/ *$/, "", before)
+    after = substr(after, 2)
+  }
+  if (substr(whole, from, to - from) == new) complain("this changes nothing in " file ":\n" new)
+  text[file] = before new after
+}
+
+function end_replacement() {
+  if (parts && wanted) replace()
+  parts = news = 0
+  new = ""
+}
+
+function end_program(  path, folder) {
+  end_replacement()
+  if (mode == "list" && title != "")
+    print title "|" program "|" is["Loses"] "|" is["May lose"] "|" is["Quick"] "|" is["Wrong server"]
+  if (mode == "make" && !failed)
+    for (path in text) {
+      folder = into "/" path
+      sub(/\/[^\/]*$/, "", folder)
+      system("mkdir -p '" folder "'")
+      print text[path] >(into "/" path)
+      close(into "/" path)
+    }
+  split("", text)
+  split("", is)
+  title = ""
+  file = usual_file
+  wanted = 0
+}
+
+FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
+/^#/ { next }
+/^$/ { end_replacement(); next }
+/^Program: (server|exercise) [a-z_0-9]+$/ { program = $2 " " $3; next }
+/^== [a-z_0-9-]+: ./ {
+  end_program()
+  title = program
+  sub(/.* /, "", title)
+  title = title "-" substr($2, 1, length($2) - 1)
+  if (title in seen) complain("there are two called so")
+  seen[title] = 1
+  wanted = mode == "check" || (mode == "make" && title == name)
+  found = found || wanted
+  next
+}
+/^File: [^ ]+$/ {
+  end_replacement()
+  file = $2
+  if (title == "") usual_file = file
+  next
+}
+/^(Loses|May lose|Quick|Wrong server): ./ && title != "" && !parts {
+  key = $0
+  sub(/:.*/, "", key)
+  is[key] = substr($0, length(key) + 3)
+  next
+}
+/^- / || /^-$/ {
+  if (news) end_replacement()
+  if ($0 == "- ...") parts++
+  else if (!parts) old[parts = 1] = substr($0, 3)
+  else old[parts] = old[parts] (separate ? "" : "\n") substr($0, 3)
+  if ($0 == "- ...") old[parts] = ""
+  separate = $0 == "- ..."
+  next
+}
+(/^\+ / || /^\+$/) && parts { new = new (news++ ? "\n" : "") substr($0, 3); next }
+{ complain("what is this? " $0) }
+
+END {
+  end_program()
+  if (mode == "make" && !found) complain("there is no " name)
+  exit failed
+}
