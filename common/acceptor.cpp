@@ -27,9 +27,11 @@ bool is_broken_listener(int error) {
 Descriptor Acceptor::next_client(Time now) {
   resumes_at_.reset();
   Descriptor client = accept_client(listener_.fd(), blocking_);
-  if (client) return client;
-  const int error = errno;
-  if (is_not_ready(error) || is_lost_client(error)) return client;
+  const int error = client ? 0 : errno;
+  const bool is_lost = is_lost_client(error) && ++lost_in_a_row_ < most_lost_in_a_row;
+  if (is_lost) return client;
+  lost_in_a_row_ = 0;
+  if (client || is_not_ready(error)) return client;
   if (is_broken_listener(error)) throw CallFailed("accept", error, listener_.fd());
   pause(now);  // EMFILE and its kin, or something new: either way not at once again
   return client;

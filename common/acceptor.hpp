@@ -21,7 +21,8 @@ class Acceptor {
 
   // The next client of the backlog, which the caller then owns. Nobody if none waits (errno is
   // EAGAIN then), if the next one has left again (others may wait behind it), or if accepting
-  // pauses. Throws CallFailed if the listener itself is broken.
+  // pauses, as it does when too many in a row are gone: that is no client's doing, and the backlog
+  // may stay readable. Throws CallFailed if the listener itself is broken.
   Descriptor next_client(Time now);
 
   // No client can be held at the moment (accept or malloc has failed, or a thread): pause.
@@ -45,9 +46,11 @@ class Acceptor {
   // Descriptors may come free in another process (ENFILE) or in any of many places here, so we
   // try again now and then instead of being told. Ten tries a second cost nothing.
   static constexpr auto pause_length = std::chrono::milliseconds(100);
+  static constexpr int most_lost_in_a_row = 8;
 
   Descriptor listener_;
   Blocking blocking_;
+  int lost_in_a_row_ = 0;
   std::optional<Time> resumes_at_;
 };
 

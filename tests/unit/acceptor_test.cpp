@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -119,4 +120,20 @@ TEST_CASE("acceptor: turning somebody away never waits, not even if the client t
   REQUIRE(fcntl(pair.server.fd(), F_SETFL, 0) == 0);
   turn_away(std::move(pair.server), 503);  // a blocking send would park for ever
   CHECK(true);
+}
+
+TEST_CASE("acceptor: when one client after the other is gone, it pauses") {
+  // accept(2) on a socket that takes no connections says EOPNOTSUPP, as it does for a client that
+  // has left; here every time.
+  Acceptor acceptor(Descriptor(socket(AF_INET, SOCK_DGRAM, 0)), Blocking::no);
+  const Time now = Clock::now();
+  CHECK_FALSE(acceptor.next_client(now));
+  INFO("one lost client is no reason to let the others wait");
+  CHECK(acceptor.is_accepting(now));
+  int tries = 1;
+  while (acceptor.is_accepting(now) && tries < 1000) {
+    CHECK_FALSE(acceptor.next_client(now));
+    ++tries;
+  }
+  CHECK_MESSAGE(tries < 100, "a loop whose listener stays readable would spin");
 }
