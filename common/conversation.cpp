@@ -147,9 +147,10 @@ std::optional<Wait> Conversation::end() {
 
 std::optional<Wait> Conversation::linger() {
   const ssize_t count = receive(client_.fd(), exchange_.room());
-  const bool is_there = count > 0 || (count < 0 && is_not_ready(errno));
-  if (!is_there || stop_requested() || ++turns_lingered_ >= most_turns_lingered) return over;
-  return wait(client_.fd(), Until::readable, Piece::linger);
+  const bool may_come = count < 0 && is_not_ready(errno) && !stop_requested();
+  const bool has_come = count > 0 && exchange_.discard(static_cast<std::size_t>(count));
+  if (!may_come && !has_come) return over;
+  return wait_for_more(Piece::linger);
 }
 
 // -- between the pieces --
@@ -163,9 +164,12 @@ std::optional<Wait> Conversation::finish_row(const Answer& answer) {
 }
 
 std::optional<Wait> Conversation::wait_for_request() {
-  // After a stop, a last look at what has come: to close over it would reset the connection.
-  const Until until = stop_requested() ? Until::writable : Until::readable;
-  return wait(client_.fd(), until, Piece::read_request);
+  return wait_for_more(Piece::read_request);
+}
+
+// After a stop, only a look at what has come: to close over it would reset the connection.
+Wait Conversation::wait_for_more(Piece next) {
+  return wait(client_.fd(), stop_requested() ? Until::writable : Until::readable, next);
 }
 
 Wait Conversation::wait(int fd, Until until, Piece next) {

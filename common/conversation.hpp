@@ -83,6 +83,7 @@ class Conversation {
 
   std::optional<Wait> finish_row(const Answer& answer);
   std::optional<Wait> wait_for_request();
+  Wait wait_for_more(Piece next);
   Wait wait(int fd, Until until, Piece next);
 
   Surroundings& surroundings_;
@@ -91,5 +92,4 @@ class Conversation {
   Descriptor client_;
   Piece next_ = Piece::read_request;
   bool progressed_ = false;
-  std::uint8_t turns_lingered_ = 0;
 };

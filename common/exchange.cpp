@@ -63,6 +63,7 @@ void Exchange::received(std::size_t count) {
 
 const Request* Exchange::next_request() {
   if (bench_->input.empty() || has_long_answer()) return nullptr;
+  if (answers_ >= most_answers_at_once) return nullptr;
   if (has_outgoing() && free_space().size() < max_short_answer) return nullptr;
   const Parsed parsed = parse_request(bench_->input, line_start_);
   if (parsed.outcome == Parsed::Outcome::incomplete) return nullptr;
@@ -109,14 +110,24 @@ std::span<char> Exchange::spill(std::size_t size) {
   return std::span<char>(stowed_->output).subspan(there);
 }
 
+namespace {
+
+bool begins_with_whole_request(std::string_view input) {
+  std::uint32_t line_start = 0;
+  return parse_request(input, line_start).outcome != Parsed::Outcome::incomplete;
+}
+
+}  // namespace
+
 void Exchange::answer(const Answer& answer) {
   const Request& request = bench_->request;
   Counters::count(counters.requests);
   bench_->input.remove_prefix(request.size);
   // An empty line too many (RFC 9112 2.2) is no beginning of another request.
   while (bench_->input.starts_with("\r\n")) bench_->input.remove_prefix(2);
-  // After a stop this is the last answer, unless more requests have been received already.
-  const bool is_last = stop_requested() && bench_->input.empty();
+  // After a stop this is the last answer, unless another request has been received whole. To wait
+  // for the rest of one would let a client that never ceases to send keep us from ending.
+  const bool is_last = stop_requested() && !begins_with_whole_request(bench_->input);
   closing_ = answer.closes || !request.keep_alive || is_last;
   const std::size_t body_size = answer.pattern != 0 ? answer.pattern : answer.text.size();
   append({.status = answer.status,
@@ -126,9 +137,11 @@ void Exchange::answer(const Answer& answer) {
          request.head_only ? std::string_view() : answer.text);
   pattern_at_ = 0;
   pattern_end_ = request.head_only ? 0 : answer.pattern;
+  answers_ = answer.computed ? most_answers_at_once : static_cast<std::uint8_t>(answers_ + 1);
   if (closing_) {
     lingers_ = filled_room_ || !bench_->input.empty() || has_long_answer();
     bench_->input = {};
+    line_start_ = 0;
   }
 }
 
@@ -168,8 +181,14 @@ void Exchange::sent(std::size_t count) {
   bench_->output.remove_prefix(made);
   if (bench_->output.empty()) bench_->output = {};
   pattern_at_ += static_cast<std::uint32_t>(count - made);
+  if (!has_outgoing()) answers_ = 0;
 }
 
 bool Exchange::should_linger() const {
   return !has_outgoing() && ((closing_ && lingers_) || stop_requested());
+}
+
+bool Exchange::discard(std::size_t count) {
+  line_start_ += static_cast<std::uint32_t>(count);
+  return line_start_ < most_discarded;
 }

@@ -33,8 +33,11 @@ struct Bench {
 
 inline constexpr std::size_t max_short_answer = max_answer_head + max_text;
 
-// Whoever lingers looks so many times at most for what the client still sends.
-inline constexpr int most_turns_lingered = 64;
+// So many answers leave together at most, and none stays behind one that has been computed.
+inline constexpr std::uint8_t most_answers_at_once = 16;
+
+// Whoever lingers reads so much at most of what the client still sends.
+inline constexpr std::uint32_t most_discarded = 1 << 20;
 
 class Exchange {
  public:
@@ -50,8 +53,9 @@ class Exchange {
   bool is_inside_request() const { return !bench_->input.empty(); }
 
   // The next whole request, which stays the next one until it is answered. nullptr if it is not
-  // all there, if the bench is full of answers that must leave first, or if the connection is to
-  // end. A request that cannot be understood is refused in here.
+  // all there, if there are answers enough that must leave first, or if the connection is to end.
+  // One packet may bring hundreds of requests: to answer all of them at once would keep every other
+  // client waiting. A request that cannot be understood is refused in here.
   const Request* next_request();
   const Request& request() const { return bench_->request; }  // the one it has just returned
 
@@ -71,6 +75,10 @@ class Exchange {
   // for a while. After a stop nobody has been told that we shall not read.
   bool should_linger() const;
 
+  // These bytes came while lingering. False if that was enough: who sends without end is not
+  // listened to without end.
+  bool discard(std::size_t count);
+
  private:
   // What an unfinished exchange keeps while it waits.
   struct Stowed {
@@ -88,9 +96,11 @@ class Exchange {
   Bench* bench_;
   std::unique_ptr<Stowed> stowed_;
   std::uint32_t line_start_ = 0;   // how far the unfinished request has been searched
+                                   // (while lingering there is none: how much has been discarded)
   std::uint32_t pattern_at_ = 0;   // the body being made: from here
   std::uint32_t pattern_end_ = 0;  // to here
   bool filled_room_ = false;       // the last recv: there may be more
   bool closing_ = false;
   bool lingers_ = false;
+  std::uint8_t answers_ = 0;  // in the output
 };

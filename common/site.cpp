@@ -56,7 +56,8 @@ Answer answer_spin(std::string_view milliseconds) {
   std::memcpy(text, "spun ", 5);
   char* end = std::to_chars(text + 5, text + 15, *number).ptr;
   std::memcpy(end, " ms\n", 4);
-  return {.text = std::string_view(text, static_cast<std::size_t>(end + 4 - text))};
+  return {.text = std::string_view(text, static_cast<std::size_t>(end + 4 - text)),
+          .computed = true};
 }
 
 }  // namespace

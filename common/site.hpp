@@ -26,6 +26,7 @@ struct Answer {
   std::string_view text = {};  // the body, max_text bytes or fewer,
   std::uint32_t pattern = 0;   // or, if not 0, that many bytes of the pattern
   bool closes = false;         // the connection ends after it
+  bool computed = false;       // making it has taken this thread's time
 };
 
 // Is this request for /row, which only the backend can answer?

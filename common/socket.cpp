@@ -10,12 +10,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <limits>
 #include <stdexcept>
 
 #include "common/error.hpp"
+#include "common/wait.hpp"
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   const Descriptor closed_at_the_end(std::exchange(fd_, std::exchange(other.fd_, -1)));
@@ -68,20 +70,33 @@ int connect_to(int socket, const sockaddr_in& address) {
   return connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
-// poll(2)'s answer for one socket that is to be written to.
-int poll_for_writing(int socket, std::chrono::duration<double> patience) {
-  const auto limit = std::chrono::ceil<std::chrono::milliseconds>(patience).count();
+Time moment_in(std::chrono::duration<double> patience) {
+  return Clock::now() + std::chrono::ceil<Clock::duration>(patience);
+}
+
+// poll(2)'s answer for one socket that is to be written to. Signals do not put the end off.
+int poll_for_writing(int socket, Time deadline) {
   pollfd watched{socket, POLLOUT, 0};
   int ready;
-  do ready = poll(&watched, 1, static_cast<int>(limit));
+  do ready = poll(&watched, 1, milliseconds_until(deadline, Clock::now()));
   while (ready < 0 && errno == EINTR);
   return ready;
 }
 
+bool set_timeout(int socket, int option, std::chrono::duration<double> timeout) {
+  using std::chrono::microseconds;
+  // 0 would mean without limit.
+  const auto count = std::max(microseconds(1), std::chrono::ceil<microseconds>(timeout)).count();
+  timeval limit{};
+  limit.tv_sec = static_cast<time_t>(count / 1'000'000);
+  limit.tv_usec = static_cast<suseconds_t>(count % 1'000'000);
+  return setsockopt(socket, SOL_SOCKET, option, &limit, sizeof limit) == 0;
+}
+
 // A signal ends the call connect(2), not the connecting, and a second call would say EALREADY.
 // True if the connection stands; else false with errno.
-bool finish_connecting(int socket, std::chrono::duration<double> patience) {
-  const int ready = poll_for_writing(socket, patience);
+bool finish_connecting(int socket, Time deadline) {
+  const int ready = poll_for_writing(socket, deadline);
   if (ready == 0) errno = EINPROGRESS;  // as connect(2) says it when its patience ends
   if (ready <= 0) return false;
   int error = 0;
@@ -190,18 +205,22 @@ Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> pa
   Descriptor connection(socket(AF_INET, SOCK_STREAM, 0));
   if (!connection || fcntl(connection.fd(), F_SETFD, FD_CLOEXEC) < 0) return Descriptor();
   if (!set_patience(connection.fd(), patience)) return Descriptor();
+  const Time deadline = moment_in(patience);
   if (connect_to(connection.fd(), loopback(port)) == 0) return connection;
-  if (errno == EINTR && finish_connecting(connection.fd(), patience)) return connection;
+  if (errno == EINTR && finish_connecting(connection.fd(), deadline)) return connection;
   return Descriptor();
 }
 
+bool set_receive_timeout(int socket, std::chrono::duration<double> timeout) {
+  return set_timeout(socket, SO_RCVTIMEO, timeout);
+}
+
+bool set_send_timeout(int socket, std::chrono::duration<double> timeout) {
+  return set_timeout(socket, SO_SNDTIMEO, timeout);
+}
+
 bool set_patience(int socket, std::chrono::duration<double> patience) {
-  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(patience).count();
-  timeval limit{};
-  limit.tv_sec = static_cast<time_t>(microseconds / 1'000'000);
-  limit.tv_usec = static_cast<suseconds_t>(microseconds % 1'000'000);
-  return setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
-         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
+  return set_receive_timeout(socket, patience) && set_send_timeout(socket, patience);
 }
 
 ssize_t receive(int socket, std::span<char> room) {
@@ -227,7 +246,7 @@ bool is_all_sent(int socket, std::chrono::duration<double> patience) {
   (void)setsockopt(socket, SOL_SOCKET, SO_SNDLOWAT, &most, sizeof most);
 #endif
   // If poll fails there is nothing to wait for: that would be no wait but a spin.
-  return poll_for_writing(socket, patience) != 0;
+  return poll_for_writing(socket, moment_in(patience)) != 0;
 }
 
 bool is_not_ready(int error) {

@@ -64,9 +64,12 @@ Descriptor start_connecting(std::uint16_t port);
 // Empty on failure, with errno (EINPROGRESS: patience has run out).
 Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> patience);
 
-// A call on a blocking socket parks no longer than this and then fails with EAGAIN (SO_RCVTIMEO
-// and SO_SNDTIMEO, socket(7)). False with errno on failure.
-bool set_patience(int socket, std::chrono::duration<double> patience);
+// A recv or a send on a blocking socket parks no longer than this. Then it comes back with what it
+// has done so far, and fails with EAGAIN if that is nothing (SO_RCVTIMEO and SO_SNDTIMEO,
+// socket(7)). False with errno on failure.
+bool set_receive_timeout(int socket, std::chrono::duration<double> timeout);
+bool set_send_timeout(int socket, std::chrono::duration<double> timeout);
+bool set_patience(int socket, std::chrono::duration<double> patience);  // both
 
 // recv(2), begun anew when a signal interrupts it. Bytes received; 0 at the end of the stream;
 // -1 with errno (EAGAIN, ECONNRESET...).

@@ -23,6 +23,11 @@ AwaitConversation::Park AwaitConversation::writable(const Descriptor& descriptor
   return {this};
 }
 
+// After a stop, only a look at what has come: to close over it would reset the connection.
+AwaitConversation::Park AwaitConversation::more() {
+  return stop_requested() ? writable(client_) : readable(client_);
+}
+
 // Takes what the socket has. False if no more will come.
 bool AwaitConversation::read_more(bool in_time) {
   const bool was_silent = !exchange_.is_inside_request();
@@ -97,9 +102,7 @@ Task<bool> AwaitConversation::read_request() {
       if (!is_there) co_return false;
     } else {
       if (exchange_.is_closing()) co_return false;
-      // After a stop, a last look at what has come: to close over it would reset the connection.
-      const Park park = stop_requested() ? writable(client_) : readable(client_);
-      const bool in_time = co_await park;
+      const bool in_time = co_await more();
       if (!read_more(in_time)) co_return false;
     }
   }
@@ -123,11 +126,12 @@ Task<AwaitConversation::Over> AwaitConversation::end() {
     if (!in_time) co_return Over::yes;
   }
   if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over::yes;  // ENOTCONN: it is gone
-  for (int i = 0; i < most_turns_lingered; ++i) {
+  for (;;) {
     const ssize_t count = receive(client_.fd(), exchange_.room());
-    const bool is_there = count > 0 || (count < 0 && is_not_ready(errno));
-    if (!is_there || stop_requested()) break;
-    const bool in_time = co_await readable(client_);
+    const bool may_come = count < 0 && is_not_ready(errno) && !stop_requested();
+    const bool has_come = count > 0 && exchange_.discard(static_cast<std::size_t>(count));
+    if (!may_come && !has_come) break;
+    const bool in_time = co_await more();
     if (!in_time) break;
   }
   co_return Over::yes;

@@ -47,6 +47,7 @@ class AwaitConversation {
 
   Park readable(const Descriptor& descriptor);
   Park writable(const Descriptor& descriptor);
+  Park more();
 
   Task<bool> write_answers();
   Task<Answer> ask_backend(std::string_view question, std::string& received);

@@ -391,7 +391,7 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene("With -t 1, a client sent a byte of its request every 50 ms, without end.",
-                         "408 and the end after a second, two at most in a server that parks.");
+                         "408 and the end after a second.");
            context.start_with({"-t", "1"});
            Client client(context);
            client.send("GET / HTTP/1.1\r\nHost: x\r\nX: ");
@@ -529,7 +529,6 @@ const Check checks[] = {
 
     {.id = "T09",
      .title = "signals buy no time",
-     .models = loops,
      .hint = "what do you do when the wait says EINTR: begin it anew, with the whole time?",
      .lesson = lesson::signals,
      .run =
@@ -543,6 +542,81 @@ const Check checks[] = {
              if (silent.something_arrives_within(milliseconds(30))) return silent.expect_end();
            }
            context.fail("it is still connected");
+         }},
+
+    {.id = "T10",
+     .title = "nor do they for an answer that nobody takes",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "what do you do when send() says EINTR?",
+     .lesson = lesson::signals,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 0.5, a client asked for 50 MB and did not read, while SIGUSR1 came every "
+               "30 ms.",
+               "it is closed before a hundred signals have come.");
+           context.start_with({"-t", "0.5"});
+           Client client(context);
+           client.get("/bytes/50000000");
+           client.wait_until_server_is_stuck();
+           for (int i = 0; i < 100; ++i) {
+             context.server().signal(SIGUSR1);
+             std::this_thread::sleep_for(milliseconds(30));
+             if (client.is_closed_by_server()) return;
+           }
+           context.fail("it is still connected");
+         }},
+
+    {.id = "T11",
+     .title = "the same time for everybody who keeps it waiting",
+     .models = servers,
+     .needs = need_sockets | need_peace,
+     .hint = "a timeout begins anew with each call that waits. Does the client's time?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 1 and small buffers, one after the other: a client was silent; one sent "
+               "half a request, and a byte more after 0.7 s; one asked for 300,000 bytes and did "
+               "not read.",
+               "each is told or closed after the same time, or half as much again at most.");
+           Launch launch;
+           launch.small_buffers = true;
+           launch.arguments = {"-t", "1"};
+           context.start(launch);
+           const auto seconds_since = [](Clock::time_point begin) {
+             return std::chrono::duration<double>(Clock::now() - begin).count();
+           };
+           Client silent(context);
+           silent.get("/echo/x");
+           silent.expect_answer(200, context.echo("x"));
+           auto begin = Clock::now();
+           silent.wait_until_server_closes();
+           const double usual = seconds_since(begin);
+           const auto expect_as_usual = [&](const char* who) {
+             const double time = seconds_since(begin);
+             context.expect(time < usual * 3 / 2, std::string(who) + " had " +
+                                                      std::to_string(time) + " s, the silent one " +
+                                                      std::to_string(usual) + " s");
+           };
+           {
+             Client half(context);
+             half.send("GET /ec");
+             half.wait_until_read();
+             begin = Clock::now();
+             Pace pace(milliseconds(900));
+             pace.step(milliseconds(700));
+             half.send("h");
+             half.expect_answer(408);
+             expect_as_usual("half a request");
+           }
+           Client deaf(context, {.small_buffer = true});
+           deaf.get("/bytes/300000");
+           deaf.wait_until_server_is_stuck();
+           begin = Clock::now();
+           deaf.wait_until_server_closes();
+           expect_as_usual("the one that did not read");
          }},
 };
 

@@ -30,6 +30,42 @@ std::string repeated(const std::string& text, int times) {
   throw Skipped{"the kernel takes too little at once to tell"};
 }
 
+// Client 1 sends `one` a hundred times, which takes time to answer; the others want a word each.
+void expect_turns_for_all(Context& context, const std::string& one) {
+  // One after the other: how many are accepted at once is not asked here.
+  const auto make_known = [](Client& client) {
+    client.get("/echo/known");
+    client.expect_answer(200, "known");
+  };
+  Client greedy(context);
+  make_known(greedy);
+  std::vector<Client> others;
+  for (int i = 0; i < 3; ++i) make_known(others.emplace_back(context));
+  context.server().stop_running();
+  const std::size_t taken = greedy.offer(repeated(one, 100)) / one.size();
+  if (taken < 50) expect_small_buffers_everywhere(context, repeated(one, 50), taken);
+  for (Client& other : others) other.get("/echo/waiting");
+  context.server().run_on();
+  // What counts was there before a look that found one of the three without its answer:
+  // later ones may have come while this tester stood in line for a core.
+  std::size_t answered = 0;
+  for (Client& other : others) {
+    context.eventually(
+        [&] {
+          const std::size_t so_far = greedy.answers_so_far();
+          if (other.something_arrives_within(std::chrono::milliseconds(0))) return true;
+          answered = so_far;
+          return false;
+        },
+        [&] { return "it is silent. " + other.describe(); });
+    other.expect_answer(200, "waiting");
+  }
+  context.expect(answered * 10 < taken * 6,
+                 "when the last of the three was answered, client 1 had " +
+                     std::to_string(answered) + " of its " + std::to_string(taken) + " answers");
+  greedy.reset();
+}
+
 const Check checks[] = {
     {.id = "B01",
      .title = "a request that comes one byte at a time",
@@ -393,42 +429,23 @@ const Check checks[] = {
                "I stopped the server; client 1 sent 100 requests that each burn 5 ms, "
                "three others one small request each; then I let it run on.",
                "the three are answered while most of client 1's requests still wait.");
-           const std::string one =
-               "GET /spin/5 HTTP/1.1\r\nHost: x\r\nX-Filler: " + std::string(3500, 'f') +
-               "\r\n\r\n";
-           // One after the other: how many are accepted at once is not asked here.
-           const auto make_known = [](Client& client) {
-             client.get("/echo/known");
-             client.expect_answer(200, "known");
-           };
-           Client greedy(context);
-           make_known(greedy);
-           std::vector<Client> others;
-           for (int i = 0; i < 3; ++i) make_known(others.emplace_back(context));
-           context.server().stop_running();
-           const std::size_t taken = greedy.offer(repeated(one, 100)) / one.size();
-           if (taken < 50) expect_small_buffers_everywhere(context, repeated(one, 50), taken);
-           for (Client& other : others) other.get("/echo/waiting");
-           context.server().run_on();
-           // What counts was there before a look that found one of the three without its answer:
-           // later ones may have come while this tester stood in line for a core.
-           std::size_t answered = 0;
-           for (Client& other : others) {
-             context.eventually(
-                 [&] {
-                   const std::size_t so_far = greedy.answers_so_far();
-                   if (other.something_arrives_within(std::chrono::milliseconds(0))) return true;
-                   answered = so_far;
-                   return false;
-                 },
-                 [&] { return "it is silent. " + other.describe(); });
-             other.expect_answer(200, "waiting");
-           }
-           context.expect(answered * 10 < taken * 6,
-                          "when the last of the three was answered, client 1 had " +
-                              std::to_string(answered) + " of its " + std::to_string(taken) +
-                              " answers");
-           greedy.reset();
+           expect_turns_for_all(context, "GET /spin/5 HTTP/1.1\r\nHost: x\r\nX-Filler: " +
+                                             std::string(3500, 'f') + "\r\n\r\n");
+         }},
+
+    {.id = "B27",
+     .title = "one packet full of requests buys no more than one turn",
+     .models = concurrent,
+     .hint = "how many of the requests that one recv() has brought do you answer before the others "
+             "have their turn?",
+     .lesson = lesson::being_told,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I stopped the server; client 1 sent 100 requests that each burn 5 ms, all in one "
+               "packet, three others one small request each; then I let it run on.",
+               "the three are answered while most of client 1's requests still wait.");
+           expect_turns_for_all(context, get_request("/spin/5"));
          }},
 };
 

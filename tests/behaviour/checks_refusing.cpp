@@ -315,6 +315,32 @@ const Check checks[] = {
            client.expect_end();
          }},
 
+    {.id = "B46",
+     .title = "a bad request in front of a long upload is answered, and the answer arrives",
+     .models = servers,
+     .needs = need_sockets,
+     .hint = "do you count the bytes that you drain before you close, or the calls?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I sent a bad request, and behind it 900 kB in pieces of 1,400 bytes, each when the "
+               "server had read the one before; then I read.",
+               "the answer 400, then the end of the stream, and no reset: the server listens to 1 "
+               "MiB before it gives up.");
+           Client client(context);
+           client.send("BAD\r\n\r\n");
+           const std::string piece(1400, 'x');
+           for (int i = 0; i < 640; ++i) {
+             if (!client.try_to_send(piece))
+               context.fail("it has closed after " + std::to_string(i) + " pieces");
+             client.wait_until_read();
+           }
+           client.half_close();
+           client.expect_answer(400);
+           client.expect_orderly_end();
+         }},
+
     {.id = "B45",
      .title = "nothing that a client sends is printed",
      .hint = "who reads your log, and what would he make of a line that a client has written?",

@@ -292,6 +292,37 @@ const Check checks[] = {
            }
          }},
 
+    {.id = "S14",
+     .title = "a client that never stops asking does not forbid the first SIGTERM",
+     .models = servers,
+     .hint = "after a stop, which answer is the last one of a connection?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "A client asked for /spin/1 without ceasing, in pieces that end in the middle of a "
+               "request; then I sent SIGTERM, and it went on asking.",
+               "what has been received is answered, and no more: exit status 0.");
+           Client client(context);
+           const std::string one = get_request("/spin/1");
+           std::string many = one;
+           while (many.size() < 17'000) many += one;
+           std::size_t begin = 0;  // of the next piece, within a request
+           const auto ask_on = [&] {
+             const bool is_taken = client.try_to_send(many.substr(begin, 16'000));
+             begin = (begin + 16'000) % one.size();
+             return is_taken;
+           };
+           context.expect(ask_on(), "it has closed before the signal");
+           client.expect_answer(200);
+           context.server().signal(SIGTERM);
+           const auto deadline = std::chrono::steady_clock::now() + context.patience();
+           while (ask_on())
+             context.expect(std::chrono::steady_clock::now() < deadline,
+                            "as long as that client asks, it is answered");
+           expect_exit_status_0(context);
+         }},
+
     {.id = "S09",
      .title = "SIGTERM while it is out of descriptors",
      .needs = need_proc,

@@ -484,15 +484,18 @@ std::size_t Client::answers_so_far() {
 
 void Client::wait_until_server_closes() {
   Deadline deadline(*context_);
-  for (;;) {
-    const auto look = server_side_of(socket_.fd());
-    if (!look || look->closed) break;
+  while (!is_closed_by_server()) {
     if (deadline.has_passed())
       context_->fail("the server does not close the connection to client " +
                      std::to_string(number_) + ". " + describe());
     std::this_thread::sleep_for(tick);
   }
   note("is closed by the server");
+}
+
+bool Client::is_closed_by_server() const {
+  const auto look = server_side_of(socket_.fd());
+  return !look || look->closed;
 }
 
 bool Client::something_arrives_within(std::chrono::milliseconds wait) {

@@ -77,6 +77,7 @@ class Client {
   // Until the server has closed its end, whether or not its last bytes have been read. Only where
   // sockets can be observed.
   void wait_until_server_closes();
+  bool is_closed_by_server() const;
 
   // One whole answer. Fails on silence, on an early end and on anything malformed.
   ReceivedAnswer read_answer(Method method = Method::get);

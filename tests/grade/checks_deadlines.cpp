@@ -50,12 +50,6 @@ std::array<Client, 2> silent_for_longer_than_a_request(Context& context) {
   return silent;
 }
 
-// Has the server closed its end, whatever may still be on its way?
-bool is_closed(const Client& client) {
-  const auto look = server_side_of(client.socket());
-  return !look || look->closed;
-}
-
 const Check checks[] = {
     {.id = "U01",
      .title = "a request has the time of a request, not that of silence",
@@ -179,7 +173,7 @@ const Check checks[] = {
            start_small(context, {"-o", "0.5", "-t", for_ever});
            Client slow = stuck_client(context, 2'000'000);
            const auto deadline = std::chrono::steady_clock::now() + context.patience();
-           while (!is_closed(slow)) {
+           while (!slow.is_closed_by_server()) {
              context.expect(std::chrono::steady_clock::now() < deadline,
                             "it is still connected. " + slow.describe());
              if (slow.read_some(500) == 0) break;
@@ -235,7 +229,7 @@ const Check checks[] = {
            // A 408 and an end can be read. Of the one that does not read only the kernel knows.
            const std::array<Client*, 3> in_order{&half, &silent, &stuck};
            const auto has_ended = [&](std::size_t i) {
-             return i == 2 ? is_closed(stuck)
+             return i == 2 ? stuck.is_closed_by_server()
                            : in_order[i]->something_arrives_within(milliseconds(0));
            };
            const auto deadline = std::chrono::steady_clock::now() + 2 * context.patience();
@@ -306,11 +300,11 @@ const Check checks[] = {
                [&] {
                  (void)refused[0].try_to_send("x");
                  std::this_thread::sleep_for(milliseconds(50));
-                 return is_closed(refused[0]) && is_closed(refused[1]);
+                 return refused[0].is_closed_by_server() && refused[1].is_closed_by_server();
                },
                [&] {
                  return std::string("the one that ") +
-                        (is_closed(refused[0]) ? "is silent" : "goes on sending") +
+                        (refused[0].is_closed_by_server() ? "is silent" : "goes on sending") +
                         " is still connected";
                });
          }},

@@ -226,14 +226,15 @@ TEST_CASE_TEMPLATE("conversation: a refused client is listened to for a while, n
   INFO("our side of the stream has ended");
   std::string nothing;
   CHECK_FALSE(read_what_is_there(table.pair.client.fd(), nothing));
-  int turns = 0;
-  for (; table.wait && turns < 1000; ++turns) {
-    table.say("more");
+  const std::string piece(10'000, 'x');
+  std::size_t said = 0;
+  for (; table.wait && said < 10'000'000; said += piece.size()) {
+    table.say(piece);
     table.run();
     CHECK_FALSE(table.conversation.has_progressed());
   }
-  CHECK(turns > 10);
-  CHECK(turns < 100);
+  CHECK(said >= 1 << 20);
+  CHECK(said < 1'100'000);
 }
 
 TEST_CASE_TEMPLATE("conversation: a row is asked of the backend and relayed", Shape, Conversation,
