@@ -148,7 +148,7 @@ hardening: all $(FLOORS) $(BUILD)/compare  ## the defences of SECURITY.md: are t
 	+@tests/hardening_cost.sh '$(CXX)' $(BUILD) '$(FORTIFY)'
 
 lint:  ## clang-format, clang-tidy and shellcheck
-	@tests/lint.sh '$(filter %.cpp %.hpp,$(SOURCES))' '$(SCRIPTS)'
+	@tests/lint.sh '$(filter %.cpp %.hpp,$(SOURCES) $(SOLVED))' '$(SCRIPTS)'
 
 format:  ## puts every source file into shape
 	clang-format -i $(SOURCES)

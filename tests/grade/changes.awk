@@ -1,12 +1,15 @@
-# changes.awk — programs that are a few words away from ours: the wrong ones in tests/grade/mutants/,
-# and right ones that are written in another way in tests/grade/correct/.
+# changes.awk — programs that are a few words away from others: solutions in tests/grade/solutions/
+# from what the students are given, wrong programs in tests/grade/mutants/ from solutions and servers,
+# and right ones that are written in another way, in tests/grade/correct/, from solutions.
 #
 # Usage: awk -f tests/grade/changes.awk -v mode=list FILE...
-#          a line for each: name|program|loses|may lose|quick|wrong server
+#          a line for each but solutions: name|program|loses|may lose|quick|wrong server
 #        awk -f tests/grade/changes.awk -v mode=check FILE...
 #          can all of them be made?
 #        awk -f tests/grade/changes.awk -v mode=make -v name=NAME -v into=DIR FILE...
 #          makes DIR hold the files that NAME changes, changed
+#        awk -f tests/grade/changes.awk -v mode=print -v name=EXERCISE-solution FILE...
+#          prints that solution
 #
 # The form of such a file:
 #     Program: server poll_loop                 what follows is for this program, and
@@ -23,15 +26,17 @@
 #   Both may have several lines, and all but a first blank counts. A line "- ..." stands for whatever
 #   lies between the lines above and below it. Without a + line the text goes, and so does the line it
 #   stands on if nothing else does. An empty line ends a replacement, and so does a - after a +.
-#   A # begins a remark.
+#   A # begins a remark. What is called "solution" is tests/grade/solutions/EXERCISE.cpp for all that
+#   is read after it, though there is no such file.
 
 function complain(why) {
-  printf "%s:%d: %s%s\n", FILENAME, FNR, title == "" ? "" : title ": ", why >"/dev/stderr"
+  print FILENAME ":" FNR ": " (title == "" ? "" : title ": ") why >"/dev/stderr"
   failed = 1
 }
 
-function contents(path, line, all, got, count) {
-  while ((got = (getline line <path)) > 0) all = all (count++ ? "\n" : "") line
+function contents(path, line, all, got) {
+  if (path in solved) return solved[path]
+  while ((got = (getline line <path)) > 0) all = all line "\n"
   close(path)
   if (got < 0) complain("cannot read " path)
   return all
@@ -59,6 +64,8 @@ function replace(  whole, from, to, at, part, before, after) {
   text[file] = before new after
 }
 
+function print_to(path, all) { print substr(all, 1, length(all) - 1) >path }
+
 function end_replacement() {
   if (parts && wanted) replace()
   parts = news = 0
@@ -67,21 +74,23 @@ function end_replacement() {
 
 function end_program(  path, folder) {
   end_replacement()
-  if (mode == "list" && title != "")
+  if (mode == "print" && title == name) print_to("/dev/stdout", text[file])
+  if (is_solution) solved["tests/grade/solutions/" substr(program, 10) ".cpp"] = text[file]
+  else if (mode == "list" && title != "")
     print title "|" program "|" is["Loses"] "|" is["May lose"] "|" is["Quick"] "|" is["Wrong server"]
-  if (mode == "make" && !failed)
+  if (mode == "make" && title == name && !failed)
     for (path in text) {
       folder = into "/" path
       sub(/\/[^\/]*$/, "", folder)
       system("mkdir -p '" folder "'")
-      print text[path] >(into "/" path)
+      print_to(into "/" path, text[path])
       close(into "/" path)
     }
   split("", text)
   split("", is)
   title = ""
   file = usual_file
-  wanted = 0
+  is_solution = wanted = 0
 }
 
 FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
@@ -95,8 +104,9 @@ FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
   title = title "-" substr($2, 1, length($2) - 1)
   if (title in seen) complain("there are two called so")
   seen[title] = 1
-  wanted = mode == "check" || (mode == "make" && title == name)
-  found = found || wanted
+  is_solution = $2 == "solution:"
+  wanted = mode == "check" || is_solution || (mode == "make" && title == name)
+  found = found || title == name
   next
 }
 /^File: [^ ]+$/ {
@@ -125,6 +135,6 @@ FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
 
 END {
   end_program()
-  if (mode == "make" && !found) complain("there is no " name)
-  exit failed
+  if (name != "" && !found) print "there is no " name >"/dev/stderr"
+  exit failed || (name != "" && !found)
 }

@@ -31,9 +31,10 @@ done
 if [ $# -eq 0 ]; then
   mkdir "$class/solution" "$class/starter" "$class/link" "$class/copies_server" || exit 1
   ln -s ../solution/find_the_bugs.cpp "$class/link/find_the_bugs.cpp"
-  cp tests/grade/solutions/find_the_bugs.cpp "$class/solution/"
+  solution=$build/objects/tests/grade/solutions/find_the_bugs.cpp
+  cp "$solution" "$class/solution/"
   mkdir -p "$build/mutants/golden" && # where the proofs leave such things
-    cp tests/grade/solutions/find_the_bugs.cpp "$build/mutants/golden/solution.cpp" || exit 1
+    cp "$solution" "$build/mutants/golden/solution.cpp" || exit 1
   trap 'rm -rf "$build/mutants/golden"' EXIT
   cp select_poll/exercises/find_the_bugs/find_the_bugs.cpp "$class/starter/"
   cp select_poll/poll_loop.cpp "$class/copies_server/find_the_bugs.cpp"

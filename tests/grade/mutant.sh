@@ -1,11 +1,15 @@
 #!/bin/sh
-# mutant.sh — programs that are a few words away from ours, the wrong ones in tests/grade/mutants/ and
-# the right ones in tests/grade/correct/. changes.awk says how they are written.
+# mutant.sh — programs that are a few words away from others: solutions, the wrong ones in
+# tests/grade/mutants/ and the right ones in tests/grade/correct/. changes.awk says how they are written.
 #
 # Usage: tests/grade/mutant.sh list [PATTERN]
 #          a line for each whose name has PATTERN: name|program|loses|may lose|quick|wrong server
 #        tests/grade/mutant.sh check
 #          does every text that is to be changed stand where it should, and once?
+#        tests/grade/mutant.sh solution EXERCISE
+#          prints it whole
+#        tests/grade/mutant.sh differences OLD NEW
+#          says what makes the file NEW of the file OLD, to be written down as a mutant or a solution
 #        tests/grade/mutant.sh overlay NAME DIR
 #          makes DIR hold the files that NAME changes, changed
 #        tests/grade/mutant.sh build BUILD MAKE SERVER DIR INTO
@@ -14,12 +18,14 @@ set -eu
 
 changes() { # mode, name, directory
   LC_ALL=C awk -f tests/grade/changes.awk -v mode="$1" -v name="${2:-}" -v into="${3:-}" \
-    tests/grade/mutants/*.txt tests/grade/correct/*.txt
+    tests/grade/solutions/*.txt tests/grade/mutants/*.txt tests/grade/correct/*.txt
 }
 
 case $1 in
   list) changes list | grep -- "^[^|]*${2:-}" ;;
   check) changes check ;;
+  solution) cat "tests/grade/solutions/$2.cpp" 2>/dev/null || changes print "$2-solution" ;;
+  differences) diff "$2" "$3" | awk -f tests/grade/differences.awk -v old="$2" -v new="$3" ;;
   overlay)
     rm -rf "$3"
     changes make "$2" "$3"
@@ -38,7 +44,7 @@ case $1 in
       CHANGED="$(echo "$sources" | tr '\n' ' ')" INTO="$6"
     ;;
   *)
-    echo "mutant.sh: list, check, overlay or build, not '$1'" >&2
+    echo "mutant.sh: list, check, solution, differences, overlay or build, not '$1'" >&2
     exit 2
     ;;
 esac

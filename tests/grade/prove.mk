@@ -1,6 +1,21 @@
 # What is for teachers alone, and in no handout: the archive for Gradescope, and the grader's own
 # proofs, which need the solutions and the wrong programs.
 
+# Most solutions are kept as what makes them of the student's file; SOLVED are those, whole.
+SOLVED = $(patsubst %.txt,$(BUILD)/objects/%.cpp,$(wildcard tests/grade/solutions/*.txt))
+$(foreach ex,$(EXERCISES),$(eval $(BUILD)/objects/tests/grade/solutions/$(ex).cpp: \
+  $(folder_of_$(ex))/$(file_of_$(ex))))
+$(SOLVED): $(BUILD)/objects/%.cpp: %.txt tests/grade/changes.awk
+	@mkdir -p $(@D)
+	@tests/grade/mutant.sh solution $(*F) >$@.new && mv $@.new $@
+$(SOLVED:.cpp=.o): %.o: %.cpp
+	$(call say,compile,$<)$(COMPILE) -c $< -o $@
+lint: $(SOLVED)
+
+.PHONY: solution
+solution: understood  ## prints the solution of an exercise: make solution EX=timeouts
+	@for exercise in $(WANTED); do tests/grade/mutant.sh solution $$exercise || exit 1; done
+
 # What Gradescope wants: an archive with setup.sh and run_autograder at its root.
 .PHONY: gradescope
 gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
@@ -41,6 +56,7 @@ mutant-table:  ## which wrong program loses which check of the grader
 	@tests/grade/mutant_table.sh table
 check-mutants:
 	@tests/grade/mutant_table.sh check
+	@tests/grade/prove_changes.sh
 
 # Correct programs, again and again, on a machine that is kept busy.
 RUNS    ?= 100

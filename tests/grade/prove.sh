@@ -141,8 +141,8 @@ prove_starter() { # exercise
 }
 
 if [ -z "$pattern" ] && [ "$extent" != correct ]; then
-  for source in tests/grade/solutions/*.cpp; do
-    exercise=$(basename "$source" .cpp)
+  for source in tests/grade/solutions/*.*; do
+    exercise=$(basename "${source%.*}")
     is_mine && prove_solution "$exercise"
     [ "$extent" != quick ] && is_mine && prove_starter "$exercise"
   done

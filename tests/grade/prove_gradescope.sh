@@ -54,7 +54,7 @@ expect() { # what was handed in, its score
 
 file=$(cat "$source/file")
 expect 'a submission without a file' 0
-cp "tests/grade/solutions/$exercise.cpp" "$AUTOGRADER/submission/$file"
+tests/grade/mutant.sh solution "$exercise" >"$AUTOGRADER/submission/$file"
 expect 'the solution' 100
 # A check that was skipped does not count. It may be so because of the machine, but not because
 # setup.sh has not built what the check runs.

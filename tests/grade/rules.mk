@@ -110,8 +110,7 @@ WANTED    = $(if $(EX),$(foreach ex,$(EX),$(or $(call by_number,$(ex)),$(notdir 
 UNKNOWN   = $(filter-out $(EXERCISES) quiz,$(WANTED))
 
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
-SOLUTIONS = $(patsubst tests/grade/solutions/%.cpp,$(BUILD)/solutions/%, \
-              $(wildcard $(patsubst %,tests/grade/solutions/%.cpp,$(EXERCISES))))
+SOLUTIONS = $(foreach ex,$(EXERCISES),$(if $(wildcard tests/grade/solutions/$(ex).*),$(BUILD)/solutions/$(ex)))
 GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) \
             $(call objects,tests/attack/attacks.cpp tests/attack/attacker.cpp) \
             $(call objects,$(patsubst %,tests/measure/%.cpp,answer_check client_group dial histogram \

@@ -1,2 +1,2 @@
 // Would like to be graded for somebody else's work.
-#include "tests/grade/solutions/find_the_bugs.cpp"
+#include "@BUILD@/objects/tests/grade/solutions/find_the_bugs.cpp"
