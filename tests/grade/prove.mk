@@ -1,7 +1,7 @@
 # What is for teachers alone, and in no handout: the archive for Gradescope, and the grader's own
 # proofs, which need the solutions and the wrong programs.
 
-# Most solutions are kept as what makes them of the student's file; SOLVED are those, whole.
+# Half of the solutions are kept as what makes them of the student's file; SOLVED are those, whole.
 SOLVED = $(patsubst %.txt,$(BUILD)/objects/%.cpp,$(wildcard tests/grade/solutions/*.txt))
 $(foreach ex,$(EXERCISES),$(eval $(BUILD)/objects/tests/grade/solutions/$(ex).cpp: \
   $(folder_of_$(ex))/$(file_of_$(ex))))
@@ -12,9 +12,17 @@ $(SOLVED:.cpp=.o): %.o: %.cpp
 	$(call say,compile,$<)$(COMPILE) -c $< -o $@
 lint: $(SOLVED)
 
-.PHONY: solution
+solution_text = tests/grade/solutions/$(WANTED).txt
+.PHONY: solution keep-solution
 solution: understood  ## prints the solution of an exercise: make solution EX=timeouts
 	@for exercise in $(WANTED); do tests/grade/mutant.sh solution $$exercise || exit 1; done
+keep-solution: understood  ## an edited solution takes the old one's place: make keep-solution EX=timeouts FROM=file
+	@test $(words $(EX)) = 1 && test -f '$(FROM)' || \
+	  { echo 'keep-solution: say which exercise and which file, EX=timeouts FROM=file'; exit 2; }
+	@test -f $(solution_text) || { echo 'This solution is a file of its own: edit that.'; exit 2; }
+	@mkdir -p $(BUILD) && sed '/^== /q' $(solution_text) >$(BUILD)/solution.new
+	@tests/grade/mutant.sh differences $(folder_of_$(WANTED))/$(file_of_$(WANTED)) $(FROM) >>$(BUILD)/solution.new
+	@mv $(BUILD)/solution.new $(solution_text)
 
 # What Gradescope wants: an archive with setup.sh and run_autograder at its root.
 .PHONY: gradescope
