@@ -147,9 +147,11 @@ std::optional<Descriptor> inherited_listener() {
   Descriptor listener(first_passed_descriptor);
   int listens = 0;
   socklen_t size = sizeof listens;
-  if (getsockopt(listener.fd(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
+  if (getsockopt(listener.fd(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0) {
+    if (listens == 0) throw CallFailed("accept", EINVAL, listener.fd());
+  } else if (errno != ENOPROTOOPT) {  // macOS and OpenBSD cannot tell; there accept says it later
     throw CallFailed("getsockopt(SO_ACCEPTCONN)", errno, listener.fd());
-  if (listens == 0) throw CallFailed("accept", EINVAL, listener.fd());
+  }
   set_close_on_exec(listener.fd());
   set_nonblocking(listener.fd());
   send_without_delay(listener.fd());
