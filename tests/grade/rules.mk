@@ -59,7 +59,7 @@ ALL_EXERCISES            += edge_triggered
 number_of_edge_triggered  = 7
 folder_of_edge_triggered  = nonblocking/exercises/edge_triggered
 file_of_edge_triggered    = edge_triggered.cpp
-given_for_edge_triggered  = $(call objects,nonblocking/exercises/edge_triggered/edge_queue_$(QUEUE).cpp)
+given_for_edge_triggered  = $(subst nonblocking/ready,nonblocking/exercises/edge_triggered/edge,$(READY_QUEUE))
 shown_by_edge_triggered   =
 
 ALL_EXERCISES            += chat_events
