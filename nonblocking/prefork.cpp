@@ -66,7 +66,7 @@ class Supervisor {
     if (pipe(ends) < 0) throw CallFailed("pipe", errno);
     ready_lines_ = Descriptor(ends[0]);
     output_ = Descriptor(ends[1]);
-    if (ends[0] >= FD_SETSIZE) throw CallFailed("pselect", EINVAL, ends[0]);  // no room for it
+    if (ends[0] >= int{FD_SETSIZE}) throw CallFailed("pselect", EINVAL, ends[0]);  // no room for it
     set_nonblocking(ends[0]);
     for (const int end : ends)
       if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
@@ -108,11 +108,11 @@ class Supervisor {
   }
 
   void pass_signals_on() {
-    if (look_signal != 0) tell_all(look_signal);
+    if (look_signal != 0) tell_all(static_cast<int>(look_signal));
     look_signal = 0;
     if (stop_signal == 0) return;
     if (stopping_) status_ = 1;  // the second one cuts answers off
-    stop(stop_signal);
+    stop(static_cast<int>(stop_signal));
     stop_signal = 0;
   }
 

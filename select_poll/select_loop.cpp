@@ -28,9 +28,9 @@ class SelectLoop {
       : acceptor_(open_listener(options), Blocking::no),
         surroundings_(options.backend_port),
         clients_(options.idle_limit) {
-    surroundings_.descriptor_limit = FD_SETSIZE;
+    surroundings_.descriptor_limit = int{FD_SETSIZE};  // some systems have it unsigned
     for (const int fd : {stop_wait_.fd, acceptor_.fd()})
-      if (fd >= FD_SETSIZE) throw CallFailed("select", EINVAL, fd);
+      if (fd >= int{FD_SETSIZE}) throw CallFailed("select", EINVAL, fd);
     start_accepting();
     announce(acceptor_.fd());
   }
@@ -88,7 +88,7 @@ class SelectLoop {
   // into the memory behind the set (select(2)).
   // The `try` covers the whole function.
   void welcome(Descriptor socket) try {
-    if (socket.fd() >= FD_SETSIZE) return turn_away(std::move(socket), 503);
+    if (socket.fd() >= int{FD_SETSIZE}) return turn_away(std::move(socket), 503);
     Conversation conversation(std::move(socket), surroundings_);
     const Wait wait = conversation.request_wait();
     clients_.add(std::move(conversation), wait, now_);

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/behaviour/check.hpp"
@@ -26,7 +27,7 @@ void limit_descriptors(Context& context, std::size_t most) {
 // A server can have no more descriptors than its tester may give away.
 void expect_hard_limit_of(std::size_t descriptors) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max < descriptors)
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || std::cmp_less(limit.rlim_max, descriptors))
     throw Skipped{"too few descriptors allowed (ulimit -Hn)"};
 }
 

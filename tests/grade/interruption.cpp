@@ -41,7 +41,7 @@ void forget_interruptions() {
 void throw_if_interrupted() {
   if (noted == 0) return;
   kill_descendants({});
-  throw Interrupted{noted};
+  throw Interrupted{static_cast<int>(noted)};
 }
 
 void end_by(const Interrupted& interruption) {

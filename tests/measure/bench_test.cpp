@@ -246,8 +246,12 @@ TEST_CASE("memory: pages far apart show in the page tables") {
   }
   constexpr std::size_t count = 2000;
   constexpr std::size_t distance = 2 * 1024 * 1024;
-  void* const start = mmap(nullptr, count * distance, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+#ifdef MAP_NORESERVE  // FreeBSD needs none
+  constexpr int kind = MAP_PRIVATE | MAP_ANON | MAP_NORESERVE;
+#else
+  constexpr int kind = MAP_PRIVATE | MAP_ANON;
+#endif
+  void* const start = mmap(nullptr, count * distance, PROT_READ | PROT_WRITE, kind, -1, 0);
   REQUIRE(start != MAP_FAILED);
 #ifdef MADV_NOHUGEPAGE
   (void)madvise(start, count * distance, MADV_NOHUGEPAGE);  // fails where there are none

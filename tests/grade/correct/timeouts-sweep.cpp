@@ -93,7 +93,7 @@ class Loop {
         return;
       }
       const int fd = socket.fd();
-      if (fd >= FD_SETSIZE) {
+      if (fd >= int{FD_SETSIZE}) {
         const std::string text = "no room\n";
         const std::string answer =
             "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: " +

@@ -189,7 +189,7 @@ std::vector<WaitingCall> waiting_calls() {
 std::optional<double> wakeup_cost(WaitingCall call, const WatchedSockets& watched,
                                   std::chrono::nanoseconds time) {
   if (call == WaitingCall::select) {
-    if (watched.highest >= FD_SETSIZE) return std::nullopt;
+    if (watched.highest >= int{FD_SETSIZE}) return std::nullopt;
     fd_set wanted;
     FD_ZERO(&wanted);
     for (const int fd : watched.fds) FD_SET(fd, &wanted);

@@ -12,7 +12,7 @@ int accept_all(int listener, fd_set& watched, int highest) {
   for (;;) {
     const int client = accept_and_keep(listener);
     if (client < 0) return highest;
-    if (client >= FD_SETSIZE) {
+    if (client >= int{FD_SETSIZE}) {
       close(client);  // does not fit
       continue;
     }
