@@ -21,7 +21,7 @@ void wait_for_client(const Acceptor& acceptor, int stop) {
   pollfd watched[] = {{stop, POLLIN, 0},
                       {acceptor.is_accepting(now) ? acceptor.fd() : -1, POLLIN, 0}};
   if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(now), now)) < 0)
-    excuse_failed_wait("poll", errno);
+    excuse_failed_poll(watched, errno);
   Counters::count(counters.wakeups);
 }
 

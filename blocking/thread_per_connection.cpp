@@ -30,7 +30,7 @@ class ThreadServer {
  public:
   explicit ThreadServer(const Options& options)
       : options_(options), acceptor_(open_listener(options), Blocking::yes) {
-    if (pipe(finished_pipe_) < 0) throw CallFailed("pipe", errno);
+    open_pipe(finished_pipe_);
     for (const int end : finished_pipe_) set_nonblocking(end);
     if (const int error = pthread_attr_init(&attributes_); error != 0)
       throw CallFailed("pthread_attr_init", error);
@@ -59,10 +59,7 @@ class ThreadServer {
                           {finished_pipe_[0], POLLIN, 0},
                           {accepts ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int timeout = milliseconds_until(acceptor_.resumes_at(now), now);
-      if (poll(watched, 3, timeout) < 0) {
-        excuse_failed_wait("poll", errno);
-        continue;
-      }
+      if (poll(watched, 3, timeout) < 0) excuse_failed_poll(watched, errno);
       Counters::count(counters.wakeups);
       if (watched[1].revents != 0) join_finished();
       if (watched[2].revents != 0) welcome_client();

@@ -5,12 +5,16 @@
 #include "common/socket.hpp"
 
 // The listener that a parent process has handed down, or a new one as the options say. The caller
-// owns it. Throws CallFailed, and std::invalid_argument for an address that is none.
+// owns it. Throws CallFailed, and std::invalid_argument for an address that is none or a backend
+// that would be this server itself.
 Descriptor open_listener(const Options& options);
 
-// Prints the ready line, which says where the server listens. Throws CallFailed.
+// Prints the ready line, which says where the server listens: "http://127.0.0.1:8080/", or
+// "unix:/run/x" if it was handed down such a listener. Throws CallFailed.
 void announce(int listener);
 
-// Runs a program's body and turns what it throws into a line on stderr. Returns the exit status:
-// 0 for a proper end, 1 for a call that failed, 2 for an address that is none.
+// Runs a program's body and turns what it throws into a line on stderr. Before that, it sees to
+// what may be wrong with the process from birth: 0, 1 and 2 are open afterwards, on /dev/null if
+// they were closed, and the stack is large enough. Returns the exit status: 0 for a proper end, 1
+// for a call that failed, 2 for an address that is none.
 int run_program(int argc, char** argv, void (*body)(int argc, char** argv));

@@ -1,6 +1,5 @@
 #include "common/signals.hpp"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,9 +11,10 @@
 
 #include "common/counters.hpp"
 #include "common/error.hpp"
+#include "common/socket.hpp"
 
 // Handlers may call only what signal-safety(7) lists, and touch only lock-free atomics. Here:
-// write, shutdown, sigaction, raise.
+// poll, write, shutdown, sigaction, raise, pthread_sigmask, _exit. They may interrupt each other.
 namespace {
 
 int stop_pipe[2] = {-1, -1};
@@ -38,10 +38,7 @@ class Line {
     while (count > 0) text_[size_++] = digits[--count];
   }
 
-  void print() const {
-    // Nothing sensible is left to do if stderr cannot be written.
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text_, size_);
-  }
+  std::string_view text() const { return {text_, size_}; }
 
  private:
   char text_[192];  // five numbers of twenty digits, and the words
@@ -64,15 +61,22 @@ void print_counters(int) {
   line.add(" waits ");
   line.add(counters.waits);
   line.add("\n");
-  line.print();
+  complain(line.text());
   errno = error;
 }
 
-void end_at_once(int signal) {
+[[noreturn]] void end_at_once(int signal) {
   struct sigaction default_action {};
   default_action.sa_handler = SIG_DFL;
   sigaction(signal, &default_action, nullptr);
-  raise(signal);  // delivered when this handler returns
+  raise(signal);  // waits, because a handler's own signal is blocked
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, signal);
+  pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
+  // Only process 1 of a container comes here: the kernel spares it the default action. The status
+  // is what a shell makes of the signal.
+  _exit(128 + signal);
 }
 
 void ask_for_stop(int signal) {
@@ -89,21 +93,29 @@ void ask_for_stop(int signal) {
 void handle(int signal, void (*handler)(int)) {
   struct sigaction action {};
   action.sa_handler = handler;
-  sigfillset(&action.sa_mask);
+  sigemptyset(&action.sa_mask);
   if (sigaction(signal, &action, nullptr) < 0) throw CallFailed("sigaction", errno);
 }
 
 }  // namespace
 
 int install_signal_handlers() {
-  if (pipe(stop_pipe) < 0) throw CallFailed("pipe", errno);
-  for (const int end : stop_pipe)
-    if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
+  open_pipe(stop_pipe);
   handle(SIGTERM, ask_for_stop);
   handle(SIGINT, ask_for_stop);
   handle(SIGUSR1, print_counters);
-  handle(SIGPIPE, SIG_IGN);
+  ignore_write_signals();
+  // Whoever has started us may have had them blocked, and that is inherited.
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&handled, signal);
+  if (sigprocmask(SIG_UNBLOCK, &handled, nullptr) < 0) throw CallFailed("sigprocmask", errno);
   return stop_pipe[0];
+}
+
+void ignore_write_signals() {
+  handle(SIGPIPE, SIG_IGN);
+  handle(SIGXFSZ, SIG_IGN);
 }
 
 bool stop_requested() {

@@ -47,8 +47,8 @@ class SlowBackend {
     while (!acceptor_.is_closed() || !delayed_.empty() || !watched_askers_.empty()) {
       list_watched();
       const int timeout = milliseconds_until(next_deadline(), Clock::now());
-      const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
-      if (ready < 0) excuse_failed_wait("poll", errno);
+      int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
+      if (ready < 0) ready = excuse_failed_poll(watched_, errno);
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       if (ready > 0) serve_watched();

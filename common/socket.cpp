@@ -8,10 +8,12 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <limits>
 #include <stdexcept>
@@ -64,6 +66,16 @@ sockaddr_in loopback(std::uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
+}
+
+// `size` as getsockname(2) says it. A path may lack the null byte at its end; a name in Linux' own
+// space begins with one (unix(7)), which is shown as '@'.
+std::string unix_address(const sockaddr_storage& address, std::size_t size) {
+  constexpr std::size_t begin = offsetof(sockaddr_un, sun_path);
+  std::string path(reinterpret_cast<const char*>(&address) + begin,
+                   size > begin ? size - begin : 0);
+  if (!path.empty() && path.front() == '\0') path.front() = '@';
+  return "unix:" + path.substr(0, path.find('\0'));
 }
 
 int connect_to(int socket, const sockaddr_in& address) {
@@ -164,6 +176,7 @@ std::string local_address(int socket) {
   socklen_t length = sizeof storage;
   if (getsockname(socket, address, &length) < 0) throw CallFailed("getsockname", errno, socket);
 
+  if (storage.ss_family == AF_UNIX) return unix_address(storage, length);
   char host[NI_MAXHOST];
   char port[NI_MAXSERV];
   const int problem = getnameinfo(address, length, host, sizeof host, port, sizeof port,
@@ -257,6 +270,11 @@ bool is_not_ready(int error) {
 
 bool is_exhaustion(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+void open_pipe(int (&ends)[2]) {
+  if (pipe(ends) < 0) throw CallFailed("pipe", errno);
+  for (const int end : ends) set_close_on_exec(end);
 }
 
 void set_nonblocking(int fd) {

@@ -43,7 +43,8 @@ Descriptor listen_on(const std::string& address, std::uint16_t port);
 // Throws CallFailed if descriptor 3 is announced and is not a socket.
 std::optional<Descriptor> inherited_listener();
 
-// "127.0.0.1:8080", the address a socket is bound to. Throws CallFailed.
+// "127.0.0.1:8080", the address a socket is bound to; "unix:/run/x" for one in the file system.
+// Throws CallFailed.
 std::string local_address(int socket);
 
 // How an accepted client's socket is to behave when it is not ready.
@@ -88,6 +89,9 @@ bool is_not_ready(int error);
 
 // Is this errno of accept(2) or socket(2) "no descriptor or no memory at the moment"?
 bool is_exhaustion(int error);
+
+// pipe(2), with both ends close-on-exec; they are the caller's. Throws CallFailed.
+void open_pipe(int (&ends)[2]);
 
 // Throws CallFailed.
 void set_nonblocking(int fd);

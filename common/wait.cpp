@@ -19,6 +19,16 @@ void excuse_failed_wait(std::string_view call, int error) {
   std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
+int excuse_failed_poll(std::span<pollfd> watched, int error) {
+  if (error != EINVAL) {
+    excuse_failed_wait("poll", error);
+    return 0;
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (pollfd& entry : watched) entry.revents = entry.fd >= 0 ? entry.events : short{0};
+  return static_cast<int>(watched.size());
+}
+
 int milliseconds_until(std::optional<Time> moment, Time now) {
   if (!moment) return -1;
   if (*moment <= now) return 0;

@@ -1,9 +1,12 @@
 // wait.hpp — what a conversation waits for, as a value.
 #pragma once
 
+#include <poll.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 enum class Until : std::uint8_t { readable, writable };
@@ -22,10 +25,16 @@ using Time = Clock::time_point;
 // The earlier of two moments, either of which may be never.
 std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b);
 
-// After poll(2) or select(2) has failed: returns if that was a signal, and after a short pause if
+// After select(2) or its kin has failed: returns if that was a signal, and after a short pause if
 // the kernel had no memory for the call (ENOMEM; POSIX: EAGAIN), for asking on at once would be a
 // spin. Otherwise throws CallFailed.
 void excuse_failed_wait(std::string_view call, int error);
+
+// The same for poll(2), which besides refuses a list that is longer than RLIMIT_NOFILE (EINVAL),
+// and anybody may lower that while we run (prlimit(1)). Then, after a short pause, all entries are
+// marked as ready: a descriptor that does not block says itself whether it is. Returns how many to
+// look at.
+int excuse_failed_poll(std::span<pollfd> watched, int error);
 
 // The timeout for poll(2) and its kin: milliseconds from `now` until `moment`, rounded up so that
 // it is not early; -1, which means without limit, for never.

@@ -40,7 +40,7 @@ class PollLoop {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const int timeout = milliseconds_until(deadline, Clock::now());
       int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
-      if (ready < 0) excuse_failed_wait("poll", errno);
+      if (ready < 0) ready = excuse_failed_poll(watched_, errno);
       now_ = Clock::now();
       Counters::count(counters.wakeups);
       // All of them are looked at to find the few that are ready: this and the kernel's own walk

@@ -18,6 +18,8 @@ TEST_CASE("error: the symbols of the errors that servers meet") {
   CHECK(error_symbol(ECONNRESET) == "ECONNRESET");
   CHECK(error_symbol(EPIPE) == "EPIPE");
   CHECK(error_symbol(ENOBUFS) == "ENOBUFS");
+  CHECK(error_symbol(ENOSPC) == "ENOSPC");
+  CHECK(error_symbol(EFBIG) == "EFBIG");
   INFO("an errno without a name here is still told, by its number");
   CHECK(error_symbol(4711) == "errno 4711");
 }

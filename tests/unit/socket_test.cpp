@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <stdexcept>
 #include <thread>
@@ -109,6 +111,19 @@ TEST_CASE("socket: port 0 gives a free port, and local_address says which") {
   CHECK(address.starts_with("127.0.0.1:"));
   CHECK(port_of(listener) != 0);
 }
+
+#ifdef __linux__
+TEST_CASE("socket: local_address shows a name that is in no file system with an @") {
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+  const std::string name = "two-ways." + std::to_string(getpid());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  REQUIRE(bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
+  CHECK(local_address(socket.fd()) == "unix:@" + name);
+}
+#endif
 
 TEST_CASE("socket: a listener does not block, is closed on exec and sends without delay") {
   const Descriptor listener = listen_on("127.0.0.1", 0);
