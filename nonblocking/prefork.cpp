@@ -7,13 +7,13 @@
 // memory and no lock. A copy that ends is replaced, after a pause that grows while copies keep
 // ending early: a program that cannot run must not become a loop of forks.
 //
-// SIGTERM, SIGINT  the copies finish their answers and end, then so does this. The second one is
-//                  passed on too, and ends them at once. Exit status: 0, or 1 if a copy failed.
+// SIGTERM, SIGINT  the copies finish their answers and end, then so does this. One that was stopped
+//                  (SIGSTOP) is let go on for it. The second one ends them at once, by SIGKILL,
+//                  which nobody can put off. Exit status: 0, or 1 if a copy failed or was killed.
 // SIGUSR1          is passed on: each copy prints its counters.
 //
 // The servers hear of a signal through a pipe (common/signals.hpp). Here is the other way to leave
 // no gap between looking and waiting: signals are blocked, but for the time of the one wait.
-#include <fcntl.h>
 #include <sys/select.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,16 +23,18 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <vector>
 
 #include "common/error.hpp"
 #include "common/program.hpp"
+#include "common/signals.hpp"
 #include "nonblocking/copy.hpp"
 
 namespace {
 
 constexpr const char* purpose = "Opens the listener once and runs copies of a server on it.";
+
+constexpr int handled_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGCHLD};
 
 volatile std::sig_atomic_t stop_signal = 0;
 volatile std::sig_atomic_t look_signal = 0;
@@ -43,18 +45,20 @@ void note_signal(int signal) {
   // SIGCHLD has done its work by ending the wait.
 }
 
-// From now on they come during pselect only. Returns the mask that was there before.
+// From now on they come during pselect only. Returns the mask for it, and for the copies: the one
+// that was there before, but if somebody had blocked these signals, here is where they get through.
 sigset_t block_signals() {
   sigset_t before;
   sigset_t handled;
   sigemptyset(&handled);
   struct sigaction action {};
   action.sa_handler = note_signal;
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD}) {
+  for (const int signal : handled_signals) {
     sigaddset(&handled, signal);
     if (sigaction(signal, &action, nullptr) < 0) throw CallFailed("sigaction", errno);
   }
   if (sigprocmask(SIG_BLOCK, &handled, &before) < 0) throw CallFailed("sigprocmask", errno);
+  for (const int signal : handled_signals) sigdelset(&before, signal);
   return before;
 }
 
@@ -62,18 +66,11 @@ class Supervisor {
  public:
   explicit Supervisor(const Options& options)
       : listener_(open_listener(options)), copies_(options.copies) {
-    int ends[2];
-    if (pipe(ends) < 0) throw CallFailed("pipe", errno);
-    ready_lines_ = Descriptor(ends[0]);
-    output_ = Descriptor(ends[1]);
-    if (ends[0] >= int{FD_SETSIZE}) throw CallFailed("pselect", EINVAL, ends[0]);  // no room for it
-    set_nonblocking(ends[0]);
-    for (const int end : ends)
-      if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
-    launch_ = {options.command, listener_.fd(), output_.fd(), block_signals()};
+    ignore_write_signals();
+    launch_ = {options.command, listener_.fd(), block_signals()};
   }
   // Leaves no copy behind, whatever has gone wrong here.
-  ~Supervisor() { tell_all(SIGTERM); }
+  ~Supervisor() { stop(SIGTERM); }
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
@@ -84,9 +81,11 @@ class Supervisor {
         if (!stopping_ && copy.is_due()) copy.start(launch_);
       wait();
       pass_signals_on();
-      read_ready_lines();
-      for (Copy& copy : copies_)
+      for (Copy& copy : copies_) {
+        copy.read_output();
         if (const auto status = copy.take_end()) on_end(copy, *status);
+      }
+      if (!all_were_ready_ && !stopping_) announce_if_ready();
     }
     return status_;
   }
@@ -101,9 +100,13 @@ class Supervisor {
     const timespec timeout{pause / 1000, pause % 1000 * 1'000'000};
     fd_set readable;
     FD_ZERO(&readable);
-    FD_SET(ready_lines_.fd(), &readable);
-    const int ready = pselect(ready_lines_.fd() + 1, &readable, nullptr, nullptr,
-                              next ? &timeout : nullptr, &launch_.signals);
+    int highest = -1;
+    for (const Copy& copy : copies_) {
+      if (copy.output() >= 0) FD_SET(copy.output(), &readable);
+      highest = std::max(highest, copy.output());
+    }
+    const int ready = pselect(highest + 1, &readable, nullptr, nullptr, next ? &timeout : nullptr,
+                              &launch_.signals);
     if (ready < 0) excuse_failed_wait("pselect", errno);
   }
 
@@ -111,7 +114,10 @@ class Supervisor {
     if (look_signal != 0) tell_all(static_cast<int>(look_signal));
     look_signal = 0;
     if (stop_signal == 0) return;
-    if (stopping_) status_ = 1;  // the second one cuts answers off
+    if (stopping_) {
+      status_ = 1;
+      tell_all(SIGKILL);
+    }
     stop(static_cast<int>(stop_signal));
     stop_signal = 0;
   }
@@ -120,33 +126,35 @@ class Supervisor {
     stopping_ = true;
     listener_ = Descriptor();  // the backlog lasts as long as somebody can accept from it
     tell_all(signal);
+    tell_all(SIGCONT);
   }
 
   void tell_all(int signal) const {
     for (const Copy& copy : copies_) copy.tell(signal);
   }
 
-  // All copies print their ready lines into one pipe. Ours is printed when there are as many.
-  void read_ready_lines() {
-    std::array<char, 4096> room;
-    const ssize_t size = read(ready_lines_.fd(), room.data(), room.size());
-    if (size <= 0 || all_were_ready_ || stopping_) return;
-    lines_ += static_cast<std::size_t>(std::count(room.data(), room.data() + size, '\n'));
-    all_were_ready_ = lines_ >= copies_.size();
+  void announce_if_ready() {
+    all_were_ready_ = std::all_of(copies_.begin(), copies_.end(),
+                                  [](const Copy& copy) { return copy.is_ready(); });
     if (all_were_ready_) announce(listener_.fd());
   }
 
   // Nothing here asks for memory: when there is none, copies end, and this must not.
   void on_end(const Copy& copy, int status) {
     const auto [words, number] = describe_end(status);
+    std::array<char, 128> line;
     if (stopping_) {
       if (!is_proper_end(status) && status_ == 0) status_ = 1;
     } else if (all_were_ready_) {
-      std::fprintf(stderr, "prefork: a copy %s %d; another one starts in %.1f s\n", words, number,
-                   std::chrono::duration<double>(copy.pause()).count());
+      std::snprintf(line.data(), line.size(),
+                    "prefork: a copy %s %d; another one starts in %.1f s\n", words, number,
+                    std::chrono::duration<double>(copy.pause()).count());
+      complain(line.data());
     } else {
       // What does not even start will not do so the next time. Its status becomes ours.
-      std::fprintf(stderr, "prefork: a copy %s %d before all were ready\n", words, number);
+      std::snprintf(line.data(), line.size(), "prefork: a copy %s %d before all were ready\n",
+                    words, number);
+      complain(line.data());
       status_ = WIFEXITED(status) ? std::max(1, WEXITSTATUS(status)) : 1;
       stop(SIGTERM);
     }
@@ -158,11 +166,8 @@ class Supervisor {
   }
 
   Descriptor listener_;
-  Descriptor ready_lines_;
-  Descriptor output_;
   Launch launch_{};
   std::vector<Copy> copies_;
-  std::size_t lines_ = 0;
   bool all_were_ready_ = false;
   bool stopping_ = false;
   int status_ = 0;

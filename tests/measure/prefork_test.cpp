@@ -135,6 +135,18 @@ TEST_CASE("prefork: the ready line comes once, when all copies are ready") {
   CHECK(prefork.stop());
 }
 
+TEST_CASE("prefork: two lines of one copy do not make the other one ready") {
+  const std::string folder =
+      std::filesystem::temp_directory_path() / ("prefork." + std::to_string(getpid()));
+  ChildProcess prefork({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
+                        "if mkdir " + folder + "; then echo; echo; mkdir " + folder +
+                            "/printed; exec sleep 60; fi; until test -d " + folder +
+                            "/printed; do sleep 0.01; done; exit 3"});
+  CHECK(how_it_ends(prefork) == "ended with status 3");
+  CHECK(prefork.errors().find("before all were ready") != std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
 TEST_CASE("prefork: a copy that dies is replaced, and later each time") {
   ChildProcess prefork(copies_of("event_loop", 2));
   const std::uint16_t port = prefork.wait_until_ready(seconds(10));
@@ -187,6 +199,25 @@ TEST_CASE("prefork: a second SIGTERM ends the copies at once") {
   CHECK(how_it_ends(prefork) == "ended with status 1");
   CHECK(std::chrono::steady_clock::now() - start < seconds(5));
   for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
+}
+
+TEST_CASE("prefork: a copy that is stopped ends with the others") {
+  ChildProcess prefork(copies_of("event_loop", 2));
+  prefork.wait_until_ready(seconds(10));
+  const std::vector<pid_t> running = copies(prefork);
+  kill(running.front(), SIGSTOP);
+  CHECK(prefork.stop());
+  for (const pid_t process : running) CHECK(kill(process, 0) < 0);
+}
+
+TEST_CASE("prefork: the second SIGTERM ends copies that do not heed the first") {
+  ChildProcess prefork(
+      {program("prefork"), "-p", "0", "sh", "-c", "trap '' TERM; echo; exec sleep 60"});
+  prefork.wait_until_ready(seconds(10));
+  kill(prefork.pid(), SIGTERM);
+  std::this_thread::sleep_for(milliseconds(100));  // or the two would be one
+  kill(prefork.pid(), SIGTERM);
+  CHECK(how_it_ends(prefork) == "ended with status 1");
 }
 
 TEST_CASE("prefork: a signal that comes while the copies start is not lost") {
