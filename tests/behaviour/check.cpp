@@ -151,7 +151,7 @@ std::span<const Program> programs() {
       {"one_at_a_time", one_at_a_time}, {"thread_per_connection", thread_per_connection},
       {"select_loop", select_loop},     {"poll_loop", poll_loop},
       {"event_loop", event_loop},       {"await_loop", await_loop},
-      {"slow_backend", slow_backend},
+      {"slow_backend", slow_backend},   {"prefork", prefork},
   };
   return all;
 }
@@ -189,6 +189,8 @@ ServerProcess& Context::start(const Launch& launch) {
       std::find(complete.arguments.begin(), complete.arguments.end(), "-p") ==
           complete.arguments.end())
     complete.arguments.insert(complete.arguments.end(), {"-p", "0"});
+  const std::vector<std::string> last = command();
+  complete.arguments.insert(complete.arguments.end(), last.begin(), last.end());
   std::string words = "started " + tested_.name;
   for (const std::string& argument : complete.arguments) words += " " + argument;
   note(words);
@@ -215,6 +217,11 @@ ServerProcess& Context::start_with(std::vector<std::string> arguments) {
   Launch launch;
   launch.arguments = std::move(arguments);
   return start(launch);
+}
+
+std::vector<std::string> Context::command() const {
+  if (!is(prefork)) return {};
+  return {tested_.build + "/event_loop"};
 }
 
 ServerProcess& Context::server() {
@@ -376,6 +383,19 @@ std::size_t find_complaint(std::string_view text, const Sanitizers& sanitizers) 
     begin = end + 1;
   }
   return text.npos;
+}
+
+void Context::expect_replacement() {
+  const std::vector<pid_t> before = children_of(server().pid());
+  if (before.empty()) fail_for_certain("it has no copies");
+  kill(before.front(), SIGKILL);
+  eventually(
+      [&] {
+        const std::vector<pid_t> now = children_of(server().pid());
+        return now.size() >= before.size() &&
+               std::find(now.begin(), now.end(), before.front()) == now.end();
+      },
+      [] { return "the copy that died has not been replaced"; });
 }
 
 std::string Context::echo(std::string_view token) const {

@@ -31,7 +31,7 @@ inline constexpr Models poll_loop = 8;
 inline constexpr Models event_loop = 16;
 inline constexpr Models await_loop = 32;
 inline constexpr Models slow_backend = 64;
-inline constexpr Models prefork = 128;  // has checks of its own, tests/faults/prefork_checks.cpp
+inline constexpr Models prefork = 128;  // two copies of event_loop
 
 inline constexpr Models queue_loops = event_loop | await_loop;  // they are told who is ready
 inline constexpr Models scan_loops = select_loop | poll_loop;   // they ask about everybody
@@ -39,6 +39,7 @@ inline constexpr Models loops = scan_loops | queue_loops;
 inline constexpr Models concurrent = thread_per_connection | loops;  // with many clients at once
 inline constexpr Models servers = one_at_a_time | concurrent;
 inline constexpr Models every = servers | slow_backend;
+inline constexpr Models every_program = every | prefork;
 inline constexpr Models every_concurrent = concurrent | slow_backend;
 
 struct Program {
@@ -114,6 +115,8 @@ class Context {
   ServerProcess& start(const Launch& launch = {});
   ServerProcess& start_with(std::vector<std::string> arguments);
   ServerProcess& server();
+  // What follows prefork's options: the program to run. Nothing for the servers.
+  std::vector<std::string> command() const;
 
   // What is being done and what should come of it: the first lines of every failure.
   void scene(std::string done, std::string expected);
@@ -148,6 +151,9 @@ class Context {
 
   // The body that /echo/TOKEN brings from this program.
   std::string echo(std::string_view token) const;
+
+  // Kills one of prefork's copies. Fails unless another one takes its place.
+  void expect_replacement();
 
   // Looks that end the check as skipped if this system cannot take them.
   std::size_t descriptors();

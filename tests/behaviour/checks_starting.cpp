@@ -1,14 +1,21 @@
 // Starting: the command line, the ready line, the listener, and whom it accepts.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "common/error.hpp"
 #include "tests/behaviour/check.hpp"
 #include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
@@ -22,13 +29,14 @@ struct ShortRun {
   std::string error_output;
 };
 
-ShortRun run_to_end(Context& context, std::vector<std::string> arguments) {
+ShortRun run_to_end(Context& context, std::vector<std::string> arguments, Launch launch = {}) {
+  const std::vector<std::string> last = context.command();
+  arguments.insert(arguments.end(), last.begin(), last.end());
   std::string words = "ran " + context.tested().name;
   for (const std::string& argument : arguments) words += " " + argument;
   context.note(words);
-  Launch launch;
   launch.arguments = std::move(arguments);
-  launch.hand_down_listener = false;
+  launch.hand_down_listener = launch.listener >= 0;
   launch.expect_ready = false;
   ServerProcess process(context.tested().path, launch);
   const auto status = process.wait_for_end(context.patience());
@@ -39,6 +47,73 @@ ShortRun run_to_end(Context& context, std::vector<std::string> arguments) {
 
 bool is_one_line(const std::string& text) {
   return text.size() > 1 && text.find('\n') == text.size() - 1;
+}
+
+// It must have ended in one line on stderr, with this status and these words.
+void expect_refusal(Context& context, const ShortRun& run, int status,
+                    const std::vector<std::string>& words) {
+  const std::string said = "it exited with status " + std::to_string(run.exit_status) +
+                           "; on stdout it said '" + readable(run.output) + "', on stderr '" +
+                           readable(run.error_output, 200) + "'";
+  context.expect(run.exit_status == status, said);
+  context.expect(is_one_line(run.error_output) && run.output.empty(), said);
+  for (const std::string& part : words)
+    context.expect(run.error_output.find(part) != std::string::npos, said);
+}
+
+// A folder that goes away with all that is in it.
+class Folder {
+ public:
+  Folder() {
+    if (mkdtemp(path_.data()) == nullptr) throw CallFailed("mkdtemp " + path_, errno);
+  }
+  ~Folder() {
+    for (const std::string& file : files_) unlink(file.c_str());
+    rmdir(path_.c_str());
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  // The path of a file to be made there, of so many characters.
+  const std::string& file_of_length(std::size_t length) {
+    std::string file = path_ + "/";
+    file.resize(std::max(length, file.size() + 1), 'x');
+    return files_.emplace_back(std::move(file));
+  }
+
+ private:
+  std::string path_ = "/tmp/behaviour.XXXXXX";
+  std::vector<std::string> files_;
+};
+
+sockaddr_un unix_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return address;
+}
+
+Descriptor unix_listener(const std::string& path) {
+  Descriptor listener(socket(AF_UNIX, SOCK_STREAM, 0));
+  const sockaddr_un address = unix_address(path);
+  if (!listener ||
+      bind(listener.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
+      listen(listener.fd(), 16) < 0)
+    throw CallFailed("bind " + path, errno);
+  return listener;
+}
+
+// The first bytes of the answer that somebody gets who asks there.
+std::string answer_at(const std::string& path, Patience patience) {
+  const Descriptor client(socket(AF_UNIX, SOCK_STREAM, 0));
+  const sockaddr_un address = unix_address(path);
+  if (!client || !set_patience(client.fd(), patience) ||
+      connect(client.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return describe_failure("connect", errno);
+  std::array<char, 12> room{};
+  (void)send_some(client.fd(), get_request("/"));
+  const ssize_t count = receive(client.fd(), room);
+  return count < 0 ? describe_failure("recv", errno) : std::string(room.data(), room.size());
 }
 
 ServerProcess& start_with_own_listener(Context& context, std::vector<std::string> arguments = {}) {
@@ -186,14 +261,8 @@ const Check checks[] = {
                          "one line on stderr that names bind, EADDRINUSE and the words for it; "
                          "exit status 1.");
            const Backend somebody_else;
-           const ShortRun run = run_to_end(context, {"-p", somebody_else.port_text()});
-           const std::string said = "it said '" + readable(run.error_output, 200) + "'";
-           context.expect(run.exit_status == 1,
-                          "it exited with " + std::to_string(run.exit_status) + "; " + said);
-           context.expect(is_one_line(run.error_output), said);
-           for (const char* part : {"bind: EADDRINUSE", "Address already in use"})
-             context.expect(run.error_output.find(part) != std::string::npos, said);
-           context.expect(run.output.empty(), "it printed '" + readable(run.output) + "'");
+           expect_refusal(context, run_to_end(context, {"-p", somebody_else.port_text()}), 1,
+                          {"bind: EADDRINUSE", "Address already in use"});
          }},
 
     {.id = "A14",
@@ -222,14 +291,16 @@ const Check checks[] = {
      .lesson = lesson::first_server,
      .run =
          [](Context& context) {
-           context.scene("I looked at the flags of the listener and of a client's socket.",
-                         "both have close-on-exec.");
+           context.scene(
+               "I looked at the flags of the listener, of a client's socket, and of whatever else "
+               "the server has opened for itself.",
+               "all have close-on-exec.");
            start_with_own_listener(context);
            Client client(context);
            client.get("/");
            client.expect_answer(200);
-           const std::string open = inheritable_sockets_of(context.server().pid());
-           context.expect(open.empty(), "these sockets lack it: descriptor " + open);
+           const std::string open = inheritable_descriptors_of(context.server().pid());
+           context.expect(open.empty(), "these lack it: descriptor " + open);
          }},
 
     {.id = "A17",
@@ -339,6 +410,147 @@ const Check checks[] = {
                                 "' on stdout and '" + readable(run.error_output, 200) +
                                 "' on stderr");
            }
+         }},
+
+    {.id = "A40",
+     .title = "started without standard descriptors, it prints into nobody's answer",
+     .models = every_program,
+     .needs = need_peace,
+     .hint = "which number does the next descriptor get if 0, 1 or 2 is free?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I started the server with every choice of descriptors 0, 1 and 2 closed; a client "
+               "asked, SIGUSR1 came, the client asked again, and I sent SIGTERM.",
+               "each answer as always and nothing between them; it sleeps when it has nothing to "
+               "do; exit status 0. What it has no place to print is lost.");
+           for (unsigned choice = 1; choice < 8; ++choice) {
+             Launch launch;
+             for (int fd = 0; fd <= 2; ++fd)
+               if ((choice >> fd & 1U) != 0) launch.closed.push_back(fd);
+             // With nowhere to print its ready line, the port must be known beforehand.
+             launch.expect_ready = (choice & 2U) == 0;
+             launch.hand_down_listener = !launch.expect_ready;
+             ServerProcess& server = context.start(launch);
+             std::string numbers = "descriptors closed:";
+             for (const int fd : launch.closed) numbers += " " + std::to_string(fd);
+             context.note(numbers);
+             Client client(context);
+             client.get("/echo/before");
+             client.expect_answer(200, context.echo("before"));
+             server.signal(SIGUSR1);
+             context.expect(context.wait_until_quiet(),
+                            "it does not go to sleep; " + context.describe_server());
+             client.get("/echo/after");
+             client.expect_answer(200, context.echo("after"));
+             client.close();
+             context.expect_clean_stop();
+           }
+         }},
+
+    {.id = "A41",
+     .title = "a ready line that nobody can read is reported in words",
+     .models = every_program,
+     .needs = need_peace,
+     .hint = "what do you do with the result of fflush(), and what does SIGPIPE do by default?",
+     .lesson = lesson::errors,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I started the server with a pipe as its stdout whose reader had gone, and, where "
+               "there is one, with /dev/full.",
+               "one line on stderr: write: EPIPE, write: ENOSPC; exit status 1.");
+           int ends[2];
+           open_pipe(ends);
+           const Descriptor writer(ends[1]);
+           { const Descriptor reader_goes(ends[0]); }
+           Launch launch;
+           launch.output = writer.fd();
+           expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: EPIPE ("});
+           const Descriptor full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+           launch.output = full.fd();
+           if (full)
+             expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1,
+                            {"write: ENOSPC ("});
+         }},
+
+    {.id = "A42",
+     .title = "a listener in the file system is announced by its path",
+     .models = every_program,
+     .needs = need_peace,
+     .hint = "which families of addresses can a listener have that somebody else has made?",
+     .lesson = lesson::first_server,
+     .run =
+         [](Context& context) {
+           context.scene("I handed down UNIX-domain listeners, one with a long path.",
+                         "the ready line 'listening on unix:PATH'; no word about other machines, "
+                         "who cannot reach it; whoever asks there is answered.");
+           Folder folder;
+           for (const std::size_t length : {std::size_t{0}, std::size_t{100}}) {
+             const std::string& path = folder.file_of_length(length);
+             const Descriptor listener = unix_listener(path);
+             Launch launch;
+             launch.listener = listener.fd();
+             launch.expect_ready = false;
+             ServerProcess& server = context.start(launch);
+             context.eventually(
+                 [&] { return server.output().find('\n') != std::string::npos; },
+                 [&] { return "it said '" + server.output() + server.error_output() + "'"; });
+             context.expect(server.output() == "listening on unix:" + path + "\n" &&
+                                server.error_output().empty(),
+                            "it said '" + server.output() + server.error_output() + "'");
+             const std::string answer = answer_at(path, context.patience());
+             context.expect(answer == "HTTP/1.1 200", "the answer is '" + answer + "'");
+             context.expect_clean_stop();
+           }
+         }},
+
+    {.id = "A43",
+     .title = "a backend that would be the server itself is refused",
+     .models = servers,
+     .needs = need_peace,
+     .hint = "whom does /row ask if -b is the server's own port, and where does that end?",
+     .lesson = lesson::backend,
+     .run =
+         [](Context& context) {
+           context.scene("I gave -b the port of -p, and then that of a listener handed down.",
+                         "one line on stderr that names -b; exit status 2. Each /row would ask for "
+                         "another one, until no descriptor is left.");
+           const std::string port = std::to_string(Backend::dead_port());
+           expect_refusal(context, run_to_end(context, {"-p", port, "-b", port}), 2,
+                          {"-b " + port});
+           const Descriptor listener = listen_on("127.0.0.1", 0);
+           const std::string address = local_address(listener.fd());
+           const std::string handed_down = address.substr(address.rfind(':') + 1);
+           Launch launch;
+           launch.listener = listener.fd();
+           expect_refusal(context, run_to_end(context, {"-b", handed_down}, launch), 2,
+                          {"-b " + handed_down});
+         }},
+
+    {.id = "A44",
+     .title = "a stack that is too small is refused in words",
+     .models = every_program,
+     .needs = need_peace | need_plain_build,
+     .hint = "how much stack does your deepest call need, and who may have allowed less?",
+     .lesson = lesson::errors,
+     .run =
+         [](Context& context) {
+           context.scene("I started the server with a stack of 32 KiB, and of 128 KiB.",
+                         "with 32 one line on stderr that says what to do, and exit status 1; with "
+                         "128 it serves, a long answer too.");
+           Launch launch;
+           launch.stack_limit = 32 * 1024;
+           expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"ulimit -s"});
+           launch.stack_limit = 128 * 1024;
+           context.start(launch);
+           context.settle();
+           if (context.is(slow_backend)) return;
+           Client client(context);
+           client.get("/bytes/1000000");
+           client.read_head();
+           client.read_pattern(0, 1'000'000);
          }},
 };
 

@@ -1,10 +1,14 @@
 // Stopping: SIGTERM ends the server, and no answer.
+#include <fcntl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <string>
 #include <vector>
 
+#include "common/error.hpp"
 #include "tests/behaviour/check.hpp"
 #include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
@@ -15,6 +19,15 @@ void expect_exit_status_0(Context& context) {
   const auto status = context.wait_for_end();
   if (!status) context.fail("the server still runs; " + context.describe_server());
   context.expect(*status == 0, "the server " + describe_status(*status));
+}
+
+// To the last byte. Whoever inherits the pipe afterwards has it blocking, as pipes are.
+void fill(int pipe) {
+  set_nonblocking(pipe);
+  for (std::string bytes(4096, 'x'); !bytes.empty(); bytes.resize(bytes.size() / 2))
+    while (write(pipe, bytes.data(), bytes.size()) > 0) {
+    }
+  if (fcntl(pipe, F_SETFL, 0) < 0) throw CallFailed("fcntl(F_SETFL)", errno, pipe);
 }
 
 const Check checks[] = {
@@ -362,6 +375,155 @@ const Check checks[] = {
            client.wait_until_server_is_stuck();
            context.server().signal(SIGTERM);
            expect_exit_status_0(context);
+         }},
+
+    {.id = "S30",
+     .title = "started with all signals blocked, it heeds them",
+     .models = every_program,
+     .needs = need_peace,
+     .hint = "what does a program inherit from whoever starts it, besides its descriptors?",
+     .lesson = lesson::signals,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I started the server with all signals blocked, and sent SIGUSR1 and "
+               "SIGTERM.",
+               "counters, and exit status 0.");
+           Launch launch;
+           launch.signals_blocked = true;
+           ServerProcess& server = context.start(launch);
+           server.signal(SIGUSR1);
+           context.eventually([&] { return !server.error_output().empty(); },
+                              [] { return "no counters after SIGUSR1"; });
+           if (context.is(prefork)) context.expect_replacement();
+           context.expect_clean_stop();
+         }},
+
+    {.id = "S31",
+     .title = "as process 1 of a container, a second signal ends it at once",
+     .models = servers,
+     .needs = need_peace | need_sockets | need_plain_build,
+     .hint = "what does the kernel do with a signal to process 1 that has no handler?",
+     .lesson = lesson::stopping,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I started the server as process 1 of a PID namespace. While an answer was stuck I "
+               "sent SIGTERM, and when the server had seen it, once more.",
+               "it ends with the status that a shell gives to the signal, 143: for process 1 the "
+               "kernel drops the signal's default action.");
+           Launch launch;
+           launch.first_process = true;
+           try {
+             context.start(launch);
+           } catch (const CallFailed& failed) {
+             throw Skipped{std::string("no PID namespace can be made here: ") + failed.what()};
+           }
+           Client client(context);
+           client.get("/bytes/50000000");
+           client.wait_until_server_is_stuck();
+           context.server().signal(SIGTERM);
+           context.wait_until_quiet();
+           context.server().signal(SIGTERM);
+           const auto status = context.wait_for_end();
+           if (!status) context.fail("it still runs; " + context.describe_server());
+           context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 128 + SIGTERM,
+                          "it " + describe_status(*status));
+           context.forget_server();
+         }},
+
+    {.id = "S32",
+     .title = "what stderr cannot take is dropped",
+     .models = every_program,
+     .needs = need_peace,
+     .hint = "how long does write() to a pipe take that is full?",
+     .lesson = lesson::signals,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "I started the server with a full pipe as its stderr, sent SIGUSR1 and asked; then "
+               "the pipe's reader went, and I did the same again.",
+               "answers, and exit status 0 on SIGTERM: whoever reads the counters, or does not, "
+               "must not hold up the server.");
+           int ends[2];
+           open_pipe(ends);
+           Descriptor reader(ends[0]);
+           const Descriptor writer(ends[1]);
+           fill(writer.fd());
+           Launch launch;
+           launch.error_output = writer.fd();
+           context.start(launch);
+           for (const bool is_read : {true, false}) {
+             if (!is_read) reader = Descriptor();
+             context.server().signal(SIGUSR1);
+             if (context.is(prefork)) context.expect_replacement();
+             context.settle();
+           }
+           context.expect_clean_stop();
+         }},
+
+    {.id = "S33",
+     .title = "a stderr that may grow no more does not end it",
+     .models = every_program,
+     .needs = need_peace,
+     .hint = "what does the kernel do besides saying EFBIG (setrlimit(2))?",
+     .lesson = lesson::signals,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With files limited to 100 bytes and a file as stderr, I sent SIGUSR1 "
+               "again and again, and asked.",
+               "answers, and exit status 0 on SIGTERM.");
+           Launch launch;
+           launch.file_size_limit = 100;
+           context.start(launch);
+           for (int i = 0; i < 4; ++i) {
+             context.server().signal(SIGUSR1);
+             context.settle();
+           }
+           const std::size_t size = context.server().error_output().size();
+           context.expect(size == launch.file_size_limit,
+                          "stderr has " + std::to_string(size) + " bytes: was it ever full?");
+           context.expect_clean_stop();
+         }},
+
+    {.id = "S34",
+     .title = "its limit of descriptors falls below what it holds: nobody is lost",
+     .needs = need_peace | need_proc,
+     .hint = "what does poll() say to a list that is longer than RLIMIT_NOFILE?",
+     .lesson = lesson::descriptors,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With clients connected I lowered the server's RLIMIT_NOFILE to 1; they asked; "
+               "another one came; I raised it again; and lowered it for SIGTERM.",
+               "those who are there are served, the new one as soon as there is room; it does not "
+               "spin; exit status 0.");
+           std::vector<Client> clients;
+           for (int i = 0; i < (context.is(one_at_a_time) ? 1 : 12); ++i) {
+             clients.emplace_back(context);
+             clients.back().get("/echo/x");
+             clients.back().expect_answer(200, context.echo("x"));
+           }
+           const auto limit_to = [&context](std::size_t most) {
+             if (!limit_descriptors_of(context.server().pid(), most))
+               throw Skipped{"the limits of a running process cannot be changed here"};
+           };
+           limit_to(1);
+           for (Client& client : clients) {
+             client.get("/echo/held");
+             client.expect_answer(200, context.echo("held"));
+           }
+           Client late(context);
+           late.get("/echo/late");
+           if (context.is(one_at_a_time)) clients.clear();
+           context.expect_no_spinning("with its limit below what it holds");
+           context.expect(!late.something_arrives_within(std::chrono::milliseconds(1)),
+                          "somebody new was answered, for whom there was no descriptor");
+           limit_to(descriptor_limit());
+           late.expect_answer(200, context.echo("late"));
+           limit_to(1);
+           context.expect_clean_stop();
          }},
 };
 

@@ -293,13 +293,13 @@ std::optional<Restlessness> watch(pid_t process) {
   return seen;
 }
 
-std::string inheritable_sockets_of(pid_t process) {
+std::string inheritable_descriptors_of(pid_t process) {
   std::string found;
   for (const std::string& name : entries_of(proc(process, "fd"))) {
     std::array<char, 64> target{};
     const std::string link = proc(process, "fd/" + name);
     if (readlink(link.c_str(), target.data(), target.size() - 1) < 0) continue;
-    if (std::string_view(target.data()).substr(0, 7) != "socket:" || std::stoi(name) <= 2) continue;
+    if (target.front() == '/' || std::stoi(name) <= 2) continue;  // a file, such as a sanitizer's
     const std::string info = text_of(proc(process, "fdinfo/" + name));
     const std::size_t flags = info.find("flags:");
     if (flags == std::string::npos) continue;

@@ -64,8 +64,8 @@ struct Restlessness {
 };
 std::optional<Restlessness> watch(pid_t process);
 
-// Numbers of its sockets that exec() would not close, "3 5"; standard input and output aside.
-std::string inheritable_sockets_of(pid_t process);
+// Numbers of its sockets, pipes and queues that exec() would not close, "3 5"; 0, 1 and 2 aside.
+std::string inheritable_descriptors_of(pid_t process);
 
 // Masks of all epoll sets of the process, one for each registered descriptor; empty vector if
 // it has none.

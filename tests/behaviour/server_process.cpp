@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #include <cerrno>
@@ -118,13 +120,26 @@ void limit(int resource, std::size_t most) {
   if (setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &both) < 0) _exit(126);
 }
 
+// As fork(2) does it, the child is process 1 of a PID namespace of its own, as in a container.
+pid_t fork_first_process() {
+#ifdef __linux__
+  const long child = syscall(SYS_clone, SIGCHLD | CLONE_NEWPID, 0, 0, 0, 0);
+  if (child >= 0 || errno != EPERM) return static_cast<pid_t>(child);
+  return static_cast<pid_t>(syscall(SYS_clone, SIGCHLD | CLONE_NEWPID | CLONE_NEWUSER, 0, 0, 0, 0));
+#else
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
 [[noreturn]] void become(const Prepared& prepared, const Launch& launch, int listener, int output,
                          int error_output, pid_t parent) {
   setpgid(0, 0);
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-  if (getppid() != parent) _exit(126);  // the tester has died in between
+  // The tester has died in between. From inside a namespace it cannot be seen.
+  if (getppid() != (launch.first_process ? 0 : parent)) _exit(126);
 
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGPIPE, SIGCHLD})
     std::signal(number, SIG_DFL);
@@ -149,9 +164,14 @@ void limit(int resource, std::size_t most) {
     if (dup2(STDIN_FILENO, fd) < 0) _exit(126);
 
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_FSIZE, std::size_t{16} << 20);  // no endless complaints
+  limit(RLIMIT_FSIZE, launch.file_size_limit);
   if (launch.descriptor_limit > 0) limit(RLIMIT_NOFILE, launch.descriptor_limit);
   if (launch.address_space_limit > 0) limit(RLIMIT_AS, launch.address_space_limit);
+  if (launch.stack_limit > 0) limit(RLIMIT_STACK, launch.stack_limit);
+  sigset_t blocked;
+  sigfillset(&blocked);
+  if (launch.signals_blocked) sigprocmask(SIG_SETMASK, &blocked, nullptr);
+  for (const int fd : launch.closed) close(fd);
   execve(prepared.argv[0], prepared.argv.data(), prepared.envp.data());
   constexpr std::string_view words = "this program cannot be started (execve failed)\n";
   (void)!write(STDERR_FILENO, words.data(), words.size());
@@ -165,12 +185,15 @@ ServerProcess::ServerProcess(const std::string& program, const Launch& launch)
   Prepared prepared;
   prepare(prepared, program, launch);
   Descriptor listener;
-  if (launch.hand_down_listener) listener = make_listener(launch, port_);
+  if (launch.hand_down_listener && launch.listener < 0) listener = make_listener(launch, port_);
+  const int handed = launch.listener >= 0 ? launch.listener : listener.fd();
+  const int output = launch.output >= 0 ? launch.output : output_.fd();
+  const int error_output = launch.error_output >= 0 ? launch.error_output : error_output_.fd();
 
   const pid_t parent = getpid();
-  pid_ = fork();
-  if (pid_ < 0) throw CallFailed("fork", errno);
-  if (pid_ == 0) become(prepared, launch, listener.fd(), output_.fd(), error_output_.fd(), parent);
+  pid_ = launch.first_process ? fork_first_process() : fork();
+  if (pid_ < 0) throw CallFailed(launch.first_process ? "clone" : "fork", errno);
+  if (pid_ == 0) become(prepared, launch, handed, output, error_output, parent);
   setpgid(pid_, pid_);  // in both, because nobody knows who runs first
   if (!launch.expect_ready) return;
   try {

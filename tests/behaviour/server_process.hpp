@@ -31,8 +31,16 @@ struct Launch {
   int backlog = 4096;
   std::size_t descriptor_limit = 0;     // RLIMIT_NOFILE, soft and hard; 0: the tester's own
   std::size_t address_space_limit = 0;  // RLIMIT_AS in bytes; 0: none
-  int occupied_below = 0;               // descriptors 20 to this one are taken before it starts
-  bool expect_ready = true;             // wait for the ready line, and fail without it
+  std::size_t stack_limit = 0;          // RLIMIT_STACK in bytes; 0: the tester's own
+  std::size_t file_size_limit = std::size_t{16} << 20;  // RLIMIT_FSIZE: no endless complaints
+  int listener = -1;             // the check's own is handed down instead of a new one
+  int output = -1;               // becomes its stdout, instead of a file
+  int error_output = -1;         // and its stderr
+  std::vector<int> closed;       // of 0, 1 and 2: it starts without them
+  bool signals_blocked = false;  // all of them, when it starts
+  bool first_process = false;    // process 1 of a PID namespace (CallFailed: not here)
+  int occupied_below = 0;        // descriptors 20 to this one are taken before it starts
+  bool expect_ready = true;      // wait for the ready line, and fail without it
 };
 
 // The server did not start. what() says why, in words.

@@ -79,14 +79,6 @@ bool is_wanted(const std::vector<std::string>& wanted, std::string_view name) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
 }
 
-// The servers, and prefork, which has checks of its own.
-std::vector<Program> tested_programs() {
-  const std::span<const Program> all = programs();
-  std::vector<Program> tested(all.begin(), all.end());
-  tested.push_back({"prefork", prefork});
-  return tested;
-}
-
 std::vector<Check> tested_checks() {
   std::vector<Check> checks = all_checks();
   const std::span<const Check> more = prefork_checks();
@@ -109,7 +101,7 @@ bool is_reachable(const Mixture& mixture, Models model) {
 std::vector<Combination> combinations(const Settings& settings,
                                       const std::vector<Mixture>& mixtures) {
   std::vector<Combination> all;
-  for (const Program& program : tested_programs()) {
+  for (const Program& program : programs()) {
     if (!is_wanted(settings.servers, program.name)) continue;
     const Tested tested{program.name, settings.directory + "/" + program.name, program.model};
     for (const Check& check : tested_checks()) {

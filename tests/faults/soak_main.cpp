@@ -292,7 +292,7 @@ void print(const Totals& totals) {
 int soak(const Settings& settings) {
   std::vector<Program> wanted;
   for (const Program& program : programs())
-    if (program.model != slow_backend &&
+    if ((program.model & servers) != 0 &&
         (settings.servers.empty() || std::find(settings.servers.begin(), settings.servers.end(),
                                                program.name) != settings.servers.end()))
       wanted.push_back(program);
