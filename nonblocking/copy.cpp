@@ -72,7 +72,7 @@ void Copy::start(const Launch& launch) try {
   output_ = Descriptor(ends[0]);
   const Descriptor its_output(ends[1]);
   set_nonblocking(output_.fd());
-  if (output_.fd() >= FD_SETSIZE) throw CallFailed("pselect", EINVAL, output_.fd());
+  if (output_.fd() >= int{FD_SETSIZE}) throw CallFailed("pselect", EINVAL, output_.fd());
   const pid_t supervisor = getpid();
   process_ = fork();
   if (process_ == 0) become_program(launch, its_output.fd(), supervisor);
