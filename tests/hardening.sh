@@ -9,12 +9,12 @@ programs=$2
 fortify=${3-}
 
 leave_out() {
-  echo "note: hardening: $1"
+  echo "skipped: hardening: $1"
   echo 'test cases: 0 | 0 passed | 0 failed'
   exit 0
 }
-[ "$(uname -s)" = Linux ] || leave_out "not looked at, because only Linux's flags are known here"
-command -v readelf >/dev/null || leave_out 'readelf is not installed (Debian: binutils)'
+[ "$(uname -s)" = Linux ] || leave_out "only Linux's flags are known here"
+command -v readelf >/dev/null || leave_out 'readelf is not installed (Debian: apt-get install binutils)'
 if [ -z "$fortify" ]; then
   echo 'note: hardening: fortified calls are not asked for: not optimised, or sanitizers look closer'
 elif ! getconf GNU_LIBC_VERSION >/dev/null 2>&1; then

@@ -1,32 +1,50 @@
 #!/bin/sh
 # run.sh — runs the tests: the unit cases first, then every behaviour case against every server,
-# two servers at a time, and beside them the cases with faults injected.
+# two servers at a time, and beside them the cases with faults injected; then what the makefile
+# checks besides, such as the lessons.
 #
 # Usage: tests/run.sh BUILD 'SERVERS' [CASE] [TESTS]
 #   TESTS is where the test programs are, if not in BUILD/tests.
-#   FORTIFY in the environment: the flags that the programs were built with, for hardening.sh.
+#   In the environment: FORTIFY, the flags that the programs were built with, for hardening.sh;
+#   ONCE, targets of the makefile that are tests, too; MAKE, who makes them.
 #   CASE is a pattern such as '*half-close*'; with it, or for one server, only behaviour runs.
-# Ends with one line, "N passed, N failed", and with status 0 if none failed.
+# What is skipped, and why, is said at the end. The last line is "N passed, N failed", and
+# ", N skipped" if any are; the status is 0 if none failed.
 set -u
 build=$1
 servers=$2
 case_pattern=${3:-}
 tests=${4:-$build/tests}
 here=$(mktemp -d "${TMPDIR:-/tmp}/two-ways-tests.XXXXXX") || exit 1
+began=$(date +%s)
 child=
 lanes=
-trap 'kill $child $lanes 2>/dev/null; rm -rf "$here"' EXIT
+ticker=
+trap 'kill $child $lanes $ticker 2>/dev/null; rm -rf "$here"' EXIT
 trap 'exit 130' INT TERM
+
+# What is running, every ten seconds: nobody has to wonder whether anything is.
+tick() {
+  trap 'kill $!; exit' TERM
+  while sleep 10 & wait $!; do
+    running=$(cd "$here" && echo *.running | sed 's/\.running//g')
+    printf '%5d s  %s\n' $(($(date +%s) - began)) "$running"
+  done
+} 2>/dev/null
+tick &
+ticker=$!
 
 # One test program: its output into a file, its exit status into another. In the background, so
 # that a signal ends it: a shell that waits for a program heeds no trap.
 run_quietly() {
   name=$1
   shift
+  : >"$here/$name.running"
   "$@" >"$here/$name.log" 2>&1 &
   child=$!
   wait "$child"
   echo $? >"$here/$name.status"
+  rm "$here/$name.running"
   child=
 }
 
@@ -37,7 +55,7 @@ report() {
     return
   fi
   if [ "$(cat "$here/$1.status")" = 0 ]; then
-    grep -E '^(skipped|note|inconclusive|  +[^ ])' "$here/$1.log" | head -n 40
+    grep -E '^(note|inconclusive|  +[^ ])' "$here/$1.log" | head -n 40
   else
     cat "$here/$1.log"
     failed_programs="$failed_programs $1"
@@ -59,7 +77,7 @@ beside=
 
 if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
   programs="$servers prefork"
-  run_quietly hardening tests/hardening.sh "$build" "$programs" "${FORTIFY-}"
+  run_quietly hardening sh tests/hardening.sh "$build" "$programs" "${FORTIFY-}"
   report hardening
   names="$names hardening"
   for program in unit wrong_code replay instruments kqueue_model grader; do
@@ -73,6 +91,17 @@ fi
 
 end_with_child() {
   trap 'kill $child 2>/dev/null; exit 143' TERM
+}
+
+# What the makefile checks is one case for each target.
+run_once() {
+  run_quietly "$1" "$MAKE" -s --no-print-directory "$1"
+  report "$1"
+  case $(cat "$here/$1.status") in
+    0) echo 'test cases: 1 | 1 passed | 0 failed' ;;
+    *) echo 'test cases: 1 | 0 passed | 1 failed' ;;
+  esac >>"$here/$1.log"
+  names="$names $1"
 }
 
 any_lane_runs() {
@@ -107,18 +136,39 @@ for name in $servers $beside; do
   report "$name"
   names="$names $name"
 done
-wait
+# shellcheck disable=SC2086 # their numbers
+wait $lanes
+lanes=
+for target in ${ONCE-}; do
+  case $target in
+    check-build | check-lessons) ;;
+    *) command -v patch >/dev/null || {
+      proofs="${proofs-}, $target"
+      continue
+    } ;;
+  esac
+  run_once "$target"
+done
 
+cd "$here" || exit 1
 passed=0
 failed=0
 for name in $names; do
   counts=$(sed -n 's/.*test cases: *[0-9]* *| *\([0-9]*\) passed *| *\([0-9]*\) failed.*/\1 \2/p' \
-    "$here/$name.log")
+    "$name.log")
   passed=$((passed + ${counts% *}0 / 10))
   failed=$((failed + ${counts#* }0 / 10))
 done
+for name in $names; do grep '^skipped: ' "$name.log"; done >skipped
+[ -z "${proofs-}" ] ||
+  echo "skipped: ${proofs#, }: patch is not installed (Debian: apt-get install patch)" >>skipped
+skipped=$(wc -l <skipped | tr -d ' ')
+# For doctest a case that was skipped has passed.
+for name in $servers; do passed=$((passed - $(grep -c '^skipped: ' "$name.log"))); done
+[ "$skipped" -eq 0 ] || { echo && cat skipped; }
 [ -n "$failed_programs" ] && echo "failed:$failed_programs"
 [ -n "$failed_programs" ] && [ "$failed" -eq 0 ] && failed=1 # one that did not finish
 [ $((passed + failed)) -eq 0 ] && echo "no case matches '$case_pattern'" >&2
-echo "$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || also=", $skipped skipped"
+echo "$passed passed, $failed failed${also-}"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -50,7 +50,7 @@ void run_current_case() {
       break;
     case Outcome::skipped:
       ++skipped;
-      std::cout << "skipped: " << name << "\n         " << result.story << "\n";
+      std::cout << "skipped: " << name << ": " << result.story << "\n";
       break;
     case Outcome::inconclusive:
       inconclusive.push_back(name + " (" + result.story + ")");

@@ -148,8 +148,8 @@ int run_bounded(const std::vector<std::string>& words, const std::string& output
     if (!hidden.empty()) {
       (void)hide_folders(hidden);
       // A compiler of somebody else's file can include /proc/self/environ, and say what it reads.
-      forget_environment_but({"PATH", "TMPDIR", "CXX", "CXXFLAGS", "LDFLAGS", "QUEUE", "SDKROOT",
-                              "CCACHE_DIR", "CCACHE_NOHASHDIR"});
+      forget_environment_but({"PATH", "TMPDIR", "CXX", "CXXFLAGS", "LDFLAGS", "LDLIBS", "QUEUE",
+                              "SDKROOT", "CCACHE_DIR", "CCACHE_NOHASHDIR"});
       setenv("LC_ALL", "C", 1);
     }
     become(words, output_path);

@@ -20,7 +20,7 @@ for submission in tests/grade/golden/*/; do
   name=$(basename "$submission")
   [ $# -eq 0 ] || [ "${only#* "$name" }" != "$only" ] || continue
   if [ "$name" = kills_everybody ] && ! holds 'reaches no processes but its own'; then
-    echo 'golden: kills_everybody is left out: nothing here would keep it from killing all of us'
+    echo 'skipped: golden, kills_everybody: nothing here would keep it from killing all of us'
     continue
   fi
   mkdir "$class/$name" || exit 1
@@ -68,7 +68,7 @@ while read -r name expected; do
   [ -d "$class/$name" ] && echo "$name $expected"
 done <tests/grade/golden/expected.txt >"$results/expected.txt"
 if holds 'able to READ'; then
-  echo 'golden: nothing can be hidden here, so who looks for it may have points'
+  echo 'skipped: golden, runs_*: nothing can be hidden here, so who looks for it may have points'
   for list in expected seen; do
     grep -v '^runs_' "$results/$list.txt" >"$results/less.txt"
     mv "$results/less.txt" "$results/$list.txt"
@@ -90,7 +90,7 @@ if [ -e /tmp/golden-secret-was-seen ]; then
   exit 1
 fi
 if ! command -v pgrep >/dev/null; then
-  echo 'golden: pgrep is not installed, so nobody looks for processes that have escaped'
+  echo 'skipped: golden, escaped processes: pgrep is not installed (Debian: apt-get install procps)'
 elif pgrep -f '^sleep 777$' >/dev/null; then
   echo 'a process has escaped'
   exit 1

@@ -21,8 +21,8 @@ tracked=$(git ls-files --cached 2>/dev/null)
 if [ -n "$tracked" ]; then
   echo "$tracked"
 else # an unpacked handout, for example
-  find .clang-format .clang-tidy .gitignore Makefile README.md SECURITY.md lessons.md \
-    blocking common figures nonblocking select_poll tests -type f 2>/dev/null
+  find .clang-format .clang-tidy .gitattributes .gitignore Makefile README.md SECURITY.md \
+    compile_flags.txt lessons.md blocking common figures nonblocking select_poll tests -type f 2>/dev/null
 fi |
   sort -u | grep -v -e '^tests/grade/solutions/' -e '^tests/grade/mutants/' \
   -e '^tests/grade/mutant_table' -e '^tests/grade/changes' -e '^tests/grade/differences' \
@@ -50,7 +50,7 @@ while IFS= read -r file; do
 done <"$list"
 case " $wanted " in
   *" killing_test "*)
-    tests/grade/wrong_server.sh pack "$build" "$room/$name/nonblocking/exercises/killing_test/wrong" \
+    sh tests/grade/wrong_server.sh pack "$build" "$room/$name/nonblocking/exercises/killing_test/wrong" \
       "$hidden" || exit 1
     ;;
 esac

@@ -2,12 +2,12 @@
 # mutant_table.sh — which wrong program loses which check, as tests/grade/mutants/ says. Nothing is
 # built or run here: make prove-grader shows that it says the truth.
 #
-# Usage: tests/grade/mutant_table.sh table    a row for each mutant, a column for each check
-#        tests/grade/mutant_table.sh check    can all be made, and is every check lost by one?
+# Usage: sh tests/grade/mutant_table.sh table    a row for each mutant, a column for each check
+#        sh tests/grade/mutant_table.sh check    can all be made, and is every check lost by one?
 #   In the table: # the check is lost, + it may be lost as well.
 # Status 1 if one cannot be made, or if a check is lost by nobody.
 set -u
-mutants=$(tests/grade/mutant.sh list)
+mutants=$(sh tests/grade/mutant.sh list)
 
 # The ids of all checks in our tables, in their order.
 checks() {
@@ -28,7 +28,7 @@ not_in() { comm -23 "$1" "$2" | tr '\n' ' '; }
 
 case ${1:-table} in
   check)
-    tests/grade/mutant.sh check
+    sh tests/grade/mutant.sh check
     failed=$?
     here=$(mktemp -d "${TMPDIR:-/tmp}/mutants.XXXXXX") || exit 1
     trap 'rm -rf "$here"' EXIT

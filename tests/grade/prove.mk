@@ -7,7 +7,7 @@ $(foreach ex,$(EXERCISES),$(eval $(BUILD)/objects/tests/grade/solutions/$(ex).cp
   $(folder_of_$(ex))/$(file_of_$(ex))))
 $(SOLVED): $(BUILD)/objects/%.cpp: %.txt tests/grade/changes.awk
 	@mkdir -p $(@D)
-	@tests/grade/mutant.sh solution $(*F) >$@.new && mv $@.new $@
+	@sh tests/grade/mutant.sh solution $(*F) >$@.new && mv $@.new $@
 $(SOLVED:.cpp=.o): %.o: %.cpp
 	$(call say,compile,$<)$(COMPILE) -c $< -o $@
 lint: $(SOLVED)
@@ -15,24 +15,24 @@ lint: $(SOLVED)
 solution_text = tests/grade/solutions/$(WANTED).txt
 .PHONY: solution keep-solution
 solution: understood  ## prints the solution of an exercise: make solution EX=timeouts
-	@for exercise in $(WANTED); do tests/grade/mutant.sh solution $$exercise || exit 1; done
+	@for exercise in $(WANTED); do sh tests/grade/mutant.sh solution $$exercise || exit 1; done
 keep-solution: understood  ## an edited solution takes the old one's place: make keep-solution EX=timeouts FROM=file
 	@test $(words $(EX)) = 1 && test -f '$(FROM)' || \
 	  { echo 'keep-solution: say which exercise and which file, EX=timeouts FROM=file'; exit 2; }
 	@test -f $(solution_text) || { echo 'This solution is a file of its own: edit that.'; exit 2; }
 	@mkdir -p $(BUILD) && sed '/^== /q' $(solution_text) >$(BUILD)/solution.new
-	@tests/grade/mutant.sh differences $(folder_of_$(WANTED))/$(file_of_$(WANTED)) $(FROM) >>$(BUILD)/solution.new
+	@sh tests/grade/mutant.sh differences $(folder_of_$(WANTED))/$(file_of_$(WANTED)) $(FROM) >>$(BUILD)/solution.new
 	@mv $(BUILD)/solution.new $(solution_text)
 
 # What Gradescope wants: an archive with setup.sh and run_autograder at its root.
 .PHONY: gradescope
 gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
 	@test $(words $(EX)) = 1 || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
-	@command -v zip >/dev/null || { echo 'gradescope: this needs zip(1)'; exit 2; }
 	@$(MAKE) -s --no-print-directory handout EX='$(EX)'
 	@rm -rf $(BUILD)/gradescope && mkdir -p $(BUILD)/gradescope
 	@tar -C $(BUILD)/gradescope -xzf $(BUILD)/two-ways-to-wait.tar.gz
 	@cp tests/grade/gradescope/setup.sh tests/grade/gradescope/run_autograder $(BUILD)/gradescope/
+	@chmod +x $(BUILD)/gradescope/setup.sh $(BUILD)/gradescope/run_autograder
 	@echo $(WANTED) >$(BUILD)/gradescope/exercise
 	@echo $(file_of_$(WANTED)) >$(BUILD)/gradescope/file
 	@rm -f $(BUILD)/gradescope-$(WANTED).zip
@@ -44,14 +44,14 @@ gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope 
 SHARE ?= 1/1
 .PHONY: prove-grader prove-grader-quickly
 prove-grader: all $(BUILD)/grade $(STARTERS) solutions-again given beside  ## every solution, starter and mutant through the grader
-	@tests/grade/prove.sh $(BUILD) '$(MAKE)' all '$(ONLY)' '$(SHARE)'
+	@$(unless_dry) sh tests/grade/prove.sh $(BUILD) '$(MAKE)' all '$(ONLY)' '$(SHARE)'
 prove-grader-quickly: all $(BUILD)/grade $(SOLUTIONS) given $(BUILD)/right/event_loop
-	@tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
+	@$(unless_dry) sh tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
 
 # The solutions as the checks Y01 and Y02 want them, too.
 .PHONY: solutions-again
 solutions-again: $(BUILD)/grade $(SOLUTIONS)
-	+@$(MAKE) -s --no-print-directory $$(for exercise in $(notdir $(SOLUTIONS)); do \
+	+@$(unless_dry) $(MAKE) -s --no-print-directory $$(for exercise in $(notdir $(SOLUTIONS)); do \
 	  for as in $$($(BUILD)/grade --rebuilds $$exercise); do \
 	    echo $(BUILD)/solutions/$$exercise.$$as; \
 	  done; \
@@ -61,10 +61,10 @@ solutions-again: $(BUILD)/grade $(SOLUTIONS)
 # every check is lost by one of them.
 .PHONY: mutant-table check-mutants
 mutant-table:  ## which wrong program loses which check of the grader
-	@tests/grade/mutant_table.sh table
+	@sh tests/grade/mutant_table.sh table
 check-mutants:
-	@tests/grade/mutant_table.sh check
-	@tests/grade/prove_changes.sh
+	@sh tests/grade/mutant_table.sh check
+	@sh tests/grade/prove_changes.sh
 
 # Correct programs, again and again, on a machine that is kept busy.
 RUNS    ?= 100
@@ -72,29 +72,30 @@ GRADERS ?= 4
 HOGS    ?= 2
 .PHONY: false-failures
 false-failures: solutions-again beside  ## does the grader fail what is right? make false-failures RUNS=100
-	@tests/grade/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
+	@sh tests/grade/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
 	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
 
 .PHONY: correct-servers
 correct-servers: $(BUILD)/grade given  ## correct programs that are written in other ways: all must have 100 points
-	@tests/grade/prove.sh $(BUILD) '$(MAKE)' correct '$(ONLY)' '$(SHARE)'
+	@$(unless_dry) sh tests/grade/prove.sh $(BUILD) '$(MAKE)' correct '$(ONLY)' '$(SHARE)'
 
 .PHONY: golden golden-quickly
 golden: $(BUILD)/grade $(BUILD)/quiz $(BUILD)/solutions/find_the_bugs given  ## a class of bad submissions through the grader
-	@tests/grade/golden.sh $(BUILD)
+	@sh tests/grade/golden.sh $(BUILD)
 golden-quickly: $(BUILD)/grade $(BUILD)/quiz given
-	@tests/grade/golden.sh $(BUILD) empty syntax_error immediate_exit fake_score closes_fd3
+	@sh tests/grade/golden.sh $(BUILD) empty syntax_error immediate_exit fake_score closes_fd3
 
 # The archive of `make gradescope`, tried as Gradescope's documentation prescribes. FRESH=1 takes
 # nothing from here that has been compiled already.
 .PHONY: prove-gradescope
 prove-gradescope: $(BUILD)/grade given beside  ## that archive, unpacked and used: make prove-gradescope EX=c10k FRESH=1
-	@for exercise in $(if $(EX),$(WANTED),short_writes); do \
-	  CXX='$(CXX)' tests/grade/prove_gradescope.sh $(BUILD) '$(MAKE)' $$exercise \
+	@$(unless_dry) for exercise in $(if $(EX),$(WANTED),short_writes); do \
+	  CXX='$(CXX)' sh tests/grade/prove_gradescope.sh $(BUILD) '$(MAKE)' $$exercise \
 	    $(if $(filter-out 0,$(FRESH)),fresh) || exit 1; \
 	done
 
-# Part of `make test`, as what is slow and the same for every compiler: see ONCE.
-ifeq ($(NARROWED)$(filter-out 0,$(QUICK)),)
-test: check-mutants prove-grader-quickly golden-quickly prove-gradescope
+# Part of `make test`.
+ifneq ($(WHOLE),)
+ONCE += check-mutants prove-grader-quickly golden-quickly prove-gradescope
+test: $(BUILD)/grade $(BUILD)/quiz $(SOLUTIONS) $(BUILD)/right/event_loop given
 endif

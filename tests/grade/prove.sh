@@ -111,7 +111,7 @@ prove_exercise() { # name, exercise, source, must, may
 }
 
 prove_server() { # name, server, changed files, must, may
-  tests/grade/mutant.sh build "$build" "$make" "$2" "$3" "$here/$1" >"$here/$1.log" 2>&1 || {
+  sh tests/grade/mutant.sh build "$build" "$make" "$2" "$3" "$here/$1" >"$here/$1.log" 2>&1 || {
     say "$1" FAIL "does not compile, see $here/$1.log"
     return
   }
@@ -148,7 +148,7 @@ if [ -z "$pattern" ] && [ "$extent" != correct ]; then
   done
 fi
 
-tests/grade/mutant.sh list "$pattern" >"$here/list"
+sh tests/grade/mutant.sh list "$pattern" >"$here/list"
 while IFS='|' read -r name program must may quick _ <&3; do
   case $extent in
     quick) [ -n "$quick" ] || continue ;;
@@ -156,7 +156,7 @@ while IFS='|' read -r name program must may quick _ <&3; do
   esac
   is_mine || continue
   changed=$here/$name.changed
-  if ! tests/grade/mutant.sh overlay "$name" "$changed" >"$here/$name.log" 2>&1; then
+  if ! sh tests/grade/mutant.sh overlay "$name" "$changed" >"$here/$name.log" 2>&1; then
     say "$name" FAIL "cannot be made, see $here/$name.log"
   elif [ "${program% *}" = server ]; then
     prove_server "$name" "${program#* }" "$changed" "$must" "$may"

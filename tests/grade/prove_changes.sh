@@ -58,7 +58,7 @@ complains 'cannot read nowhere' "File: $here/nowhere" '- b' '+ x'
 complains 'there are two called so' '== is: again' '- b' '+ x'
 
 make_of() { # file, other file: the first becomes the second
-  { written "$1" && tests/grade/mutant.sh differences "$1" "$2"; } >"$here/changes.txt"
+  { written "$1" && sh tests/grade/mutant.sh differences "$1" "$2"; } >"$here/changes.txt"
   rm -rf "$here/made"
   changes make it-is
   cmp "$2" "$here/made/$1" || failed=1
@@ -66,7 +66,7 @@ make_of() { # file, other file: the first becomes the second
 
 for solution in tests/grade/solutions/*; do
   exercise=$(basename "${solution%.*}")
-  tests/grade/mutant.sh solution "$exercise" >"$here/solution"
+  sh tests/grade/mutant.sh solution "$exercise" >"$here/solution"
   starter=$(ls ./*/exercises/"$exercise/$exercise.cpp" ./*/exercises/"$exercise"/helpers.cpp 2>/dev/null)
   make_of "$starter" "$here/solution"
   make_of "$here/solution" "$starter"

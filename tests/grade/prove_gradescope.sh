@@ -9,10 +9,13 @@ set -u
 build=$1
 make=$2
 exercise=$3
-[ "$(uname -s)" = Linux ] || exit 0 # as Gradescope's machines are
+[ "$(uname -s)" = Linux ] || {
+  echo "skipped: prove-gradescope: Gradescope's machines run Linux, and this one does not"
+  exit 0
+}
 for tool in zip unzip; do
   command -v $tool >/dev/null && continue
-  echo "prove-gradescope: $tool is not installed, so nobody tries the archive"
+  echo "skipped: prove-gradescope: $tool is not installed (Debian: apt-get install $tool)"
   exit 0
 done
 
@@ -54,7 +57,7 @@ expect() { # what was handed in, its score
 
 file=$(cat "$source/file")
 expect 'a submission without a file' 0
-tests/grade/mutant.sh solution "$exercise" >"$AUTOGRADER/submission/$file"
+sh tests/grade/mutant.sh solution "$exercise" >"$AUTOGRADER/submission/$file"
 expect 'the solution' 100
 # A check that was skipped does not count. It may be so because of the machine, but not because
 # setup.sh has not built what the check runs.

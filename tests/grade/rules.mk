@@ -123,8 +123,7 @@ $(foreach ex,$(EXERCISES),$(eval $(BUILD)/exercises/$(ex): $(call starter_object
 $(foreach ex,$(EXERCISES),$(eval $(BUILD)/solutions/$(ex): $(call objects,tests/grade/solutions/$(ex).cpp) $(given_for_$(ex)) $(COMMON)))
 
 $(STARTERS) $(SOLUTIONS):
-	@mkdir -p $(@D)
-	@$(LINK) $^ -o $@
+	$(link)
 
 everything: $(BUILD)/grade $(STARTERS) $(SOLUTIONS)
 
@@ -132,15 +131,13 @@ everything: $(BUILD)/grade $(STARTERS) $(SOLUTIONS)
 $(call objects,$(wildcard tests/grade/*.cpp)): CXXFLAGS += -O0
 
 $(BUILD)/grade: $(GRADE) $(COMMON)
-	@mkdir -p $(@D)
-	$(call say,link,$@)$(LINK) $^ -o $@
+	$(link)
 
 # The cases about the grader itself.
 SELF_TEST = $(call objects,$(wildcard tests/grade/self_test/*.cpp))
 $(SELF_TEST): CXXFLAGS += -O0
 $(BUILD)/tests/grader: $(SELF_TEST) $(filter-out %/grade_main.o,$(GRADE)) $(COMMON) | $(BUILD)/grade
-	@mkdir -p $(@D)
-	@$(LINK) $(filter-out $(BUILD)/grade,$^) -o $@
+	$(link)
 test everything: $(BUILD)/tests/grader
 
 # What a submission can include, and no source file: whoever includes a server has written none.
@@ -155,19 +152,14 @@ $(HEADERS): $(BUILD)/headers/%: %
 # LC_ALL, because other quotes than ASCII's are not shown.
 .PHONY: submission given
 submission: $(COMMON) $(given_for_$(WANTED)) | $(HEADERS)
-	@LC_ALL=C $(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/headers -pthread \
+	@LC_ALL=C $(CXX) -std=c++20 $(or $(SUBMISSION_FLAGS),$(CXXFLAGS)) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/headers -pthread \
 	  -c $(FROM) -o $(INTO).o
-	@LC_ALL=C $(LINK) $(INTO).o $^ -o $(INTO)
+	@LC_ALL=C $(LINK) $(INTO).o $^ $(LDLIBS) -o $(INTO)
 	@rm -f $(INTO).o
 
 # A program built again, with what a sanitizer needs: BUILD/exercises/NAME.asan, submission-tsan.
 # The objects lie in BUILD/asan and BUILD/tsan; the grader knows which exercise wants which.
-# (SANITIZED is in tests/faults/rules.mk.)
-# UBSan looks at a vptr through a pipe, and calls it invalid when no descriptor is left.
-FLAGS_asan = -fsanitize=address,undefined -fno-sanitize=vptr
-FLAGS_tsan = -fsanitize=thread
-again      = $(MAKE) -s --no-print-directory BUILD=$(BUILD)/$(1) \
-               CXXFLAGS='$(SANITIZED) $(FLAGS_$(1))' $(2)
+again = $(MAKE) -s --no-print-directory BUILD=$(BUILD)/$(1) $(2)
 $(BUILD)/%.asan: always given-asan
 	+@$(call again,asan,$(BUILD)/asan/$*)
 	@mkdir -p $(@D) && cp $(BUILD)/asan/$* $@.$$$$ && mv $@.$$$$ $@
@@ -181,7 +173,7 @@ submission-asan submission-tsan: submission-%:
 given-asan given-tsan: given-%:
 	+@$(call again,$*,given $(BUILD)/$*/slow_backend)
 
-given: $(COMMON) $(HEADERS) $(foreach ex,$(EXERCISES),$(given_for_$(ex)))
+given: $(COMMON) $(HEADERS) $(foreach ex,$(WANTED),$(given_for_$(ex)))
 
 # What the grader runs beside what it grades.
 .PHONY: beside
@@ -198,7 +190,7 @@ understood:
 	$(if $(filter-out 0 1,$(words $(ONLY))),$(error ONLY takes one check, not "$(ONLY)"))
 grade: understood $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
 	@mkdir -p $(BUILD)/grades
-	@for exercise in $(WANTED); do \
+	@$(unless_dry) for exercise in $(WANTED); do \
 	  said=$(BUILD)/grades/$$exercise.compiler.txt; \
 	  LC_ALL=C $(MAKE) -s --no-print-directory V=1 $(BUILD)/exercises/$$exercise \
 	    >$$said.new 2>&1 || rm -f $(BUILD)/exercises/$$exercise; \
@@ -216,7 +208,7 @@ grade: understood $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ##
 
 .PHONY: handout
 handout: $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
-	@tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)' \
+	@sh tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)' \
 	  '$(if $(filter-out 0,$(HIDE)),$(foreach ex,$(WANTED),$(shown_by_$(ex))))'
 
 # A server of ours with some files in OVERLAY in the place of its own. CHANGED names the sources to
@@ -238,16 +230,16 @@ mutant: all
 	    -o $(OVERLAY)/$$(echo $$source | tr / _).o || exit 1; \
 	done
 	@$(LINK) $(OVERLAY)/*.o \
-	  $(filter-out $(call objects,$(CHANGED)),$(parts_of_$(SERVER)) $(COMMON)) -o $(INTO)
+	  $(filter-out $(call objects,$(CHANGED)),$(parts_of_$(SERVER)) $(COMMON)) $(LDLIBS) -o $(INTO)
 
 # The wrong servers of killing_test: the mutants that say so, and in a handout what has been packed.
 $(BUILD)/wrong/%: $(PROGRAMS) $(wildcard $(folder_of_killing_test)/wrong/*) \
     $(shell grep -l '^Wrong server:' tests/grade/mutants/*.txt 2>/dev/null)
-	@tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
+	@$(unless_dry) sh tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
 
 # And the right ones.
 $(BUILD)/right/%: $(PROGRAMS)
-	@tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
+	@$(unless_dry) sh tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
 
 # What is for teachers alone.
 -include tests/grade/prove.mk

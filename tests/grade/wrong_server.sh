@@ -22,8 +22,8 @@ overlay_of() { # number, directory
     turn <"$packed/$1" | gzip -dc | tar -C "$2" -xf -
     return
   fi
-  mutant=$(tests/grade/mutant.sh list | grep "|$1\$")
-  tests/grade/mutant.sh overlay "${mutant%%|*}" "$2"
+  mutant=$(sh tests/grade/mutant.sh list | grep "|$1\$")
+  sh tests/grade/mutant.sh overlay "${mutant%%|*}" "$2"
   echo "$mutant" | sed 's/^[^|]*|server \([^|]*\).*/\1/' >"$2/server"
 }
 
@@ -54,7 +54,7 @@ else
       overlay_of "$3" "$into.work"
       ;;
   esac
-  tests/grade/mutant.sh build "$1" "$2" "$(cat "$into.work/server")" "$into.work" "$into.new"
+  sh tests/grade/mutant.sh build "$1" "$2" "$(cat "$into.work/server")" "$into.work" "$into.new"
   strip "$into.new"
   rm -rf "$into.work" # it would say what is wrong
   mv "$into.new" "$into"

@@ -5,18 +5,15 @@ MARKDOWNLINT  ?= $(shell command -v markdownlint || ls tests/lessons/node_module
 everything: $(BUILD)/check_lessons $(BUILD)/quiz
 
 $(BUILD)/check_lessons: $(BUILD)/objects/tests/lessons/check_main.o $(LESSONS_COMMON) $(COMMON)
-	@mkdir -p $(@D)
-	$(call say,link,$@)$(LINK) $^ -o $@
+	$(link)
 
 $(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(COMMON)
-	@mkdir -p $(@D)
-	$(call say,link,$@)$(LINK) $^ -o $@
+	$(link)
 
 # The code that the lessons label WRONG, each proved wrong by a case of its own.
 $(BUILD)/tests/wrong_code: $(call objects,$(wildcard tests/lessons/wrong/*.cpp) \
     tests/unit/main.cpp tests/unit/child.cpp tests/unit/socket_pair.cpp) $(COMMON)
-	@mkdir -p $(@D)
-	$(call say,link,$@)$(LINK) $^ -o $@
+	$(link)
 tests test everything: $(BUILD)/tests/wrong_code
 
 .PHONY: lessons check-lessons quiz
@@ -26,13 +23,18 @@ lessons: $(BUILD)/check_lessons  ## brings the excerpts and numbers of lessons.m
 # The lessons quote and run all servers.
 ifneq ($(HIDDEN),)
 check-lessons:
-	@echo 'check-lessons: left out, because this copy has no $(HIDDEN)'
+	@echo 'skipped: check-lessons: this copy has no $(HIDDEN)'
 else
-check-lessons: all $(BUILD)/check_lessons $(BUILD)/quiz $(BUILD)/demo $(BUILD)/load $(BUILD)/attack $(BUILD)/prefork $(BUILD)/tests/wrong_code  ## is everything in lessons.md true?
+LESSONS_NEED = $(addprefix $(BUILD)/,check_lessons quiz demo load attack prefork tests/wrong_code)
+check-lessons: all $(LESSONS_NEED)  ## is everything in lessons.md true?
 	@$(BUILD)/tests/wrong_code --minimal
 	$(BUILD)/check_lessons $(if $(LESSON),-l $(LESSON))
-	@tests/lessons/prove_checker.sh $(BUILD)
-	@tests/lessons/check_words.sh $(BUILD) '$(MARKDOWNLINT)'
+	@sh tests/lessons/prove_checker.sh $(BUILD)
+	@sh tests/lessons/check_words.sh $(BUILD) '$(MARKDOWNLINT)'
+endif
+ifneq ($(WHOLE),)
+ONCE += check-lessons
+test: $(LESSONS_NEED)
 endif
 
 quiz: $(BUILD)/quiz  ## the questions of lessons.md: make quiz LESSON=3, make quiz ANSWERS=file

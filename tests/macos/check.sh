@@ -52,7 +52,7 @@ echo "the model's names, numbers and types are Apple's"
 
 # One recipe for all: the variables below override the Makefile's own. Nothing here is ever run, so
 # it need not be fast.
-MAKEFLAGS='' "$make" -s -k -j2 CXXFLAGS=-O0 SYSTEM=Darwin QUEUE=kqueue BUILD="$build" \
+MAKEFLAGS='' "$make" -s -k -j2 STRICT=1 CXXFLAGS=-O0 SYSTEM=Darwin QUEUE=kqueue BUILD="$build" \
   CXX="$compiler c++ -target $target" INCLUDES="-isystem $build/include" everything ||
   fail "the sources above do not build for macOS"
 

@@ -2,4 +2,4 @@
 everything: all $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack
 
 check-macos:  ## compiles and links everything for macOS, on Linux
-	@tests/macos/check.sh $(BUILD)
+	@sh tests/macos/check.sh $(BUILD)

@@ -9,15 +9,13 @@ all: $(BUILD)/prefork
 everything: $(BENCHES) $(BUILD)/prefork
 
 $(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp nonblocking/copy.cpp) $(COMMON)
-	@mkdir -p $(@D)
-	$(call say,link,$@)$(LINK) $^ -o $@
+	$(link)
 
 $(BUILD)/run_bench: $(call objects,tests/measure/bench/bench_main.cpp)
 $(BUILD)/predict:   $(call objects,tests/measure/bench/predict_main.cpp)
 $(BUILD)/peers:     $(call objects,tests/measure/bench/peers_main.cpp)
 $(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
-	@mkdir -p $(@D)
-	$(call say,link,$@)$(LINK) $^ -o $@
+	$(link)
 
 $(BUILD)/tests/instruments: $(BENCH) $(call objects,tests/behaviour/observe.cpp) | $(BUILD)/prefork
 
@@ -25,16 +23,16 @@ $(BUILD)/tests/instruments: $(BENCH) $(call objects,tests/behaviour/observe.cpp)
 bench: $(BENCH_NEEDS)  ## every claim of the lesson, measured: make bench EXPERIMENT=threads QUICK=1
 	@mkdir -p $(BUILD)/bench
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT); status=$$?; \
-	  tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench; exit $$status
+	  sh tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench; exit $$status
 
 A ?= $(BUILD)/bench-repeat/1
 B ?= $(BUILD)/bench-repeat/2
 bench-compare:  ## the ratios of two runs side by side: make bench-compare A=DIRECTORY B=DIRECTORY
-	@tests/measure/bench_compare.sh $(A) $(B)
+	@sh tests/measure/bench_compare.sh $(A) $(B)
 
 N ?= 10
 bench-repeat: $(BENCH_NEEDS)  ## does a verdict change when it is repeated? make bench-repeat N=10 QUICK=1
-	@tests/measure/bench_repeat.sh $(N) $(BUILD)/bench-repeat $(BUILD)/run_bench -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
+	@sh tests/measure/bench_repeat.sh $(N) $(BUILD)/bench-repeat $(BUILD)/run_bench -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
 
 # A directory of its own: what another run has left in bench is not this one's to keep.
 figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS))  ## the kept figures: measures, then refreshes figures/
@@ -42,7 +40,7 @@ figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS))  ## the kept figures: measures, the
 	@rm -rf $(BUILD)/bench-kept
 	@mkdir -p $(BUILD)/bench-kept figures
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench-kept $(EXPERIMENT)
-	@tests/measure/figures.sh -k $(BUILD)/bench-kept figures
+	@sh tests/measure/figures.sh -k $(BUILD)/bench-kept figures
 
 predict: $(BENCH_NEEDS)  ## five questions, your guesses, and then what this machine says
 	@$(BUILD)/predict -d $(BUILD)
