@@ -113,10 +113,14 @@ int check(const Settings& settings) {
   check_lessons(document, questions, report);
   check_references(document, report);
   report_differences(document, regenerate(document, report), report);
+  const Document readme = read_document("README.md");
+  Report readme_report(readme);
+  check_pasting(readme, readme_report);
   if (settings.runs_commands) run_consoles(document, settings.lesson, report, nullptr);
+  const std::size_t problems = report.count() + readme_report.count();
   std::printf("%s: %zu lessons, %zu blocks, %zu questions, %zu problems\n", settings.path.c_str(),
-              document.lessons.size(), document.fences.size(), questions.size(), report.count());
-  return report.count() == 0 ? 0 : 1;
+              document.lessons.size(), document.fences.size(), questions.size(), problems);
+  return problems == 0 ? 0 : 1;
 }
 
 }  // namespace

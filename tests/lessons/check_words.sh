@@ -12,14 +12,14 @@ if command -v codespell >/dev/null; then
     ./*.md common blocking select_poll nonblocking tests
   echo "spelling: codespell has nothing to say"
 else
-  echo "skipped: spelling, because codespell is not installed (Debian: apt-get install codespell)"
+  echo "skipped: spelling: codespell is not installed (Debian: apt-get install codespell)"
 fi
 
 if [ -n "$markdownlint" ]; then
   "$markdownlint" --config "$here/markdownlint.json" ./*.md
   echo "Markdown: markdownlint has nothing to say"
 else
-  echo "skipped: Markdown, because markdownlint is not installed (npm ci --prefix $here)"
+  echo "skipped: Markdown: markdownlint is not installed (npm ci --prefix $here)"
 fi
 
 # The quiz reads the same text: all right answers make a full score, none make none.

@@ -251,8 +251,17 @@ Lines lines_of(const std::string& text) {
   return lines;
 }
 
-bool is_installed(const std::string& program) {
-  return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
+// A program, or a file of the system's.
+bool is_here(const std::string& name) {
+  static std::map<std::string, bool> known;
+  const auto found = known.find(name);
+  if (found != known.end()) return found->second;
+  const std::string question = "[ -e " + name + " ] || command -v " + name + " >/dev/null 2>&1";
+  return known[name] = std::system(question.c_str()) == 0;
+}
+
+bool runs(const std::string& command, const std::string& program) {
+  return std::regex_search(command, std::regex("(^|[ |(;\n])" + program + " "));
 }
 
 class Runner {
@@ -273,22 +282,48 @@ class Runner {
                                     " is still running, on a port that the next one may want");
   }
 
-  void run(const Fence& fence) {
-    if (fence.mark.starts_with("console: needs ") && !is_installed(fence.mark.substr(15))) {
-      std::printf("skipped: line %zu, %s is not installed\n", fence.begin + 1,
-                  fence.mark.substr(15).c_str());
-      return;
-    }
+  // Returns what the block needs and is not here; it has been skipped then.
+  std::string run(const Fence& fence) {
+    const std::vector<Turn> turns = turns_of(document_, fence);
+    const std::string missing = missing_for(fence, turns);
+    if (!missing.empty()) return type_jobs(turns, missing), missing;
     exact_ = fence.mark == "console: exact";
     if (!fence.mark.empty() && fence.mark.starts_with("console") && !exact_ &&
-        !fence.mark.starts_with("console: needs "))
+        !fence.mark.starts_with(needs))
       report_.add(fence.begin, "there is no mark '" + fence.mark + "'");
     Lines output;
-    for (const Turn& turn : turns_of(document_, fence)) run(turn, fence, output);
+    for (const Turn& turn : turns) run(turn, fence, output);
     if (outputs_ != nullptr) outputs_->push_back({fence.begin, output});
+    return "";
   }
 
  private:
+  static constexpr std::string_view needs = "console: needs ";
+
+  static std::string missing_for(const Fence& fence, const std::vector<Turn>& turns) {
+    if (fence.mark.starts_with(needs)) {
+      const std::string name = fence.mark.substr(needs.size());
+      if (!is_here(name)) return name;
+    }
+    for (const std::string program : {"curl", "strace"})
+      for (const Turn& turn : turns)
+        if (runs(turn.command, program) && !is_here(program)) return program;
+    return "";
+  }
+
+  // Of a block that is skipped, what starts and ends programs: the next blocks find the same jobs.
+  void type_jobs(const std::vector<Turn>& turns, const std::string& missing) {
+    for (const Turn& turn : turns) {
+      const bool is_job = turn.command.ends_with('&');
+      const bool can_run = !runs(turn.command, missing);
+      if (!is_job && !turn.command.starts_with("wait $") &&
+          (!can_run || turn.command.find("kill %") == std::string::npos))
+        continue;
+      const std::string command = is_job && !can_run ? "sleep 5 &" : turn.command;
+      (void)shell_.run(with_jobs(replaced(command, ports_)), is_job && can_run ? 1 : 0);
+    }
+  }
+
   void run(const Turn& turn, const Fence& fence, Lines& output) {
     const bool is_server =
         turn.command.ends_with('&') && turn.command.find('>') == std::string::npos;
@@ -355,16 +390,24 @@ class Runner {
 void run_consoles(const Document& document, int only, Report& report,
                   std::vector<ConsoleOutput>* outputs) {
   signal(SIGPIPE, SIG_IGN);
+  std::map<std::string, int> skipped;  // blocks, by what they need
   for (const Lesson& lesson : document.lessons) {
     if (only >= 0 && lesson.number != only) continue;
     const auto start = Clock::now();
     Runner runner(document, lesson, report, outputs);
     for (const Fence& fence : document.fences)
       if (lesson.begin <= fence.begin && fence.begin < lesson.end && fence.language == "console")
-        runner.run(fence);
+        ++skipped[runner.run(fence)];
     runner.check_that_all_have_ended(lesson);
     std::printf("lesson %d: its commands ran in %.1f s\n", lesson.number,
                 std::chrono::duration<double>(Clock::now() - start).count());
     std::fflush(stdout);
+  }
+  skipped.erase("");
+  for (const auto& [name, count] : skipped) {
+    const std::string package =
+        name.starts_with('/') ? "" : " (Debian: apt-get install " + name + ")";
+    std::printf("skipped: %d blocks of commands in %s: there is no %s here%s\n", count,
+                document.path.c_str(), name.c_str(), package.c_str());
   }
 }

@@ -8,8 +8,9 @@
 //
 // Numbers, dates, and units of size and time may differ; "..." stands for any lines. A comment
 // above the block may say otherwise:
-//     <!-- console: exact -->         numbers count too
-//     <!-- console: needs strace -->  skipped where that program is not installed
+//     <!-- console: exact -->                    numbers count too
+//     <!-- console: needs /proc/self/status -->  skipped where that is not
+// A block that runs curl or strace is skipped where that is not installed.
 #pragma once
 
 #include "tests/lessons/document.hpp"

@@ -149,7 +149,39 @@ void check_code(const Document& document, const std::string& text, Report& repor
       report.add(0, entry.path().string() + " is quoted nowhere");
 }
 
+// -- commands --
+
+// What zsh, every Mac's shell, makes of the unquoted part of a line: "#" begins no comment there,
+// and "?" is a pattern that must match a file.
+bool is_misread_by_zsh(const std::string& line) {
+  char quote = 0;
+  char before = ' ';
+  for (const char c : line) {
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+    } else if ((c == '#' && before == ' ') || (c == '?' && before != '$')) {
+      return true;
+    }
+    before = c;
+  }
+  return false;
+}
+
 }  // namespace
+
+void check_pasting(const Document& document, Report& report) {
+  for (const Fence& fence : document.fences) {
+    const bool is_console = fence.language == "console";
+    if (!is_console && fence.language != "sh") continue;
+    for (std::size_t i = fence.begin + 1; i < fence.end; ++i) {
+      const bool is_command = !is_console || document.lines[i].starts_with("$ ");
+      if (is_command && is_misread_by_zsh(document.lines[i]))
+        report.add(i, "pasted into zsh, this is another command: an unquoted '#' or '?'");
+    }
+  }
+}
 
 void check_references(const Document& document, Report& report) {
   const std::string text = whole_text(document);
@@ -158,4 +190,5 @@ void check_references(const Document& document, Report& report) {
   check_servers(text, report);
   check_exercises(document, text, report);
   check_code(document, text, report);
+  check_pasting(document, report);
 }

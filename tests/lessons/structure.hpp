@@ -12,6 +12,9 @@ void check_lessons(const Document& document, const std::vector<Question>& questi
 // code that is quoted and not typed.
 void check_references(const Document& document, Report& report);
 
+// Commands mean the same in every shell they may be pasted into: sh, bash and zsh.
+void check_pasting(const Document& document, Report& report);
+
 // Words in a lesson; no code, no comments.
 struct Words {
   std::size_t text = 0;
