@@ -28,11 +28,14 @@ std::string absolute(const std::string& path) {
 }  // namespace
 
 FaultPlan::FaultPlan(const std::string& library, Faults faults, std::uint64_t seed, double share)
-    : library_(absolute(library)), faults_(faults), seed_(seed), share_(share) {
+    : faults_(faults), seed_(seed), share_(share) {
+  const std::string target = absolute(library);
   char name[] = "/tmp/faults.XXXXXX";
   const Descriptor file(mkstemp(name));
   if (!file) throw CallFailed("mkstemp", errno);
   board_path_ = name;
+  library_ = board_path_ + ".so";
+  if (symlink(target.c_str(), library_.c_str()) < 0) throw CallFailed("symlink", errno);
   if (ftruncate(file.fd(), sizeof(FaultBoard)) < 0) throw CallFailed("ftruncate", errno);
   void* const memory =
       mmap(nullptr, sizeof(FaultBoard), PROT_READ | PROT_WRITE, MAP_SHARED, file.fd(), 0);
@@ -42,6 +45,7 @@ FaultPlan::FaultPlan(const std::string& library, Faults faults, std::uint64_t se
 
 FaultPlan::~FaultPlan() {
   munmap(board_, sizeof(FaultBoard));
+  unlink(library_.c_str());
   unlink(board_path_.c_str());
 }
 
