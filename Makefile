@@ -173,8 +173,8 @@ MADE_WITH_DOCTEST = test tests everything sanitize check-kqueue check-macos chec
 MADE_WITH_PATCH   = check-mutants prove-grader prove-grader-quickly prove-gradescope \
   $(if $(filter killing_test,$(WANTED)),$(if $(wildcard tests/grade/mutants),grade beside handout))
 missing = $(error this needs $(1) (Debian: apt-get install $(2)$(if $(3),; $(3))))
-# need TARGETS,PROGRAM,PACKAGE
-need    = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $(shell command -v $(2) 2>/dev/null),,$(call missing,$(2),$(3))))
+# need TARGETS,PROGRAM,PACKAGE[,ELSEWHERE]
+need    = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $(shell command -v $(2) 2>/dev/null),,$(call missing,$(2),$(3),$(4))))
 $(call need,$(MADE_WITH_PATCH),patch,patch)
 $(call need,gradescope,zip,zip)
 $(call need,fuzz fuzz-coverage,clang++,clang)

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -242,6 +243,37 @@ TEST_CASE("a server that fails its work has no numbers") {
   CHECK(failure_against(silent).find("0 of 2") != std::string::npos);
 }
 
+namespace {
+
+// Does the kernel wake this process when its sleep is over? Where other programs want the CPU, too,
+// it is late, and so is whatever is measured meanwhile.
+class Punctuality {
+ public:
+  Punctuality()
+      : watch_([this] {
+          while (!done_) {
+            const auto due = LoadClock::now() + milliseconds(1);
+            std::this_thread::sleep_until(due);
+            ++looks_;
+            if (LoadClock::now() - due > milliseconds(1)) ++late_;
+          }
+        }) {}
+  ~Punctuality() {
+    done_ = true;
+    watch_.join();
+  }
+  // At most one time in twenty it was late.
+  bool was_kept() const { return late_ * 20 <= looks_; }
+
+ private:
+  std::atomic<bool> done_ = false;
+  std::atomic<int> looks_ = 0;
+  std::atomic<int> late_ = 0;
+  std::thread watch_;
+};
+
+}  // namespace
+
 TEST_CASE(
     "a stall of 10 ms in every 20th answer shows at its percentile, and so do those behind it") {
   const PlantedServer server([](std::size_t number) {
@@ -253,18 +285,22 @@ TEST_CASE(
   clients.connect(4);
   // 200 requests a second: the next one is due 5 ms into the stall, and is late by 5 ms. A
   // generator that had waited for the answer first would not have noticed.
-  double p85 = 0;
+  bool undisturbed = false;
   for (int attempt = 0; attempt < 4; ++attempt) {
+    const Punctuality punctuality;
     const LoadResult result = clients.constant_rate(200, milliseconds(1500));
     REQUIRE(clients.failure() == "");
     CHECK(result.answers == 300);
     CHECK(clients.latencies().quantile(0.96) >= 9.95e6);
     CHECK(clients.latencies().quantile(0.92) >= 4.5e6);
     // One in 20 stalls and one is behind it: below nine in ten there is nothing of it.
-    p85 = clients.latencies().quantile(0.85);
-    if (p85 < 4e6) break;  // a busy machine delays everything now and then
+    if (clients.latencies().quantile(0.85) < 4e6) return;
+    if (punctuality.was_kept()) undisturbed = true;
   }
-  CHECK(p85 < 4e6);
+  if (undisturbed)
+    FAIL_CHECK("four times, 15% of the answers took 4 ms or more, and only 10% were made to");
+  else
+    std::puts("inconclusive, counted as passed: a stall's share, on a machine this busy");
 }
 
 TEST_CASE("closed loop: the answers are counted, in slices and in all") {
