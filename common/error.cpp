@@ -106,3 +106,6 @@ void complain(std::string_view line) noexcept {
 
 CallFailed::CallFailed(std::string_view call, int error_number, int descriptor)
     : std::runtime_error(describe_failure(call, error_number, descriptor)), error(error_number) {}
+
+CallFailed::CallFailed(std::string_view call, int error_number, const std::string& what)
+    : std::runtime_error(describe_failure(call, error_number) + ", " + what), error(error_number) {}

@@ -1,7 +1,7 @@
 // error.hpp — failed system calls, in words.
 //
 // Gives: the line every program here prints when a call fails:
-//        call, symbolic error, words, descriptor — "bind: EADDRINUSE (Address already in use)".
+//        call, symbolic error, words, descriptor — "bind: EINVAL (Invalid argument), descriptor 6".
 // Do:    pass errno at once; almost any call in between may change it.
 #pragma once
 
@@ -23,5 +23,7 @@ void complain(std::string_view line) noexcept;
 // A call failed that the program cannot go on without. what() is describe_failure()'s line.
 struct CallFailed : std::runtime_error {
   CallFailed(std::string_view call, int error, int descriptor = -1);
+  // With `what`, such as a port, in the place of a descriptor.
+  CallFailed(std::string_view call, int error, const std::string& what);
   int error;
 };

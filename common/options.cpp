@@ -98,6 +98,7 @@ void print_usage(std::string_view program, std::string_view letters, std::string
     if (option.letter == 'n') text += " (" + std::to_string(defaults.thread_limit) + ")";
     text += "\n";
   }
+  text += "It takes as many descriptors as `ulimit -Hn` allows.\n";
   std::fputs(text.c_str(), stdout);
 }
 

@@ -4,11 +4,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/error.hpp"
 
@@ -63,10 +65,24 @@ void announce(int listener) {
   if (std::fflush(stdout) != 0) throw CallFailed("write", errno, 1);
 }
 
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) throw CallFailed("getrlimit", errno);
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  // macOS says that the hard limit is infinite, and allows OPEN_MAX (setrlimit(2) there).
+  constexpr rlim_t open_max = 10'240;
+  if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+    limit.rlim_cur = std::max(before, open_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = before;
+  }
+  return static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, 1'000'000));
+}
+
 int run_program(int argc, char** argv, void (*body)(int argc, char** argv)) {
   try {
     open_standard_descriptors();
     refuse_small_stack();
+    raise_descriptor_limit();
     body(argc, argv);
     return 0;
   } catch (const std::invalid_argument& problem) {

@@ -118,6 +118,12 @@ bool finish_connecting(int socket, Time deadline) {
   return error == 0;
 }
 
+// Either the address is none of this machine's, or the port is taken or privileged (bind(2)).
+[[noreturn]] void refuse_to_bind(int error, const std::string& address, std::uint16_t port) {
+  if (error == EADDRNOTAVAIL) throw CallFailed("bind", error, "address " + address);
+  throw CallFailed("bind", error, "port " + std::to_string(port) + "; -p PORT takes another");
+}
+
 }  // namespace
 
 Descriptor listen_on(const std::string& address, std::uint16_t port) {
@@ -144,7 +150,7 @@ Descriptor listen_on(const std::string& address, std::uint16_t port) {
   send_without_delay(listener.fd());  // accepted sockets inherit it
 
   if (bind(listener.fd(), list.first->ai_addr, list.first->ai_addrlen) < 0)
-    throw CallFailed("bind", errno, listener.fd());
+    refuse_to_bind(errno, address, port);
   if (listen(listener.fd(), SOMAXCONN) < 0) throw CallFailed("listen", errno, listener.fd());
   return listener;
 }

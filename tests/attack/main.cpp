@@ -14,7 +14,6 @@
 //   spins    it uses CPU time although nobody asks for anything any more
 //   leaked   descriptors, threads or memory did not come back
 // Exits with 0 if all is ok, else with 1.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +27,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/program.hpp"
 #include "tests/attack/attacker.hpp"
 #include "tests/attack/attacks.hpp"
 #include "tests/behaviour/check.hpp"
@@ -212,11 +212,7 @@ Settings read_command_line(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-  }
+  raise_descriptor_limit();
   const Settings settings = read_command_line(argc, argv);
   std::vector<Tested> targets;
   for (const std::string& path : settings.programs) {

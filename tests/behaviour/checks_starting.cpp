@@ -258,11 +258,11 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene("I started the server on a port on which somebody else listens.",
-                         "one line on stderr that names bind, EADDRINUSE and the words for it; "
-                         "exit status 1.");
+                         "one line on stderr that names bind, EADDRINUSE, the port, and -p for "
+                         "another; exit status 1.");
            const Backend somebody_else;
            expect_refusal(context, run_to_end(context, {"-p", somebody_else.port_text()}), 1,
-                          {"bind: EADDRINUSE", "Address already in use"});
+                          {"bind: EADDRINUSE (", "port " + somebody_else.port_text(), "-p"});
          }},
 
     {.id = "A14",

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/program.hpp"
 #include "tests/behaviour/case_counter.hpp"
 #include "tests/behaviour/check.hpp"
 
@@ -107,7 +108,7 @@ bool register_cases(const std::vector<std::string>& wanted) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  raise_open_files();
+  raise_descriptor_limit();
   std::vector<std::string> wanted;
   std::vector<const char*> rest;
   for (int i = 0; i < argc; ++i) {

@@ -491,14 +491,3 @@ bool can_observe_sockets() {
 }
 
 #endif
-
-void raise_open_files() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-  const rlim_t before = limit.rlim_cur;
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
-  // macOS says "unlimited" and means OPEN_MAX, 10,240 (setrlimit(2) there).
-  limit.rlim_cur = std::max<rlim_t>(before, 10'240);
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
-}

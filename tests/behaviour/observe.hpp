@@ -99,6 +99,3 @@ std::size_t descriptor_limit();
 bool can_observe_processes();
 bool can_observe_sockets();
 bool can_observe_epoll();  // what its sets hold
-
-// As many descriptors as this process may have: a thousand clients take as many on this side, too.
-void raise_open_files();

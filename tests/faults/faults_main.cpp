@@ -29,6 +29,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/program.hpp"
 #include "tests/behaviour/check.hpp"
 #include "tests/faults/prefork_checks.hpp"
 
@@ -298,7 +299,7 @@ bool read_setting(std::string_view word, Settings& settings) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  raise_open_files();
+  raise_descriptor_limit();
   Settings settings;
   const std::string self = argv[0];
   settings.directory = self.substr(0, self.rfind('/') + 1) + "..";

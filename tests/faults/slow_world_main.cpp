@@ -9,7 +9,6 @@
 // both. The 99th percentile may be twice the quiet one. On a machine too busy to judge, the quiet
 // slices differ by more than that among themselves, and it is tried again, three times at most.
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -25,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/program.hpp"
 #include "common/socket.hpp"
 #include "tests/behaviour/client.hpp"
 #include "tests/behaviour/observe.hpp"
@@ -188,12 +188,7 @@ bool read_setting(std::string_view word, Settings& settings) {
 
 // Each client takes a descriptor on this side, and one in the server.
 void fit_descriptors(Settings& settings) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-  }
-  settings.each = std::min(settings.each, (descriptor_limit() - 100) / 2);
+  settings.each = std::min(settings.each, (raise_descriptor_limit() - 100) / 2);
 }
 
 }  // namespace

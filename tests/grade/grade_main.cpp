@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 #include "common/error.hpp"
+#include "common/program.hpp"
 #include "tests/grade/class_run.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
@@ -391,7 +392,7 @@ int main(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGCHLD, SIG_DFL);  // inherited as ignored, it would take every status away
   note_interruptions();
-  raise_open_files();
+  raise_descriptor_limit();
   const Request request = read_request(argc, argv);
   if (!request.class_directory.empty()) {
     if (request.out.empty()) reject("class needs --out RESULTS");

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/measure/child.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/comparison.hpp"
-#include "tests/measure/limits.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"

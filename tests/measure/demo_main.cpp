@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/measure/child.hpp"
 #include "tests/measure/limits.hpp"

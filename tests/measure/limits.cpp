@@ -4,10 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <fstream>
 
-#include "common/error.hpp"
+#include "common/program.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -38,20 +37,6 @@ void lower(Allowance& allowance, std::size_t limit, std::size_t besides, const c
 }
 
 }  // namespace
-
-std::size_t raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) throw CallFailed("getrlimit", errno);
-  const rlim_t before = limit.rlim_cur;
-  limit.rlim_cur = limit.rlim_max;
-  // macOS says "unlimited" and means OPEN_MAX, 10240 (setrlimit(2) there).
-  constexpr rlim_t sensible = 10'240;
-  if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
-    limit.rlim_cur = std::max(before, sensible);
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = before;
-  }
-  return static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, 1'000'000));
-}
 
 Allowance allowed_clients(std::size_t wished, std::size_t besides) {
   Allowance allowance{wished, ""};

@@ -1,15 +1,12 @@
 // limits.hpp — how many clients this machine lets us have.
 //
-// Gives: the descriptor limit, its soft part raised to the hard one (children inherit it), and the
-//        first limit that stands in the way of so many clients, in words.
+// Gives: the first limit that stands in the way of so many clients, in words. The limit of
+//        descriptors is raised first, as the servers do it.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <vector>
-
-// The number of descriptors a process may have from now on. Throws CallFailed.
-std::size_t raise_descriptor_limit();
 
 struct Allowance {
   std::size_t clients = 0;

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/measure/client_group.hpp"
-#include "tests/measure/limits.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
 

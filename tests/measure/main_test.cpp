@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "tests/measure/limits.hpp"
+#include "common/program.hpp"
 #include "tests/measure/programs.hpp"
 
 namespace {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/error.hpp"
+#include "common/program.hpp"
 #include "tests/unit/child.hpp"
 #include "tests/unit/socket_pair.hpp"
 
@@ -136,4 +137,21 @@ TEST_CASE("acceptor: when one client after the other is gone, it pauses") {
     ++tries;
   }
   CHECK_MESSAGE(tries < 100, "a loop whose listener stays readable would spin");
+}
+
+TEST_CASE("program: the soft limit of descriptors is raised to the hard one, which is the limit") {
+  const ChildEnd end = run_in_child([] {
+    const rlimit limit{100, 200};
+    demand(setrlimit(RLIMIT_NOFILE, &limit) == 0, "the limit can be set");
+    char name[] = "server";
+    char* arguments[] = {name, nullptr};
+    const int status = run_program(1, arguments, [](int, char**) {
+      rlimit now{};
+      demand(getrlimit(RLIMIT_NOFILE, &now) == 0, "the limit can be read");
+      demand(now.rlim_cur == 200 && now.rlim_max == 200, "200 are allowed");
+    });
+    demand(status == 0 && raise_descriptor_limit() == 200, "and 200 stay allowed");
+  });
+  CAPTURE(end.err);
+  CHECK(end.exit_status == 0);
 }

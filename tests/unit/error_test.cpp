@@ -28,4 +28,7 @@ TEST_CASE("error: CallFailed carries the line and the errno") {
   const CallFailed failed("listen", EOPNOTSUPP, 7);
   CHECK(failed.error == EOPNOTSUPP);
   CHECK(std::string(failed.what()) == describe_failure("listen", EOPNOTSUPP, 7));
+  INFO("what stands in the place of a descriptor");
+  CHECK(std::string(CallFailed("bind", EACCES, "port 80").what()) ==
+        describe_failure("bind", EACCES) + ", port 80");
 }

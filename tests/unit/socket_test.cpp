@@ -142,7 +142,10 @@ TEST_CASE("socket: a port that is taken is told as bind: EADDRINUSE") {
     FAIL("two listeners have the same port");
   } catch (const CallFailed& failed) {
     CHECK(failed.error == EADDRINUSE);
-    CHECK(std::string(failed.what()).starts_with("bind: EADDRINUSE ("));
+    const std::string said = failed.what();
+    CHECK(said.starts_with("bind: EADDRINUSE ("));
+    CHECK(
+        said.ends_with("), port " + std::to_string(port_of(listener)) + "; -p PORT takes another"));
   }
 }
 

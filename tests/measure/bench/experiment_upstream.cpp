@@ -3,6 +3,7 @@
 // close until its CPU is full.
 #include <algorithm>
 
+#include "common/program.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/limits.hpp"

@@ -2,6 +2,7 @@
 // watched. The call finds them ready and does not sleep.
 #include <algorithm>
 
+#include "common/program.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/wakeup_cost.hpp"
 #include "tests/measure/limits.hpp"

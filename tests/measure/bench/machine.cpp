@@ -8,7 +8,7 @@
 #include <ctime>
 #include <fstream>
 
-#include "tests/measure/limits.hpp"
+#include "common/program.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

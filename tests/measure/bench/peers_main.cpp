@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "common/error.hpp"
+#include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/peer_programs.hpp"
-#include "tests/measure/limits.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"

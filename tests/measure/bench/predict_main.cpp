@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/wakeup_cost.hpp"
-#include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 
