@@ -20,6 +20,7 @@
 #include "tests/grade/grading.hpp"
 #include "tests/grade/interruption.hpp"
 #include "tests/grade/quiz_item.hpp"
+#include "tests/measure/text_table.hpp"
 
 namespace {
 
@@ -252,7 +253,7 @@ Containment containment_for(const Request& request) {
 
 Report grade_one(const Request& request, const std::string& name, const Tested& tested,
                  const std::vector<Task>& tasks) {
-  const bool has_terminal = isatty(STDOUT_FILENO) == 1;
+  const bool has_terminal = can_redraw(STDOUT_FILENO);
   const std::string compiler = first_lines(request.build + "/grades/" + name + ".compiler.txt", 60);
   if (access(tested.path.c_str(), X_OK) != 0) {
     Report report =

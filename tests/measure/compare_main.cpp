@@ -54,11 +54,11 @@ void print(const Findings& findings) {
   }
   if (!findings.all.empty()) std::fputs(table.text().c_str(), stdout);
   for (const Finding& finding : findings.all)
-    std::fputs(wrapped(finding.what + ": " + finding.detail, 100, "  ").c_str(), stdout);
+    std::fputs(wrapped(finding.what + ": " + finding.detail, screen_width, "  ").c_str(), stdout);
   for (const std::string& note : findings.notes)
-    std::fputs(wrapped("(" + note + ")", 100, "  ").c_str(), stdout);
+    std::fputs(wrapped("(" + note + ")", screen_width, "  ").c_str(), stdout);
   for (const std::string& failure : findings.failures)
-    std::fputs(wrapped("FAILED: " + failure, 100, "  ").c_str(), stdout);
+    std::fputs(wrapped("FAILED: " + failure, screen_width, "  ").c_str(), stdout);
 }
 
 void print(const OthersReading& others) {

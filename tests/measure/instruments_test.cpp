@@ -17,6 +17,7 @@
 #include <cstring>
 #include <functional>
 #include <random>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/contender.hpp"
 #include "tests/measure/counted.hpp"
+#include "tests/measure/demo_report.hpp"
 #include "tests/measure/histogram.hpp"
 #include "tests/measure/process_reading.hpp"
 #include "tests/measure/programs.hpp"
@@ -460,4 +462,75 @@ TEST_CASE("tables: numbers as a person writes them, columns that line up") {
   table.add({"row", "1"});
   table.add_across("other", "FAILED");
   CHECK(table.text() == "         two\na      lines\n------------\nrow        1\nother  FAILED\n");
+}
+
+namespace {
+
+// A run of all servers, with numbers as wide as they become, and limits that are met.
+DemoFindings wide_findings() {
+  TrialReport report;
+  report.idle = report.active_served = 50'000;
+  report.threads = 50'065;
+  report.reserved = report.resident = 8.0 * 1024 * 1024;
+  report.page_tables = report.kernel_stacks = 4096;
+  report.switches = 0.001;
+  report.per_second = 999'999;
+  report.own_cpu = 0.999;
+  report.p50 = report.p99 = 1e6;
+  report.spin_p99 = 60e6;
+  report.row_waiting = 0.9997;
+  DemoFindings findings;
+  for (const char* name : {"one_at_a_time", "thread_per_connection", "select_loop", "poll_loop",
+                           "event_loop", "await_loop"})
+    findings.outcomes.push_back({{name, 0, false}, report});
+  findings.outcomes[1].report.spin_p99 = 1e6;
+  findings.outcomes[2].report.failure = "/bytes: the 15th of 64 clients was not answered";
+  findings.plan.idle = 60'000;
+  findings.allowance = {50'000, "the limit of 32,768 stacks (half of vm.max_map_count)"};
+  return findings;
+}
+
+bool holds(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("demo: what it prints fits a terminal of 80 columns") {
+  DemoFindings findings = wide_findings();
+  for (const double others : {0.0, 0.99}) {
+    findings.outcomes[0].report.others = others;
+    std::istringstream lines(demo_report(findings));
+    for (std::string line; std::getline(lines, line);) {
+      CAPTURE(line);
+      CHECK(line.size() <= 80);
+    }
+  }
+}
+
+TEST_CASE("demo: a run that other programs have disturbed says so first, and concludes nothing") {
+  DemoFindings findings = wide_findings();
+  const std::string quiet = demo_report(findings);
+  for (const char* part : {"p99 went from", "times as many", "was waiting for"})
+    CHECK(holds(quiet, part));
+  CHECK_FALSE(holds(quiet, "OTHER PROGRAMS"));
+
+  findings.outcomes[3].report.others = 0.34;  // while one of them was tried
+  const std::string disturbed = demo_report(findings);
+  CHECK(disturbed.starts_with("OTHER PROGRAMS used up to 34.0%"));
+  for (const char* part : {"p99 went from", "times as many", "was waiting for"})
+    CHECK_FALSE(holds(disturbed, part));
+  INFO("what does not depend on time is still said");
+  CHECK(holds(disturbed, "silent clients cost thread_per_connection"));
+}
+
+TEST_CASE("demo: nothing is concluded from numbers that say the opposite") {
+  DemoFindings findings = wide_findings();
+  TrialReport& loop = findings.outcomes[4].report;
+  loop.p99 = 3.17e6;
+  loop.spin_p99 = 1.13e6;
+  loop.per_second = 10;
+  const std::string text = demo_report(findings);
+  CHECK_FALSE(holds(text, "p99 went from"));
+  CHECK_FALSE(holds(text, "times as many"));
 }

@@ -1,8 +1,11 @@
 #include "tests/measure/text_table.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 
 namespace {
@@ -72,6 +75,11 @@ std::string in_percent(double share) {
 
 std::string or_dash(const std::optional<std::string>& text) {
   return text ? *text : "-";
+}
+
+bool can_redraw(int fd) {
+  const char* kind = std::getenv("TERM");
+  return isatty(fd) == 1 && kind != nullptr && *kind != '\0' && std::string(kind) != "dumb";
 }
 
 TextTable::TextTable(const std::vector<std::string>& titles) {

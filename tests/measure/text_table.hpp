@@ -16,6 +16,13 @@ std::string milliseconds_only(double nanoseconds);            // the same withou
 std::string in_percent(double share);                         // 99.2%
 std::string or_dash(const std::optional<std::string>& text);  // "-" for what is not known
 
+// What all that is printed for a person keeps to.
+inline constexpr std::size_t screen_width = 80;
+
+// May a line on this descriptor be drawn again, with "\r" and "\033[K"? Not in a file, and not on a
+// terminal that calls itself dumb, or nothing.
+bool can_redraw(int fd);
+
 class TextTable {
  public:
   // The first column is aligned to the left, the others to the right. A title may have two lines,

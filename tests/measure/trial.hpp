@@ -43,6 +43,7 @@ struct TrialReport {
   double p99 = 0;
   std::optional<double> row_waiting;  // share of the time that a /row takes
   double row_milliseconds = 0;
+  std::optional<double> others;    // what other programs used of this machine meanwhile, as a share
   std::optional<double> spin_p99;  // of everybody else; empty: nobody else was served
 };
 

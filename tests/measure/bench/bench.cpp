@@ -12,11 +12,7 @@
 #include "common/signals.hpp"
 #include "tests/measure/text_table.hpp"
 
-namespace {
-
-constexpr std::size_t width = 100;
-
-}  // namespace
+namespace {}  // namespace
 
 const std::vector<BenchModel>& many_client_models() {
   static const std::vector<BenchModel> models = {
@@ -120,7 +116,7 @@ void Bench::stop(Contender& server) {
 
 // On a terminal one line that changes; elsewhere nothing: the heading has been printed.
 void Bench::progress(const std::string& what) const {
-  static const bool terminal = isatty(STDERR_FILENO) == 1;
+  static const bool terminal = can_redraw(STDERR_FILENO);
   if (!terminal) return;
   if (what.empty()) {
     std::fputs("\r\033[K", stderr);
@@ -169,16 +165,16 @@ void Bench::print(const std::string& text) const {
 
 void Bench::verdict(bool holds, const std::string& sentence) {
   verdict_ = (holds ? "it holds. " : "it does NOT hold here. ") + sentence;
-  print(wrapped("VERDICT: " + verdict_, width, ""));
+  print(wrapped("VERDICT: " + verdict_, screen_width, ""));
 }
 
 void Bench::verdict_impossible(const std::string& reason) {
   verdict_ = "none, because " + reason;
-  print(wrapped("VERDICT: " + verdict_, width, ""));
+  print(wrapped("VERDICT: " + verdict_, screen_width, ""));
 }
 
 void Bench::numbers(const std::string& sentence) {
-  print(wrapped(sentence, width, "  "));
+  print(wrapped(sentence, screen_width, "  "));
 }
 
 double in_seconds(std::chrono::nanoseconds time) {

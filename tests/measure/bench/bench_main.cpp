@@ -20,8 +20,6 @@
 
 namespace {
 
-constexpr std::size_t width = 100;
-
 void print_usage(FILE* where) {
   std::fputs(
       "usage: run_bench [-d DIRECTORY] [-o DIRECTORY] [-q] [EXPERIMENT...]\n"
@@ -66,12 +64,12 @@ bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
 
 void print_notes(const Bench& bench, std::optional<double> others) {
   for (const std::string& note : bench.notes())
-    std::fputs(wrapped("(" + note + ")", width, "  ").c_str(), stdout);
+    std::fputs(wrapped("(" + note + ")", screen_width, "  ").c_str(), stdout);
   if (others && *others > 0.1)
     std::printf("  (other programs used %s of this machine meanwhile: repeat it alone)\n",
                 in_percent(*others).c_str());
   for (const std::string& failure : bench.results.failures())
-    std::fputs(wrapped("FAILED: " + failure, width, "  ").c_str(), stdout);
+    std::fputs(wrapped("FAILED: " + failure, screen_width, "  ").c_str(), stdout);
 }
 
 // False: something that all models need has failed, so that there is no verdict. What has been
@@ -99,7 +97,7 @@ bool run_one(const BenchSettings& settings, const BenchExperiment& experiment) {
   const auto start = std::chrono::steady_clock::now();
   Bench bench(settings, experiment);
   std::printf("\n== %s ==  (about %.0f s)\n%s", experiment.name.c_str(), bench.budget(),
-              wrapped("CLAIM: " + experiment.claim, width, "").c_str());
+              wrapped("CLAIM: " + experiment.claim, screen_width, "").c_str());
   std::fflush(stdout);
   const OthersReading others;
   const bool reported = run_and_report(experiment, bench);

@@ -205,7 +205,7 @@ void print_per_client(Bench& bench) {
       "a thread, its task. Of these the sockets with their inodes, open files and entries "
       "in a queue, as /proc/slabinfo tells them to root; for others the inodes are missing "
       "in both.",
-      100, "  "));
+      screen_width, "  "));
 }
 
 // What one silent client takes, in bytes. What a system does not tell counts as nothing.

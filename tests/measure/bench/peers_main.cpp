@@ -20,8 +20,6 @@
 
 namespace {
 
-constexpr std::size_t width = 100;
-
 constexpr const char* usage =
     "usage: peers [-d DIRECTORY]\n"
     "The same work on other servers, beside ours.\n"
@@ -67,7 +65,7 @@ bool enter(Runners& runners, LoadLoop& loop, const std::string& name,
   } catch (const CallFailed& failure) {
     reason = failure.what();
   }
-  std::fputs(wrapped("FAILED: " + name + ": " + reason, width, "").c_str(), stdout);
+  std::fputs(wrapped("FAILED: " + name + ": " + reason, screen_width, "").c_str(), stdout);
   return false;
 }
 
@@ -165,7 +163,7 @@ void print(const Runners& runners) {
                   "generator used up to " +
                   in_percent(own_cpu) + " of a CPU" +
                   (own_cpu > 0.95 ? ", SATURATED: the fastest may be faster" : "") + ".)",
-              width, "  ")
+              screen_width, "  ")
           .c_str(),
       stdout);
 }

@@ -21,8 +21,6 @@
 
 namespace {
 
-constexpr std::size_t width = 100;
-
 constexpr const char* usage =
     "usage: predict [-d DIRECTORY]\n"
     "Five questions, and what this machine says.\n"
@@ -93,7 +91,7 @@ void ask(std::vector<Question>& all) {
   std::printf("Five questions. A number each, or an empty line if you would rather not say.\n");
   for (std::size_t i = 0; i < all.size(); ++i) {
     std::printf("\n%s  your guess, in %s: ",
-                wrapped(std::to_string(i + 1) + ". " + all[i].text, width, "").c_str(),
+                wrapped(std::to_string(i + 1) + ". " + all[i].text, screen_width, "").c_str(),
                 all[i].unit.c_str());
     std::fflush(stdout);
     all[i].guess = read_guess(all[i].unit);
@@ -163,7 +161,7 @@ bool answer(const std::vector<Question>& all, const std::string& directory) {
   }
   print_answers(all, found);
   for (const std::string& problem : problems)
-    std::fputs(wrapped("FAILED: " + problem, width, "  ").c_str(), stdout);
+    std::fputs(wrapped("FAILED: " + problem, screen_width, "  ").c_str(), stdout);
   std::printf("\nWhy: make bench EXPERIMENT=wakeup, waiting, threads, cpu shows each in full.\n");
   return problems.empty();
 }
