@@ -77,7 +77,7 @@ $(BUILD)/slow_backend:          $(call objects,common/slow_backend.cpp)
 UNIT      = $(call objects,$(wildcard tests/unit/*.cpp))
 BEHAVIOUR = $(call objects,$(wildcard tests/behaviour/*.cpp))
 ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp)) \
-            $(filter-out %/behaviour/main.o,$(BEHAVIOUR))
+            $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(call objects,tests/measure/text_table.cpp)
 MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/measure/*.cpp)))
 MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
 FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \
@@ -117,11 +117,20 @@ $(BUILD)/objects/%.o: %.cpp $(BUILD)/objects/built_with
 
 SERVER ?= event_loop
 PORT   ?= 8080
+CHOSEN  = $(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS))
+RUNNABLE = $(SERVERS) slow_backend prefork
+
+# Who has mistyped a name need not wait for a compiler to be told.
+NO_SERVER := $(if $(filter demo run trace test attack,$(MAKECMDGOALS)), \
+               $(filter-out $(RUNNABLE),$(SERVER)))
+ifneq ($(strip $(NO_SERVER)),)
+  $(error there is no server called $(strip $(NO_SERVER)); there are $(RUNNABLE))
+endif
 
 .PHONY: demo run trace tests test attack ratios
 tests: $(TESTS)
 demo: all $(BUILD)/demo  ## both ways to wait, side by side, on real requests
-	$(BUILD)/demo -d $(BUILD) $(if $(HIDDEN),$(SERVERS))
+	$(BUILD)/demo -d $(BUILD) $(CHOSEN)
 
 run: all  ## one server: make run SERVER=event_loop PORT=8080
 	$(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
@@ -147,7 +156,7 @@ test: announce all $(TESTS)  ## every test; make test SERVER=poll_loop CASE='*ha
 	  '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
 
 attack: all $(BUILD)/attack  ## the bad clients, at one server or at all, with a scoreboard
-	$(BUILD)/attack $(addprefix $(BUILD)/,$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS)))
+	$(BUILD)/attack $(addprefix $(BUILD)/,$(CHOSEN))
 
 ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the least program possible
 	$(BUILD)/compare -d $(BUILD) $(EXPERIMENT)
@@ -216,4 +225,21 @@ clean:  ## forgets everything that was built
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*##  */\1	/p' Makefile $(wildcard tests/*/*.mk) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*##  */\1 /p' Makefile $(wildcard tests/*/*.mk) | awk '{ \
+	  line = sprintf("%-17s", $$1); \
+	  for (i = 2; i <= NF; i++) { \
+	    if (length(line) + 1 + length($$i) > 80) { print line; line = sprintf("%17s", "") } \
+	    line = line " " $$i \
+	  } \
+	  print line }'
+
+# What a target cannot do without is missed in one line, and before anything is compiled.
+missing = $(error this needs $(1) (Debian: apt-get install $(2)$(if $(3),; $(3))))
+# need TARGETS,PROGRAM,PACKAGE[,ELSEWHERE]
+need    = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $(shell command -v $(2) 2>/dev/null),,$(call missing,$(2),$(3),$(4))))
+$(call need,trace,strace,strace,macOS has dtruss instead)
+$(call need,hardening,readelf,binutils)
+$(call need,lint format,clang-format,clang-format)
+$(call need,lint,clang-tidy,clang-tidy)
+$(call need,lint,shellcheck,shellcheck)
+$(call need,figures,gnuplot,gnuplot-nox)

@@ -24,7 +24,7 @@
 namespace {
 
 constexpr const char* purpose =
-    "Each client gets a thread of its own, which parks whenever the client keeps it waiting.";
+    "Each client gets a thread of its own, which parks whenever it has to wait.";
 
 class ThreadServer {
  public:

@@ -69,7 +69,7 @@ constexpr Explanation explanations[] = {
     {'r', "REQUEST_SECONDS", "from the first byte of a request to its last (as -t)"},
     {'o', "ANSWER_SECONDS", "for the next 16 KiB of an answer to be taken (as -t)"},
     {'n', "THREADS", "most clients at a time; more wait in the backlog"},
-    {'s', "STACK_KIB", "KiB of stack to reserve for each thread (the system's default)"},
+    {'s', "STACK_KIB", "KiB of stack for each thread (the system's default)"},
     {'d', "DELAY_MS", "milliseconds from a request to its answer (50)"},
 };
 
@@ -81,14 +81,21 @@ bool takes_command(std::string_view letters) {
   return letters.starts_with('+');
 }
 
+// A word more of the last line, or of a new one where a terminal of 80 columns has no room for it.
+void add_word(std::string& text, const std::string& word) {
+  const std::size_t begin = text.rfind('\n') + 1;  // 0 if there is no line before it
+  if (text.size() - begin + 1 + word.size() > 80) text += "\n      ";
+  text += " " + word;
+}
+
 void print_usage(std::string_view program, std::string_view letters, std::string_view purpose,
                  const Options& defaults) {
   program.remove_prefix(program.rfind('/') + 1);
   std::string text = "usage: " + std::string(program);
   for (const Explanation& option : explanations)
     if (takes(letters, option.letter))
-      text += std::string(" [-") + option.letter + " " + option.argument + "]";
-  if (takes_command(letters)) text += " PROGRAM [ARGUMENT...]";
+      add_word(text, std::string("[-") + option.letter + " " + option.argument + "]");
+  if (takes_command(letters)) add_word(text, "PROGRAM [ARGUMENT...]");
   text += "\n" + std::string(purpose) + "\n";
   for (const Explanation& option : explanations) {
     if (!takes(letters, option.letter)) continue;

@@ -5,8 +5,7 @@
 namespace {
 
 constexpr const char* purpose =
-    "One thread serves all clients, each in a coroutine; epoll_wait(2) or kevent(2) says who is "
-    "ready.";
+    "A coroutine for each client, on a thread that epoll_wait(2) or kevent(2) wakes.";
 
 void run_server(int argc, char** argv) {
   EventLoop<AwaitConversation> loop(read_options(argc, argv, "apbth", purpose));

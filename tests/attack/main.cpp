@@ -7,7 +7,7 @@
 //   -t SECONDS   how long each attack lasts (default 1)
 //   -o NAME      only this attack
 //
-// Prints one line for each server: what became of it under each attack, and how many it stood.
+// Prints a column for each server: what became of it under each attack, and how many it stood.
 //   ok       a good client was served all the time, and nothing was left behind
 //   stalled  a good client had to wait for more than half the attack
 //   died     the server has ended
@@ -25,6 +25,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/program.hpp"
@@ -32,6 +33,7 @@
 #include "tests/attack/attacks.hpp"
 #include "tests/behaviour/check.hpp"
 #include "tests/behaviour/client.hpp"
+#include "tests/measure/text_table.hpp"
 
 namespace {
 
@@ -147,30 +149,70 @@ Standing run_attack(const Attack& attack, const Settings& settings, const Tested
   }
 }
 
-// One server's line; the stories of what went wrong are printed after the table.
-bool attack_server(const Settings& settings, const Tested& tested,
-                   std::vector<std::string>& stories) {
-  std::printf("%-22s", tested.name.c_str());
+// The scoreboard has a column for each server, and a line for each attack that grows while it
+// lasts.
+struct Column {
+  Tested tested;
+  std::string upper;
+  std::string lower;
   int stood = 0;
-  int thrown = 0;
-  for (const Attack& attack : attacks()) {
-    if (!settings.only.empty() && settings.only != attack.name) continue;
-    ++thrown;
-    const Standing standing = run_attack(attack, settings, tested);
-    stood += std::string_view(standing.word) == "ok";
-    if (!standing.story.empty())
-      stories.push_back(tested.name + ", " + attack.name + ": " + standing.word + ": " +
-                        standing.story);
-    std::printf(" %-11s", standing.word);
+
+  explicit Column(Tested one) : tested(std::move(one)) {
+    const std::string name = in_two_lines(tested.name);
+    const std::size_t end = name.find('\n');
+    if (end != std::string::npos) upper = name.substr(0, end);
+    lower = name.substr(end == std::string::npos ? 0 : end + 1);
+  }
+  void print(const std::string& cell) const {
+    const std::size_t width = std::max({upper.size(), lower.size(), sizeof "stalled" - 1});
+    std::printf("  %-*s", static_cast<int>(width), cell.c_str());
     std::fflush(stdout);
   }
-  std::printf(" %d of %d\n", stood, thrown);
-  return stood == thrown;
+};
+
+void begin_line(const char* title) {
+  std::printf("%-11s", title);
+}
+
+void print_heading(const std::vector<Column>& columns) {
+  for (const auto part : {&Column::upper, &Column::lower}) {
+    begin_line("");
+    for (const Column& column : columns) column.print(column.*part);
+    std::printf("\n");
+  }
+}
+
+// The stories of what went wrong are printed after the table.
+void throw_at_all(const Attack& attack, const Settings& settings, std::vector<Column>& columns,
+                  std::vector<std::string>& stories) {
+  begin_line(attack.name);
+  for (Column& column : columns) {
+    const Standing standing = run_attack(attack, settings, column.tested);
+    column.stood += std::string_view(standing.word) == "ok";
+    if (!standing.story.empty())
+      stories.push_back(column.tested.name + ", " + attack.name + ": " + standing.word + ": " +
+                        standing.story);
+    column.print(standing.word);
+  }
+  std::printf("\n");
+}
+
+constexpr const char* usage =
+    "usage: attack [-t SECONDS] [-o NAME] SERVER...\n"
+    "       attack [-t SECONDS] [-o NAME] --port N\n"
+    "Bad clients for programs of this project, or for any server on 127.0.0.1:N.\n"
+    "  -t SECONDS  how long each attack lasts (1)\n"
+    "  -o NAME     only this attack\n"
+    "Attacks:\n";
+
+[[noreturn]] void print_usage() {
+  std::fputs(usage, stdout);
+  for (const Attack& attack : attacks()) std::printf("  %-11s %s\n", attack.name, attack.what);
+  std::exit(0);
 }
 
 [[noreturn]] void refuse_usage(const std::string& reason) {
-  std::fprintf(stderr, "attack: %s\nusage: attack [-t SECONDS] [-o NAME] SERVER... | --port N\n",
-               reason.c_str());
+  std::fprintf(stderr, "attack: %s (-h shows the usage)\n", reason.c_str());
   std::exit(2);
 }
 
@@ -182,6 +224,7 @@ Settings read_command_line(int argc, char** argv) {
       if (++i >= argc) refuse_usage(word + " needs a value");
       return argv[i];
     };
+    if (word == "-h") print_usage();
     if (word == "-t") {
       settings.length = std::chrono::duration<double>(std::atof(value().c_str()));
       if (settings.length.count() <= 0 || settings.length.count() > 600)
@@ -214,20 +257,28 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   const Settings settings = read_command_line(argc, argv);
-  std::vector<Tested> targets;
+  std::vector<Column> columns;
   for (const std::string& path : settings.programs) {
     if (access(path.c_str(), X_OK) != 0) refuse_usage("there is no program " + path);
-    targets.push_back(tested_program(path));
+    columns.emplace_back(tested_program(path));
   }
-  if (targets.empty()) targets.push_back({"port " + std::to_string(settings.port), "", 0});
+  if (columns.empty()) columns.emplace_back(Tested{"port " + std::to_string(settings.port), "", 0});
 
-  std::printf("%-22s", "");
-  for (const Attack& attack : attacks())
-    if (settings.only.empty() || settings.only == attack.name) std::printf(" %-11s", attack.name);
-  std::printf(" stood\n");
-  bool all_stood = true;
+  print_heading(columns);
+  int thrown = 0;
   std::vector<std::string> stories;
-  for (const Tested& target : targets) all_stood &= attack_server(settings, target, stories);
+  for (const Attack& attack : attacks()) {
+    if (!settings.only.empty() && settings.only != attack.name) continue;
+    ++thrown;
+    throw_at_all(attack, settings, columns, stories);
+  }
+  begin_line("stood");
+  bool all_stood = true;
+  for (const Column& column : columns) {
+    column.print(std::to_string(column.stood) + " of " + std::to_string(thrown));
+    all_stood = all_stood && column.stood == thrown;
+  }
+  std::printf("\n");
   for (const std::string& story : stories) std::printf("%s\n", story.c_str());
   return all_stood || settings.programs.size() > 1 ? 0 : 1;  // of several, some must stall
 }

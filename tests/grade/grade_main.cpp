@@ -29,7 +29,8 @@ namespace files = std::filesystem;
 constexpr const char* usage =
     "usage: grade [--build DIR] [--only ID] [--steps] [--program FILE] [--jobs N]\n"
     "             [--answers FILE] [--contained]\n"
-    "             [--format json|junit|gradescope|classroom50] [--out FILE] [EXERCISE...]\n"
+    "             [--format json|junit|gradescope|classroom50] [--out FILE]\n"
+    "             [EXERCISE...]\n"
     "       grade class DIR --out RESULTS [--build DIR] [-j N]\n"
     "       grade --server NAME --program FILE [--list-lost]\n"
     "Grades exercises. Without names, all of them.\n"
@@ -39,14 +40,15 @@ constexpr const char* usage =
     "  --program FILE this program instead of DIR/exercises/EXERCISE\n"
     "  --format F     also write a result for another program, to --out\n"
     "  --answers FILE the quiz as one more item, from a file for make quiz\n"
-    "  --contained    no privileges, an empty environment, a folder of its own for each program,\n"
-    "                 and where the system allows it no network, no sight of the folder of --out,\n"
-    "                 and another user than root: it says what holds\n"
+    "  --contained    no privileges, an empty environment, a folder of its own for\n"
+    "                 each program, and where the system allows it no network, no\n"
+    "                 sight of the folder of --out, and another user than root: it\n"
+    "                 says what holds\n"
     "  --rebuilds     prints which builds with sanitizers the exercises want\n"
     "  --baseline EX  prints what the starter of an exercise scores\n"
-    "  --list-lost    at the end, the ids of all checks that did not pass, in one line\n"
-    "Exit status: 0 if nothing is missing, 1 if points are, 2 if something could not be graded.\n"
-    "With --format, 0 whenever a result was written.\n";
+    "  --list-lost    at the end, the ids of all checks that did not pass, in a line\n"
+    "Exit status: 0 if nothing is missing, 1 if points are, 2 if something could not\n"
+    "be graded. With --format, 0 whenever a result was written.\n";
 
 struct Request {
   std::string build = "build";

@@ -26,7 +26,7 @@ keep-solution: understood  ## an edited solution takes the old one's place: make
 
 # What Gradescope wants: an archive with setup.sh and run_autograder at its root.
 .PHONY: gradescope
-gradescope:  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
+gradescope: understood  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
 	@test $(words $(EX)) = 1 || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
 	@$(MAKE) -s --no-print-directory handout EX='$(EX)'
 	@rm -rf $(BUILD)/gradescope && mkdir -p $(BUILD)/gradescope
@@ -88,7 +88,7 @@ golden-quickly: $(BUILD)/grade $(BUILD)/quiz given
 # The archive of `make gradescope`, tried as Gradescope's documentation prescribes. FRESH=1 takes
 # nothing from here that has been compiled already.
 .PHONY: prove-gradescope
-prove-gradescope: $(BUILD)/grade given beside  ## that archive, unpacked and used: make prove-gradescope EX=c10k FRESH=1
+prove-gradescope: understood $(BUILD)/grade given beside  ## that archive, unpacked and used: make prove-gradescope EX=c10k FRESH=1
 	@$(unless_dry) for exercise in $(if $(EX),$(WANTED),short_writes); do \
 	  CXX='$(CXX)' sh tests/grade/prove_gradescope.sh $(BUILD) '$(MAKE)' $$exercise \
 	    $(if $(filter-out 0,$(FRESH)),fresh) || exit 1; \

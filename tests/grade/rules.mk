@@ -207,7 +207,7 @@ grade: understood $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ##
 	  $(WANTED)
 
 .PHONY: handout
-handout: $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
+handout: understood $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
 	@sh tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)' \
 	  '$(if $(filter-out 0,$(HIDE)),$(foreach ex,$(WANTED),$(shown_by_$(ex))))'
 

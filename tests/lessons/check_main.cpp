@@ -16,12 +16,12 @@ namespace {
 
 constexpr const char* usage =
     "usage: check_lessons [-f FILE] [-l LESSON] [-n] [-r] [-o] [-w]\n"
-    "Run it in the project's root, after make. Prints what is wrong; exit status 1 if anything "
-    "is.\n"
+    "Run it in the project's root, after make. Prints what is wrong; exit status 1 if\n"
+    "anything is.\n"
     "  -f FILE    the text (lessons.md)\n"
     "  -l LESSON  commands of this lesson only\n"
     "  -n         no commands\n"
-    "  -r         refresh excerpts, numbers and the table of exercises instead, in place\n"
+    "  -r         refresh excerpts, numbers and the table of exercises, in place\n"
     "  -o         refresh what the commands print instead, in place\n"
     "  -w         the words of each lesson\n";
 

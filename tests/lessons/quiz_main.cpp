@@ -18,12 +18,13 @@ namespace {
 
 constexpr const char* usage =
     "usage: quiz [-l LESSON] [-f FILE] [-a ANSWERS | -b]\n"
-    "Asks the questions of lessons.md, says why an answer is right or wrong, and keeps the score.\n"
+    "Asks the questions of lessons.md, says why an answer is right or wrong, and\n"
+    "keeps the score.\n"
     "  -l LESSON   the questions of this lesson only\n"
     "  -f FILE     the text (lessons.md)\n"
-    "  -a ANSWERS  grades a file instead of asking; - is standard input. A line is the number of "
-    "a\n"
-    "              question and its answer: '3.1 B', '3.2 true', '3.4 C A B'; # begins a comment\n"
+    "  -a ANSWERS  grades a file instead of asking; - is standard input. A line is\n"
+    "              the number of a question and its answer: '3.1 B', '3.2 true',\n"
+    "              '3.4 C A B'; # begins a comment\n"
     "  -b          prints such a file with the questions and no answers\n"
     "Exit status: 0, or 2 if the text or the answers cannot be read.\n";
 

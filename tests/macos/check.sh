@@ -29,7 +29,7 @@ esac
 
 # The lockfile's hash is checked when the package is unpacked; so it is here only if it is right.
 if ! [ -x "$compiler" ] || ! cmp -s "$here/package-lock.json" "$tools/installed-lock.json"; then
-  command -v npm >/dev/null || fail "npm is needed once, to install the cross compiler"
+  command -v npm >/dev/null || fail "npm is needed once, to install the cross compiler (Debian: apt-get install npm)"
   echo "installing the cross compiler into $tools"
   npm ci --prefix "$here" --ignore-scripts --no-audit --no-fund --loglevel=error
   cp "$here/package-lock.json" "$tools/installed-lock.json"

@@ -20,7 +20,7 @@ namespace {
 void print_usage(FILE* where) {
   std::fputs(
       "usage: compare [-d DIRECTORY] [EXPERIMENT...]\n"
-      "Our servers against their floors (tests/measure/floors), with what each is to reach.\n"
+      "Our servers against their floors (tests/measure/floors), with what each is to\nreach.\n"
       "  -d DIRECTORY  where the programs are (beside this one)\n",
       where);
   for (const Experiment& experiment : experiments())

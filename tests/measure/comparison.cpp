@@ -414,7 +414,8 @@ Findings instructions(const std::string& directory) {
 Findings cross_check(const std::string& directory) {
   Findings findings;
   if (!is_installed("wrk")) {
-    findings.notes.push_back("wrk is not installed, so this generator is not checked against it");
+    findings.notes.push_back(
+        "wrk is not installed, so this generator is not checked against it (Debian: wrk)");
     return findings;
   }
   Contender backend = start_contender(directory, "slow_backend", {"-p", "0", "-d", "20"});

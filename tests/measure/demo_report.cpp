@@ -12,17 +12,6 @@ constexpr double disturbing_share = 0.1;
 
 // ---- the table: a column for each server, so that a line compares them
 
-// "thread_per_" above "connection": cut where it is nearest to the middle.
-std::string in_two_lines(const std::string& name) {
-  const std::size_t middle = name.size() / 2;
-  const std::size_t after = name.find('_', middle);
-  const std::size_t before = name.rfind('_', middle);
-  const bool is_after =
-      before == name.npos || (after != name.npos && after - middle < middle - before);
-  const std::size_t cut = is_after ? after : before;
-  return cut == name.npos ? name : name.substr(0, cut + 1) + "\n" + name.substr(cut + 1);
-}
-
 // "-" where this system does not tell.
 template <class Format>
 std::string cell(const std::optional<double>& value, Format format) {

@@ -18,16 +18,18 @@
 namespace {
 
 constexpr const char* usage =
-    "usage: load [-c CLIENTS] [-i IDLE] [-s SECONDS] [-k DEPTH] [-r RATE] [-n] [-u TARGET] "
-    "PORT...\n"
-    "Keep-alive clients for servers on 127.0.0.1. With one PORT, one run; with several, short\n"
-    "slices in random order, and each server's rate as a share of the first one's.\n"
+    "usage: load [-c CLIENTS] [-i IDLE] [-s SECONDS] [-k DEPTH] [-r RATE] [-n]\n"
+    "            [-u TARGET] PORT...\n"
+    "Keep-alive clients for servers on 127.0.0.1. With one PORT, one run; with\n"
+    "several, short slices in random order, and each server's rate as a share of the\n"
+    "first one's.\n"
     "  -c CLIENTS  that ask (64)\n"
     "  -i IDLE     that have asked once and stay silent (0)\n"
     "  -s SECONDS  in all (2)\n"
     "  -k DEPTH    requests sent at once by each client (1)\n"
-    "  -r RATE     requests per second at a constant rate, instead of as fast as answers come;\n"
-    "              latency then counts from when a request should have been sent\n"
+    "  -r RATE     requests per second at a constant rate, instead of as fast as\n"
+    "              answers come; latency then counts from when a request should have\n"
+    "              been sent\n"
     "  -n          a new connection for each request\n"
     "  -u TARGET   what is asked; '#' stands for the client's number (/)\n";
 

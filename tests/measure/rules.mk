@@ -20,6 +20,11 @@ $(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
 $(BUILD)/tests/instruments: $(BENCH) $(call objects,tests/behaviour/observe.cpp) | $(BUILD)/prefork
 
 .PHONY: bench bench-compare bench-repeat figures predict peers
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+  ifeq ($(shell command -v gnuplot 2>/dev/null),)
+    $(info bench: gnuplot is not installed, so there will be no pictures (Debian: apt-get install gnuplot-nox))
+  endif
+endif
 bench: $(BENCH_NEEDS)  ## every claim of the lesson, measured: make bench EXPERIMENT=threads QUICK=1
 	@mkdir -p $(BUILD)/bench
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT); status=$$?; \

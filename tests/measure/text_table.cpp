@@ -82,6 +82,16 @@ bool can_redraw(int fd) {
   return isatty(fd) == 1 && kind != nullptr && *kind != '\0' && std::string(kind) != "dumb";
 }
 
+std::string in_two_lines(const std::string& name) {
+  const std::size_t middle = name.size() / 2;
+  const std::size_t after = name.find('_', middle);
+  const std::size_t before = name.rfind('_', middle);
+  const bool is_after =
+      before == name.npos || (after != name.npos && after - middle < middle - before);
+  const std::size_t cut = is_after ? after : before;
+  return cut == name.npos ? name : name.substr(0, cut + 1) + "\n" + name.substr(cut + 1);
+}
+
 TextTable::TextTable(const std::vector<std::string>& titles) {
   for (const std::string& title : titles) {
     const std::size_t end = title.find('\n');

@@ -23,6 +23,10 @@ inline constexpr std::size_t screen_width = 80;
 // terminal that calls itself dumb, or nothing.
 bool can_redraw(int fd);
 
+// A server's name for the head of a narrow column: "thread_per_\nconnection", cut at the underscore
+// that is nearest to its middle.
+std::string in_two_lines(const std::string& name);
+
 class TextTable {
  public:
   // The first column is aligned to the left, the others to the right. A title may have two lines,

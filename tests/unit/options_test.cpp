@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,12 @@ TEST_CASE("options: -h tells of the options this program takes, and of no others
   CHECK(end.out.find("  -p PORT ") != std::string::npos);
   CHECK(end.out.find("  -d DELAY_MS ") != std::string::npos);
   CHECK(end.out.find("-b") == std::string::npos);
+
+  std::istringstream lines(read_in_child({"-h"}, "wapbtronsdh").out);
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    CHECK(line.size() <= 80);
+  }
 }
 
 TEST_CASE("options: the options of a command that follows are left to it") {

@@ -25,11 +25,14 @@ void print_usage(FILE* where) {
       "usage: run_bench [-d DIRECTORY] [-o DIRECTORY] [-q] [EXPERIMENT...]\n"
       "Measures the lesson's claims and says which of them hold on this machine.\n"
       "  -d DIRECTORY  where the programs are (beside this one)\n"
-      "  -o DIRECTORY  where to put a CSV file for each experiment (bench, beside the programs)\n"
+      "  -o DIRECTORY  where to put a CSV file for each experiment (bench, beside them)\n"
       "  -q            quick: three repeats instead of seven, and shorter ones\n",
       where);
-  for (const BenchExperiment* experiment : bench_experiments())
-    std::fprintf(where, "  %-9s %s\n", experiment->name.c_str(), experiment->claim.c_str());
+  for (const BenchExperiment* experiment : bench_experiments()) {
+    std::string lines = wrapped(experiment->claim, screen_width, std::string(12, ' '));
+    lines.replace(2, experiment->name.size(), experiment->name);
+    std::fputs(lines.c_str(), where);
+  }
 }
 
 std::vector<const BenchExperiment*> wanted(int argc, char** argv, int first) {
