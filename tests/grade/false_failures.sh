@@ -45,7 +45,7 @@ done
 
 # How many checks in a log have this outcome?
 ended_with() { # outcome, log
-  grep -c "^  [A-Z][0-9][0-9]  .* $1  *[0-9][0-9]*/[0-9][0-9]*\$" "$2"
+  grep -c "\. $1  *[0-9][0-9]*/[0-9][0-9]*\$" "$2"
 }
 
 # One grader after the other. Every result is one line: program, checks, passed, late, lost.

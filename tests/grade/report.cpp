@@ -12,6 +12,7 @@
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
+#include "tests/measure/text_table.hpp"
 
 int Report::score() const {
   int total = 0;
@@ -88,8 +89,8 @@ void read_story(const std::string& story, CheckReport& check) {
 namespace {
 
 // Breaks at spaces, and begins every line with `margin`.
-std::string wrapped(const std::string& first, const std::string& margin, const std::string& text) {
-  constexpr std::size_t width = 96;
+std::string wrapped(const std::string& first, const std::string& margin, const std::string& text,
+                    std::size_t width = screen_width) {
   std::string result = first;
   std::size_t column = first.size();
   std::size_t at = 0;
@@ -117,8 +118,11 @@ std::string wrapped(const std::string& first, const std::string& margin, const s
 }  // namespace
 
 std::string line_for(const CheckReport& check) {
-  std::string line = "  " + check.id + "  " + check.title + " ";
-  while (line.size() < 82) line += '.';
+  constexpr std::size_t most_of_title = 63;
+  std::string line = wrapped("  " + check.id + "  ", "       ", check.title, most_of_title);
+  line.back() = ' ';
+  const std::size_t begin = line.rfind('\n') + 1;  // 0 if it is one line
+  line.resize(std::max(line.size(), begin + most_of_title + 3), '.');
   const char* word = word_for(check.verdict);
   switch (check.verdict) {
     case Verdict::passed:

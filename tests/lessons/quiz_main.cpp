@@ -66,12 +66,12 @@ Settings read_settings(int argc, char** argv) {
   return settings;
 }
 
-// Folds at 96 columns, so that it reads well in a terminal.
+// Folds at 80 columns, so that it reads well in a terminal.
 void print_wrapped(const std::string& text, const std::string& first, const std::string& indent) {
   std::istringstream words(text);
   std::string line = first;
   for (std::string word; words >> word;) {
-    if (line.size() + word.size() + 1 > 96 && line.size() > indent.size()) {
+    if (line.size() + word.size() + 1 > 80 && line.size() > indent.size()) {
       std::printf("%s\n", line.c_str());
       line = indent;
     }

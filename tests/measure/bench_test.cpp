@@ -184,14 +184,14 @@ TEST_CASE("steps: none goes beyond the limit, and the last one is the limit") {
 
 TEST_CASE("bars: as long as their share, or as their logarithm") {
   CHECK(draw_bars({{"a", 2, "2"}, {"bb", 1, "1"}}) ==
-        "  a  |" + std::string(46, '#') + " 2\n  bb |" + std::string(23, '#') + " 1\n");
+        "  a  |" + std::string(38, '#') + " 2\n  bb |" + std::string(19, '#') + " 1\n");
   // 1, 10, 100: equal steps.
   const std::string text = draw_bars({{"a", 1, "|"}, {"b", 10, "|"}, {"c", 100, "|"}}, true);
   const auto length = [&](char label) {
     const std::size_t start = text.find('|', text.find(label)) + 1;
     return text.find(' ', start) - start;
   };
-  CHECK(length('c') == 46);
+  CHECK(length('c') == 38);
   CHECK(static_cast<int>(length('c') - length('b')) ==
         doctest::Approx(static_cast<int>(length('b') - length('a'))).epsilon(0.05));
 }

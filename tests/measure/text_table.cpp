@@ -84,12 +84,13 @@ bool can_redraw(int fd) {
 
 std::string in_two_lines(const std::string& name) {
   const std::size_t middle = name.size() / 2;
-  const std::size_t after = name.find('_', middle);
-  const std::size_t before = name.rfind('_', middle);
+  const std::size_t after = name.find_first_of("_ ", middle);
+  const std::size_t before = name.find_last_of("_ ", middle);
   const bool is_after =
       before == name.npos || (after != name.npos && after - middle < middle - before);
   const std::size_t cut = is_after ? after : before;
-  return cut == name.npos ? name : name.substr(0, cut + 1) + "\n" + name.substr(cut + 1);
+  if (cut == name.npos) return name;
+  return name.substr(0, name[cut] == '_' ? cut + 1 : cut) + "\n" + name.substr(cut + 1);
 }
 
 TextTable::TextTable(const std::vector<std::string>& titles) {

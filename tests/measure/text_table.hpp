@@ -24,7 +24,7 @@ inline constexpr std::size_t screen_width = 80;
 bool can_redraw(int fd);
 
 // A server's name for the head of a narrow column: "thread_per_\nconnection", cut at the underscore
-// that is nearest to its middle.
+// or space that is nearest to its middle.
 std::string in_two_lines(const std::string& name);
 
 class TextTable {

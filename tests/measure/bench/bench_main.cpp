@@ -136,8 +136,8 @@ int run(int argc, char** argv) {
   double budget = 0;
   for (const BenchExperiment* experiment : chosen) budget += Bench(settings, *experiment).budget();
   std::printf(
-      "%sAbout %.1f minutes on a quiet machine. The models take turns, %zu times; numbers are\n"
-      "medians, and least and most are in %s/*.csv\n",
+      "%sAbout %.1f minutes on a quiet machine. The models take turns, %zu times; numbers\n"
+      "are medians, and least and most are in %s/*.csv\n",
       machine_header().c_str(), budget / 60, settings.repeats(), settings.output.c_str());
   bool all_well = true;
   for (const BenchExperiment* experiment : chosen)

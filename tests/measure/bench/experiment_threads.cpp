@@ -175,29 +175,46 @@ bool has_failed(const Results& results, const std::string& model) {
                      [&](double x) { return results.failed(model, x); });
 }
 
+// What one client costs, line by line. The machine's own numbers say nothing about a few hundred.
+struct CostLine {
+  const char* title;
+  const char* metric;
+  bool is_of_machine;
+};
+constexpr CostLine cost_lines[] = {{"address space", "reserved_bytes", false},
+                                   {"memory resident", "resident_bytes", false},
+                                   {"kernel stacks", "kernel_stack_bytes", true},
+                                   {"page tables", "page_table_bytes", false},
+                                   {"kernel records (*)", "kernel_records_bytes", true},
+                                   {"of these, sockets", "socket_bytes", true}};
+
+std::string cost_cell(const Results& results, const std::string& model, const CostLine& line) {
+  const double held = most_held(results, model);
+  if (held == 0 || (line.is_of_machine && held < 1000)) return "-";
+  return bytes_cell(each(results, model, held, line.metric));
+}
+
 void print_per_client(Bench& bench) {
-  TextTable table({"each of", "clients\nheld", "\nthreads", "address space\nreserved",
-                   "memory\nresident", "kernel\nstacks", "page\ntables", "kernel\nrecords (*)",
-                   "of these\nsockets"});
   const Results& results = bench.results;
+  std::vector<std::string> titles{""};
+  std::vector<std::string> held{"clients held"};
+  std::vector<std::string> threads{"threads"};
   for (const BenchModel& model : models()) {
-    const double held = most_held(results, model.name);
-    if (held == 0) {
-      table.add_across(model.name, has_failed(results, model.name) ? "FAILED: see below" : "-");
-      continue;
-    }
-    const auto cell = [&](const char* metric) {
-      return bytes_cell(each(results, model.name, held, metric));
-    };
-    // The machine's own numbers say nothing about a few hundred clients.
-    const auto machine_cell = [&](const char* metric) {
-      return held >= 1000 ? cell(metric) : std::string("-");
-    };
-    table.add({model.name, plain_number(held),
-               plain_number(results.find(model.name, held, "threads").value_or(0)),
-               cell("reserved_bytes"), cell("resident_bytes"), machine_cell("kernel_stack_bytes"),
-               cell("page_table_bytes"), machine_cell("kernel_records_bytes"),
-               machine_cell("socket_bytes")});
+    const double most = most_held(results, model.name);
+    titles.push_back(in_two_lines(model.name));
+    held.push_back(most > 0                          ? plain_number(most)
+                   : has_failed(results, model.name) ? "FAILED"
+                                                     : "-");
+    const auto count = results.find(model.name, most, "threads");
+    threads.push_back(most > 0 && count ? plain_number(*count) : "-");
+  }
+  TextTable table(titles);
+  table.add(held);
+  table.add(threads);
+  for (const CostLine& line : cost_lines) {
+    std::vector<std::string> cells{line.title};
+    for (const BenchModel& model : models()) cells.push_back(cost_cell(results, model.name, line));
+    table.add(cells);
   }
   bench.print("Per silent client, at the most that each held:\n" + table.text());
   bench.print(wrapped(

@@ -121,9 +121,8 @@ void draw(Bench& bench) {
 
 void report(Bench& bench) {
   const Results& results = bench.results;
-  bench.print(
-      "One ready among n watched: microseconds for one call, which finds it and does not sleep\n" +
-      results.table_by_x(one_ready, microseconds_text, results.models()));
+  bench.print("One ready among n watched: microseconds for one call, which does not sleep\n" +
+              results.table_by_x(one_ready, microseconds_text, results.models()));
   const std::size_t most = most_for_ready(room_for_descriptors());
   bench.print("k ready among " + with_commas(most) +
               " watched: microseconds for one call (rows: k)\n" +

@@ -195,7 +195,7 @@ std::string Results::table_at(double x, const std::vector<Column>& columns) cons
 }
 
 std::string draw_bars(const std::vector<Bar>& bars, bool logarithmic) {
-  constexpr double width = 46;
+  constexpr double width = 38;
   std::size_t label_width = 0;
   double most = 0;
   double least = 1e300;
