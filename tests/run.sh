@@ -87,6 +87,7 @@ if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
     names="$names $program"
   done
   [ -x "$tests/faults" ] && beside=faults
+  servers=$programs # prefork runs the cases about starting and stopping
 fi
 
 end_with_child() {
