@@ -177,7 +177,7 @@ $(BUILD)/objects/built_with:
 	@printf '%s\n' '$(subst ','\'',$(BUILT_WITH))' >$@
 
 # What a target cannot do without is missed in one line, and before anything is compiled.
-MADE_WITH_DOCTEST = test tests everything sanitize check-kqueue check-macos check-lessons \
+MADE_WITH_DOCTEST = test tests everything sanitize check-kqueue check-macos check-bsd check-musl check-lessons \
   $(if $(filter killing_test,$(WANTED)),grade exercises given beside prove-grader)
 MADE_WITH_PATCH   = check-mutants prove-grader prove-grader-quickly prove-gradescope \
   $(if $(filter killing_test,$(WANTED)),$(if $(wildcard tests/grade/mutants),grade beside handout))

@@ -27,7 +27,7 @@ fi |
   sort -u | grep -v -e '^tests/grade/solutions/' -e '^tests/grade/mutants/' \
   -e '^tests/grade/mutant_table' -e '^tests/grade/changes' -e '^tests/grade/differences' \
   -e '^tests/grade/golden' -e '^tests/grade/prove' -e '^tests/grade/gradescope/' -e '^tests/grade/correct/' \
-  -e '^tests/grade/false_failures' -e '^tests/macos/' -e '^\.ci/' -e '^\.github/' >"$list"
+  -e '^tests/grade/false_failures' -e '^tests/cross/' -e '^\.ci/' -e '^\.github/' >"$list"
 for exercise in $all; do
   case " $wanted " in
     *" $exercise "*) ;;

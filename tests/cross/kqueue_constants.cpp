@@ -1,6 +1,6 @@
 // kqueue_constants.cpp — the model's names of kqueue(2), held against Apple's header.
 //
-// Compiled by tests/macos/check.sh for macOS, and not run: it is right if it compiles.
+// Compiled by tests/cross/check.sh for macOS, and not run: it is right if it compiles.
 #include <stdint.h>
 #include <time.h>
 
