@@ -31,7 +31,8 @@ constexpr const char* usage =
     "              answers come; latency then counts from when a request should have\n"
     "              been sent\n"
     "  -n          a new connection for each request\n"
-    "  -u TARGET   what is asked; '#' stands for the client's number (/)\n";
+    "  -u TARGET   what is asked; '#' stands for the client's number (/)\n"
+    "Quantiles of the latency are within 0.4%.\n";
 
 struct LoadOptions {
   std::size_t clients = 64;
@@ -120,9 +121,8 @@ std::string latency_line(const Histogram& latencies) {
   const double shares[] = {0.5, 0.9, 0.99, 0.999};
   std::string line;
   for (std::size_t i = 0; i < 4; ++i)
-    line += std::string(names[i]) + " " + in_milliseconds(latencies.quantile(shares[i])) + ", ";
-  return line + "longest " + in_milliseconds(static_cast<double>(latencies.max())) +
-         " (quantiles within 0.4%)";
+    line += std::string(names[i]) + " " + milliseconds_only(latencies.quantile(shares[i])) + "  ";
+  return line + "longest " + milliseconds_only(static_cast<double>(latencies.max()));
 }
 
 // A generator that has no time left measures itself.
@@ -139,7 +139,7 @@ void run_alone(const LoadOptions& options, Crowd& crowd) {
   std::printf("port %d: %s answers in %s s, %s requests per second, all right\n", crowd.port,
               with_commas(result.answers).c_str(), with_digits(result.seconds, 2).c_str(),
               with_commas(static_cast<std::uint64_t>(result.per_second())).c_str());
-  std::printf("  latency %s\n  %s\n", latency_line(crowd.active.latencies()).c_str(),
+  std::printf("  latency, ms: %s\n  %s\n", latency_line(crowd.active.latencies()).c_str(),
               own_cpu_line(result.own_cpu).c_str());
 }
 
