@@ -148,7 +148,7 @@ ONCE        = $(if $(WHOLE),check-build)
 check-build:
 	@$(unless_dry) sh tests/check_build.sh '$(MAKE)'
 announce:
-	@echo 'make test: compiles what has changed (all of it: 10 minutes on one core, 5 with -j2),' \
+	@echo 'make test: compiles what has changed (all of it: 6 minutes on one core, 3 with -j2),' \
 	  'then tests for $(if $(WHOLE),6 minutes,$(if $(NARROWED),a minute at most,4 minutes))'
 
 test: announce all $(TESTS)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
