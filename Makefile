@@ -190,7 +190,7 @@ $(call need,fuzz fuzz-coverage,clang++,clang)
 $(call need,fuzz-coverage,$(or $(LLVM_COV),llvm-cov),llvm)
 $(call need,format,clang-format,clang-format)
 ifneq ($(filter $(MADE_WITH_DOCTEST),$(MAKECMDGOALS)),)
-  ifneq ($(shell ! $(FIND_CXX) || $(CXX) $(INCLUDES) -include doctest/doctest.h -x c++ -E /dev/null 2>&1 >/dev/null),)
+  ifneq ($(shell ! $(FIND_CXX) || $(CXX) $(INCLUDES) -include doctest/doctest.h -x c++ -E /dev/null >/dev/null 2>&1 || echo no),)
     $(call missing,doctest,doctest-dev,elsewhere: see README.md)
   endif
 endif
