@@ -148,8 +148,8 @@ ONCE        = $(if $(WHOLE),check-build)
 check-build:
 	@$(unless_dry) sh tests/check_build.sh '$(MAKE)'
 announce:
-	@echo 'make test: compiles what has changed (all of it: 6 minutes on one core, 3 with -j2),' \
-	  'then tests for $(if $(WHOLE),6 minutes,$(if $(NARROWED),a minute at most,4 minutes))'
+	@echo 'make test compiles what has changed (all: 6 minutes on one core, 3 with -j2).'
+	@echo 'Then it tests for $(if $(WHOLE),6 minutes,$(if $(NARROWED),a minute at most,4 minutes)).'
 
 test: announce all $(TESTS)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
 	@$(unless_dry) FORTIFY='$(FORTIFY)' ONCE='$(ONCE)' MAKE='$(MAKE)' sh tests/run.sh $(BUILD) \
@@ -188,7 +188,12 @@ $(call need,$(MADE_WITH_PATCH),patch,patch)
 $(call need,gradescope,zip,zip)
 $(call need,fuzz fuzz-coverage,clang++,clang)
 $(call need,fuzz-coverage,$(or $(LLVM_COV),llvm-cov),llvm)
-$(call need,format,clang-format,clang-format)
+$(call need,trace,strace,strace,macOS has dtruss instead)
+$(call need,hardening,readelf,binutils)
+$(call need,lint format,clang-format,clang-format)
+$(call need,lint,clang-tidy,clang-tidy)
+$(call need,lint,shellcheck,shellcheck)
+$(call need,figures,gnuplot,gnuplot-nox)
 ifneq ($(filter $(MADE_WITH_DOCTEST),$(MAKECMDGOALS)),)
   ifneq ($(shell ! $(FIND_CXX) || $(CXX) $(INCLUDES) -include doctest/doctest.h -x c++ -E /dev/null >/dev/null 2>&1 || echo no),)
     $(call missing,doctest,doctest-dev,elsewhere: see README.md)
@@ -232,14 +237,3 @@ help:  ## this list
 	    line = line " " $$i \
 	  } \
 	  print line }'
-
-# What a target cannot do without is missed in one line, and before anything is compiled.
-missing = $(error this needs $(1) (Debian: apt-get install $(2)$(if $(3),; $(3))))
-# need TARGETS,PROGRAM,PACKAGE[,ELSEWHERE]
-need    = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $(shell command -v $(2) 2>/dev/null),,$(call missing,$(2),$(3),$(4))))
-$(call need,trace,strace,strace,macOS has dtruss instead)
-$(call need,hardening,readelf,binutils)
-$(call need,lint format,clang-format,clang-format)
-$(call need,lint,clang-tidy,clang-tidy)
-$(call need,lint,shellcheck,shellcheck)
-$(call need,figures,gnuplot,gnuplot-nox)
