@@ -489,7 +489,7 @@ const Check checks[] = {
 
     {.id = "S34",
      .title = "its limit of descriptors falls below what it holds: nobody is lost",
-     .needs = need_peace | need_proc,
+     .needs = need_peace | need_proc | need_plain_build,
      .hint = "what does poll() say to a list that is longer than RLIMIT_NOFILE?",
      .lesson = lesson::descriptors,
      .run =
