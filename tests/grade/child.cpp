@@ -96,11 +96,9 @@ int wait_for(pid_t process) {
 
 Child::Child(const std::function<std::string()>& work) {
   int ends[2];
-  if (pipe(ends) < 0) throw CallFailed("pipe", errno);
+  open_pipe(ends);
   pipe_ = Descriptor(ends[0]);
   const Descriptor writing(ends[1]);
-  for (const int end : ends)
-    if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl", errno, end);
   const pid_t parent = getpid();
   process_ = forked();
   if (process_ == 0) {

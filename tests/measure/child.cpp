@@ -35,11 +35,9 @@ void set_close_on_exec(int fd) {
 struct Pipe {
   Pipe() {
     int ends[2];
-    if (pipe(ends) < 0) throw CallFailed("pipe", errno);
+    open_pipe(ends);
     read_end = Descriptor(ends[0]);
     write_end = Descriptor(ends[1]);
-    set_close_on_exec(ends[0]);
-    set_close_on_exec(ends[1]);
   }
   Descriptor read_end;
   Descriptor write_end;

@@ -22,7 +22,7 @@ struct Pipe {
 
 Pipe make_pipe() {
   int ends[2];
-  if (pipe(ends) < 0) throw std::runtime_error("pipe");
+  open_pipe(ends);
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 

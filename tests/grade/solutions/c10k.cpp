@@ -1,7 +1,6 @@
 // c10k, one design of many: one thread waits for all clients, and to compute is one more thing to
 // wait for. A client has a coroutine only while something is unfinished; when it is silent, a
 // socket and a place in a list are all that is kept of it.
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,11 +47,8 @@ struct Job {
 class Workers {
  public:
   Workers() {
-    if (pipe(wake_up_) < 0) throw CallFailed("pipe", errno);
-    for (const int end : wake_up_) {
-      set_nonblocking(end);
-      if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
-    }
+    open_pipe(wake_up_);
+    for (const int end : wake_up_) set_nonblocking(end);
     for (int i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
   }
   Workers(const Workers&) = delete;

@@ -93,7 +93,7 @@ class Room {
   explicit Room(const Options& options)
       : idle_limit_(std::chrono::duration_cast<Clock::duration>(options.idle_limit)),
         acceptor_(open_listener(options), Blocking::yes) {
-    if (pipe(finished_pipe_) < 0) throw CallFailed("pipe", errno);
+    open_pipe(finished_pipe_);
     for (const int end : finished_pipe_) set_nonblocking(end);
     announce(acceptor_.fd());
   }

@@ -1,6 +1,5 @@
 #include "tests/measure/bench/idle_crowd.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,11 +53,9 @@ Report connect_up_to(ClientGroup& clients, std::size_t count) {
 
 void open_pipe(Descriptor& read_end, Descriptor& write_end) {
   int ends[2];
-  if (pipe(ends) < 0) throw CallFailed("pipe", errno);
+  ::open_pipe(ends);
   read_end = Descriptor(ends[0]);
   write_end = Descriptor(ends[1]);
-  for (const int end : ends)
-    if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, end);
 }
 
 }  // namespace
