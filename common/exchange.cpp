@@ -70,7 +70,7 @@ const Request* Exchange::next_request() {
   line_start_ = 0;
   bench_->request = parsed.request;
   if (parsed.outcome == Parsed::Outcome::request) return &bench_->request;
-  refuse(parsed.status, parsed.request.head_only);
+  refuse(refusal(parsed), parsed.request.head_only);
   return nullptr;
 }
 
@@ -156,13 +156,13 @@ bool asks_for_head(std::string_view input) {
 }  // namespace
 
 void Exchange::refuse(int status) {
-  refuse(status, false);
+  refuse(refusal(status), false);
 }
 
-void Exchange::refuse(int status, bool head_only) {
+void Exchange::refuse(const Answer& refusal, bool head_only) {
   head_only = head_only || asks_for_head(bench_->input);
   bench_->request = {.size = bench_->input.size(), .head_only = head_only};
-  answer(refusal(status));
+  answer(refusal);
   lingers_ = true;
 }
 

@@ -86,7 +86,7 @@ class Exchange {
     std::string output;
   };
 
-  void refuse(int status, bool head_only);
+  void refuse(const Answer& refusal, bool head_only);
   void append(const AnswerHead& head, std::string_view body);
   bool is_on_bench(std::string_view bytes) const;
   std::span<char> free_space() const;

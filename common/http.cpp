@@ -290,7 +290,8 @@ Parsed parse_request(std::string_view bytes, std::uint32_t& line_start) {
   const std::size_t begin = count_leading_empty_lines(bytes);
   if (line_start < begin) line_start = static_cast<std::uint32_t>(begin);
   const HeadSearch head = find_head(bytes, begin, line_start);
-  if (head.bare_line_feed) return refused(400);
+  if (head.bare_line_feed)
+    return {.outcome = Parsed::Outcome::refused, .status = 400, .bare_line_feed = true};
   if (head.size == 0 && !is_full) return {};
   if (head.size == 0) return refused(target_is_too_long(bytes.substr(begin)) ? 414 : 431);
 

@@ -25,8 +25,9 @@ struct Request {
 struct Parsed {
   enum class Outcome : std::uint8_t { incomplete, request, refused };
   Outcome outcome = Outcome::incomplete;
-  Request request = {};  // if it is one
-  int status = 0;        // if refused: what to answer before closing
+  Request request = {};         // if it is one
+  int status = 0;               // if refused: what to answer before closing,
+  bool bare_line_feed = false;  // and the reason, if it is that a line ends in LF alone
 };
 
 // Reads the request that `bytes` begin with. `line_start` is where the search for the end of the

@@ -107,6 +107,15 @@ Answer refusal(int status) {
   return {.status = status, .text = sentence(), .closes = true};
 }
 
+Answer refusal(const Parsed& parsed) {
+  Answer answer = refusal(parsed.status);
+  if (parsed.bare_line_feed)
+    answer.text =
+        "Each line of a request ends with CR LF, not with LF alone (RFC 9112 2.2). 'nc -C' sends "
+        "that, on macOS 'nc -c'.\n";
+  return answer;
+}
+
 Answer row_failure(int status) {
   if (status == 503)
     return {.status = 503, .text = "There is no descriptor left to ask the backend with.\n"};

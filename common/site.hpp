@@ -38,6 +38,7 @@ Answer answer_to(const Request& request);
 
 // The answer that says why a request gets none: one sentence, and the connection ends.
 Answer refusal(int status);
+Answer refusal(const Parsed& parsed);
 
 // The answer to /row when the backend fails. The connection goes on.
 Answer row_failure(int status);

@@ -149,6 +149,23 @@ const Check checks[] = {
                                      {"GET /\r HTTP/1.1\r\nHost: x\r\n\r\n", 400}});
          }},
 
+    {.id = "B62",
+     .title = "who ends lines with a line feed alone is told what ends a line",
+     .models = servers,
+     .hint = "what does a person do whose nc gets a 400?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent a request line as nc sends it, with LF alone.",
+                         "a 400 that speaks of CR LF.");
+           Client client(context);
+           client.send("GET / HTTP/1.1\n");
+           const ReceivedAnswer answer = client.expect_answer(400);
+           context.expect(answer.body.find("CR LF") != std::string::npos,
+                          "it says only '" + readable(answer.body, 200) + "'");
+           client.expect_end();
+         }},
+
     {.id = "B35",
      .title = "a control character in a field is 400",
      .hint = "which bytes may a field value hold? And where does strlen() stop?",

@@ -30,7 +30,7 @@ std::string reference_answers(std::string_view stream, const RowSource& row) {
     std::string row_text;
     Answer answer;
     if (refused) {
-      answer = refusal(parsed.status);
+      answer = refusal(parsed);
     } else if (!asks_backend(request)) {
       answer = answer_to(request);
     } else if (row) {

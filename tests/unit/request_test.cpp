@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/http.hpp"
+#include "common/site.hpp"
 #include "tests/unit/socket_pair.hpp"
 
 namespace {
@@ -195,9 +196,17 @@ TEST_CASE("request: a line ends in CR LF, and neither stands alone") {
         "\r\r\nGET / HTTP/1.0\r\n\r\n"}) {
     CAPTURE(shown(bad));
     CHECK(verdict(bad) == 400);
+    INFO("a bare LF, and nothing else, is said to be one");
+    const std::string_view bytes = bad;
+    bool has_bare_line_feed = false;
+    for (std::size_t at = 0; at < bytes.size(); ++at)
+      if (bytes[at] == '\n' && (at == 0 || bytes[at - 1] != '\r')) has_bare_line_feed = true;
+    CHECK(parse(bad).bare_line_feed == has_bare_line_feed);
   }
   INFO("a bare LF is refused at once: the rest need not come");
   CHECK(verdict("GET / HTTP/1.1\n") == 400);
+  CHECK(refusal(parse("GET / HTTP/1.1\n")).text != refusal(400).text);
+  CHECK(refusal(parse("GET / HTTP/1.1\r\n\r\n")).text == refusal(400).text);
 }
 
 TEST_CASE("request: control characters are refused wherever they stand") {

@@ -61,7 +61,7 @@ void converse(int socket) {
     if (parsed.outcome == Parsed::Outcome::incomplete) continue;  // never, if next_head is true
     Counters::count(counters.requests);
     if (parsed.outcome == Parsed::Outcome::refused) {
-      send_answer(socket, parsed.request, refusal(parsed.status), true);
+      send_answer(socket, parsed.request, refusal(parsed), true);
       return;
     }
     const Answer answer = asks_backend(parsed.request) ? no_backend() : answer_to(parsed.request);
