@@ -1,5 +1,9 @@
 #include "common/http.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -14,7 +18,15 @@ constexpr int good = 0;  // otherwise the status to refuse with
 
 // -- characters (RFC 9110 5.5, 5.6.2; RFC 3986 for the target, which is read loosely) --
 
-enum Class : std::uint8_t { token = 1, value = 2, target = 4, host = 8, digit = 16 };
+enum Class : std::uint8_t {
+  token = 1,
+  value = 2,
+  target = 4,
+  host_name = 8,
+  ip_literal = 16,
+  digit = 32,
+  hex_digit = 64
+};
 
 constexpr auto classes = [] {
   std::array<std::uint8_t, 256> table{};
@@ -25,12 +37,15 @@ constexpr auto classes = [] {
     const bool is_digit = c >= '0' && c <= '9';
     const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     const bool is_visible = c > ' ' && c < 0x7f;
+    const bool is_in_names = is_digit || is_letter || contains("-._~!$&'()*+,;=");
     auto& entry = table[static_cast<std::size_t>(c)];
     if (is_digit) entry |= digit;
     if (is_digit || is_letter || (c != 0 && contains("!#$%&'*+-.^_`|~"))) entry |= token;
     if (is_visible || c == ' ' || c == '\t' || c >= 0x80) entry |= value;
     if (is_visible && c != '#') entry |= target;
-    if (is_visible && !contains("/?#@\\\"<>{}|^`")) entry |= host;
+    if (is_in_names) entry |= host_name;
+    if (is_in_names || c == ':') entry |= ip_literal;
+    if (is_digit || contains("abcdefABCDEF")) entry |= hex_digit;
   }
   return table;
 }();
@@ -68,7 +83,8 @@ std::string_view cut(std::string_view& text, char separator) {
   return front;
 }
 
-// Reads a head from left to right. It ends in CR LF, and CR is of no class: every run ends in time.
+// Reads a head, or its target, from left to right. CR or a blank is behind it, of no class that is
+// asked for there: every run ends in time.
 class Scanner {
  public:
   explicit Scanner(std::string_view head) : at_(head.data()), end_(at_ + head.size()) {}
@@ -134,7 +150,56 @@ bool target_is_too_long(std::string_view bytes) {
   return bytes.find_first_of(" \r\n") > max_request_target && bytes.size() > max_request_target;
 }
 
+// -- who is asked: "host" or "host:port", in Host and in an absolute target (RFC 9110 7.2) --
+
+// What may stand in brackets: an address of IPv6, or of a version to come, "v7.words" (RFC 3986
+// 3.2.2). inet_pton(3) takes the same forms of the former.
+bool is_ip_literal(std::string_view text) {
+  if (same_name(text.substr(0, 1), "v")) {
+    text.remove_prefix(1);
+    const std::string_view version = cut(text, '.');
+    return !version.empty() && all(version, hex_digit) && !text.empty();
+  }
+  char address[INET6_ADDRSTRLEN] = {};
+  if (text.size() >= sizeof address) return false;
+  text.copy(address, text.size());
+  in6_addr unused;
+  return inet_pton(AF_INET6, address, &unused) == 1;
+}
+
+// A host is a name, with %41 for A and the like, or an address. One of IPv4 has a name's form. An
+// http URI without a host is invalid (RFC 9110 4.2.1); a port may be empty.
+bool take_authority(Scanner& scanner) {
+  if (scanner.take("[")) {
+    const std::string_view address = scanner.run(ip_literal);
+    if (!scanner.take("]") || !is_ip_literal(address)) return false;
+  } else {
+    const char* begin = scanner.at();
+    scanner.run(host_name);
+    while (scanner.take("%")) {
+      if (scanner.run(hex_digit).size() < 2) return false;
+      scanner.run(host_name);
+    }
+    if (scanner.at() == begin) return false;
+  }
+  if (scanner.take(":")) scanner.run(digit);
+  return true;
+}
+
 // -- the request line (RFC 9112 3) --
+
+// What a head says, before it is judged.
+struct Head {
+  int method_status = good;
+  std::string_view target = {};
+  int hosts = 0;
+  int lengths = 0;
+  bool has_transfer_encoding = false;
+  bool has_body = false;
+  bool has_unknown_expectation = false;
+  bool says_close = false;
+  bool says_keep_alive = false;
+};
 
 int read_method(std::string_view method, Request& request) {
   if (method == "HEAD") {
@@ -165,106 +230,109 @@ int read_target(std::string_view text, Request& request) {
   if (text.front() != '/') {
     // The absolute form, "http://host/path", is for proxies but must be understood (3.2.2).
     if (!same_name(cut(text, ':'), "http") || !text.starts_with("//")) return 400;
-    text.remove_prefix(2);
-    const std::string_view authority = text.substr(0, text.find_first_of("/?"));
-    if (authority.empty()) return 400;
-    text.remove_prefix(authority.size());
+    Scanner scanner(text.substr(2));
+    if (!take_authority(scanner)) return 400;
+    text.remove_prefix(static_cast<std::size_t>(scanner.at() - text.data()));
     if (text.empty()) text = "/";
+    if (text.front() != '/' && text.front() != '?') return 400;
   }
   request.target = text;
   return good;
 }
 
-int read_request_line(Scanner& scanner, Request& request) {
-  int method_status = good;
+int read_request_line(Scanner& scanner, Head& head, Request& request) {
   if (!scanner.take("GET ")) {
-    method_status = read_method(scanner.run(token), request);
+    head.method_status = read_method(scanner.run(token), request);
     if (!scanner.take(" ")) return 400;
   }
-  const std::string_view requested = scanner.run(target);
+  head.target = scanner.run(target);
   if (!scanner.take(" ")) return 400;
   if (scanner.take("HTTP/1.1\r\n")) {
     request.keep_alive = true;
-  } else {
-    const std::string_view version = scanner.run(target);
-    if (!scanner.take("\r\n")) return 400;
-    // Before the method: what the rest means depends on it.
-    if (const int status = read_version(version, request); status != good) return status;
+    return good;
   }
-  return method_status != good ? method_status : read_target(requested, request);
+  const std::string_view version = scanner.run(target);
+  if (!scanner.take("\r\n")) return 400;
+  return read_version(version, request);
 }
 
 // -- the fields (RFC 9112 5) --
 
-struct Fields {
-  int hosts = 0;
-  int lengths = 0;
-  bool has_transfer_encoding = false;
-  bool has_body = false;
-  bool has_unknown_expectation = false;
-  bool says_close = false;
-  bool says_keep_alive = false;
-};
-
-void read_connection(std::string_view options, Fields& fields) {
+void read_connection(std::string_view options, Head& head) {
   while (!options.empty()) {
     const std::string_view option = trimmed(cut(options, ','));
-    if (same_name(option, "close")) fields.says_close = true;
-    if (same_name(option, "keep-alive")) fields.says_keep_alive = true;
+    if (same_name(option, "close")) head.says_close = true;
+    if (same_name(option, "keep-alive")) head.says_keep_alive = true;
   }
 }
 
-bool read_length(std::string_view length, Fields& fields) {
+bool read_length(std::string_view length, Head& head) {
   if (length.empty() || !all(length, digit)) return false;
-  fields.has_body = length.find_first_not_of('0') != std::string_view::npos;
-  return ++fields.lengths == 1;  // twice is malformed or a trick (RFC 9112 6.3)
+  head.has_body = length.find_first_not_of('0') != std::string_view::npos;
+  return ++head.lengths == 1;  // twice is malformed or a trick (RFC 9112 6.3)
 }
 
-bool read_field(std::string_view name, Scanner& scanner, Fields& fields) {
+// Most often it is a plain name and nothing else, or, for a target without an authority, empty
+// (3.2).
+bool read_host(Scanner& scanner) {
+  Scanner unusual = scanner;
+  scanner.run(host_name);
+  if (scanner.take("\r\n")) return true;
+  if (!take_authority(unusual)) return false;
+  scanner = unusual;
+  scanner.skip_space();
+  return scanner.take("\r\n");
+}
+
+bool read_field(std::string_view name, Scanner& scanner, Head& head) {
   scanner.skip_space();
   if (same_name(name, "host")) {
-    ++fields.hosts;
-    scanner.run(host);
-    scanner.skip_space();
-    return scanner.take("\r\n");
+    ++head.hosts;
+    return read_host(scanner);
   }
   const std::string_view content = trimmed(scanner.run(value));
   if (!scanner.take("\r\n")) return false;
-  if (same_name(name, "connection")) read_connection(content, fields);
-  if (same_name(name, "content-length")) return read_length(content, fields);
-  if (same_name(name, "transfer-encoding")) fields.has_transfer_encoding = true;
+  if (same_name(name, "connection")) read_connection(content, head);
+  if (same_name(name, "content-length")) return read_length(content, head);
+  if (same_name(name, "transfer-encoding")) head.has_transfer_encoding = true;
   if (same_name(name, "expect") && !same_name(content, "100-continue"))
-    fields.has_unknown_expectation = true;
+    head.has_unknown_expectation = true;
   return true;
 }
 
-// What the fields mean together. A body is never read, so it is refused: taken for the next
-// request, it would let one client speak in the name of another (request smuggling, 11.2).
-int judge(const Fields& fields, Request& request) {
-  if (fields.hosts > 1 || (fields.hosts == 0 && !request.http_1_0)) return 400;
-  if (fields.has_transfer_encoding) return 501;
-  if (fields.has_body) return 400;
-  if (fields.has_unknown_expectation) return 417;
-  if (fields.says_close)
+// The head has the form of one. Is it a request that is served here? First the faults that it would
+// have at any server. Then the method, for what else there may be depends on it: POST has a body,
+// OPTIONS and CONNECT have targets of their own. A GET's body is never read, so it is refused:
+// taken for the next request, it would let one client speak in the name of another (request
+// smuggling, 11.2).
+int judge(const Head& head, Request& request) {
+  if (head.hosts > 1 || (head.hosts == 0 && !request.http_1_0)) return 400;
+  if (head.method_status != good) return head.method_status;
+  if (const int status = read_target(head.target, request); status != good) return status;
+  if (head.has_transfer_encoding) return 501;
+  if (head.has_body) return 400;
+  if (head.has_unknown_expectation) return 417;
+  if (head.says_close)
     request.keep_alive = false;
-  else if (fields.says_keep_alive)
+  else if (head.says_keep_alive)
     request.keep_alive = true;
   return good;
 }
 
 // Reads a whole head, or several one after the other of which this is the first.
 // An obsolete folded line, a line without a colon, a space before the colon, a control character, a
-// CR or LF that stands alone: all of them end here with a 400.
-int read_head(std::string_view head, Request& request) {
-  Scanner scanner(head);
-  if (const int status = read_request_line(scanner, request); status != good) return status;
-  Fields fields;
+// CR or LF that stands alone: all of them end here with a 400. So does a version that is not 1.x,
+// with a 505: what the rest means depends on it.
+int read_head(std::string_view bytes, Request& request) {
+  Scanner scanner(bytes);
+  Head head;
+  if (const int status = read_request_line(scanner, head, request); status != good) return status;
   while (!scanner.take("\r\n")) {
     const std::string_view name = scanner.run(token);
-    if (name.empty() || !scanner.take(":") || !read_field(name, scanner, fields)) return 400;
+    if (name.empty() || !scanner.take(":") || !read_field(name, scanner, head)) return 400;
   }
-  request.size = static_cast<std::size_t>(scanner.at() - head.data());
-  return judge(fields, request);
+  request.size = static_cast<std::size_t>(scanner.at() - bytes.data());
+  return judge(head, request);
 }
 
 Parsed refused(int status) {

@@ -33,6 +33,17 @@ struct Parsed {
 // Reads the request that `bytes` begin with. `line_start` is where the search for the end of the
 // head goes on: 0 for a new request, otherwise what the last call with fewer bytes left there,
 // so that a head that arrives byte by byte is not searched from its beginning each time.
+//
+// The first of these that is true says what a refused one is answered:
+//   400       a line ends in LF alone
+//   431, 414  there is no end within max_request_head bytes; 414 if the target alone is too long
+//   400       the request line has not the form of one
+//   505       the version is not 1.x, so what follows may mean anything
+//   400       a field has not the form of one; Host is missing, doubled or no host
+//   405, 501  the method is known but not served; is unknown
+//   414, 400  the target is too long; is none
+//   501, 400  a transfer coding is announced; a body is
+//   417       something else than 100-continue is expected
 Parsed parse_request(std::string_view bytes, std::uint32_t& line_start);
 
 struct AnswerHead {

@@ -58,6 +58,45 @@ const Check checks[] = {
            old.expect_answer(200, context.echo("old"));
          }},
 
+    {.id = "B60",
+     .title = "a Host that is no host is 400, and so is one in an absolute target",
+     .hint = "what may stand before the colon of a host and its port, and what behind it?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I named hosts that are none, in Host and in 'GET http://HOST/'.",
+                         "400 and the end; addresses, ports and an empty Host are fine.");
+           std::vector<Refusal> refusals;
+           for (const std::string host :
+                {"a:b:c", "a:80:80", "a:xx", ":80", "u@h", "[]", "[", "[::1", "[::1]x", "[1::2::3]",
+                 "%zz", "%4", "h<>", "a b"}) {
+             refusals.push_back({"GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n", 400});
+             refusals.push_back({"GET http://" + host + "/ HTTP/1.1\r\n" + host_and_end, 400});
+           }
+           expect_refusals(context, refusals);
+           Client client(context);
+           for (const std::string host : {"a.b-c:80", "a:", "127.0.0.1", "[::1]:8080", "%41", ""}) {
+             client.send("GET /echo/x HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+             client.expect_answer(200, context.echo("x"));
+           }
+         }},
+
+    {.id = "B61",
+     .title = "what is wrong with a head comes before what its method is",
+     .hint = "is a method not served of a request that is none?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           context.scene("I sent other methods than GET and HEAD in heads that have faults.",
+                         "400 for the fault, not 405 or 501 for the method.");
+           expect_refusals(context,
+                           {{"POST / HTTP/1.1\r\n\r\n", 400},
+                            {"POST / HTTP/1.1\r\nHost : x\r\n\r\n", 400},
+                            {"POST / HTTP/1.1\r\nContent-Length: x\r\n" + host_and_end, 400},
+                            {"FOO / HTTP/1.1\r\nHost: x\r\n" + host_and_end, 400},
+                            {"OPTIONS * HTTP/1.1\r\n\r\n", 400}});
+         }},
+
     {.id = "B31",
      .title = "a version that is none is 400, one not served 505",
      .hint = "which part of the version may grow without breaking you?",

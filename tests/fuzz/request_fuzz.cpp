@@ -1,10 +1,13 @@
 // The request parser, differentially: whole, byte by byte, and cut in a way that the input decides.
+#include <strings.h>
+
 #include <algorithm>
 #include <functional>
 
 #include "common/http.hpp"
 #include "tests/fuzz/story.hpp"
 #include "tests/fuzz/targets.hpp"
+#include "tests/unit/reference.hpp"
 
 namespace {
 
@@ -25,6 +28,28 @@ Parsed parse_growing(std::string_view bytes, Step step) {
     const Parsed parsed = parse_request(bytes.substr(0, size), line_start);
     if (line_start > size) tell_and_abort("line_start points behind the bytes", bytes);
     if (parsed.outcome != Outcome::incomplete || size == bytes.size()) return parsed;
+  }
+}
+
+// An authority that has passed, in Host or in an absolute target, is one. (The longest are spared:
+// a regular expression takes a stack that grows with the text.)
+void look_at_authority(std::string_view text, std::string_view bytes) {
+  if (text.size() < 300 && !is_authority(text)) tell_and_abort("a host that is none passed", bytes);
+}
+
+void look_at_authorities(std::string_view head) {
+  const std::string_view target = head.substr(head.find(' ') + 1);
+  if (target.front() != '/') {
+    const std::string_view authority = target.substr(target.find("//") + 2);
+    look_at_authority(authority.substr(0, authority.find_first_of("/? ")), head);
+  }
+  for (std::size_t line = head.find('\n') + 1; line < head.size();
+       line = head.find('\n', line) + 1) {
+    const std::string_view field = head.substr(line, head.find('\r', line) - line);
+    if (strncasecmp(field.data(), "host:", 5) != 0) continue;
+    const std::size_t begin = field.find_first_not_of(" \t", 5);
+    if (begin == std::string_view::npos) continue;
+    look_at_authority(field.substr(begin, field.find_last_not_of(" \t") + 1 - begin), head);
   }
 }
 
@@ -56,6 +81,7 @@ void look_into(const Parsed& parsed, std::string_view bytes) {
     if (head[i] == '\r' && head[i + 1] != '\n') tell_and_abort("a bare CR passed", bytes);
     if (head[i] == '\0') tell_and_abort("a NUL passed", bytes);
   }
+  look_at_authorities(head.substr(head.find_first_not_of("\r\n")));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <regex>
 
 #include "common/http.hpp"
 #include "common/site.hpp"
@@ -54,4 +55,24 @@ std::string reference_answers(std::string_view stream, const RowSource& row) {
     stream.remove_prefix(request.size);
   }
   return answers;
+}
+
+bool is_authority(std::string_view text) {
+  static const std::regex form = [] {
+    const std::string h16 = "[0-9A-Fa-f]{1,4}";
+    const std::string octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9][0-9]|[0-9])";
+    const std::string ls32 = "(" + h16 + ":" + h16 + "|" + octet + "(\\." + octet + "){3})";
+    const auto left_of_gap = [&h16](int most) {
+      return "((" + h16 + ":){0," + std::to_string(most) + "}" + h16 + ")?::";
+    };
+    std::string v6 = "(" + h16 + ":){6}" + ls32 + "|::(" + h16 + ":){5}" + ls32;
+    for (int left = 0; left <= 4; ++left)
+      v6 += "|" + left_of_gap(left) + "(" + h16 + ":){" + std::to_string(4 - left) + "}" + ls32;
+    v6 += "|" + left_of_gap(5) + h16 + "|" + left_of_gap(6);
+    const std::string in_names = "[-A-Za-z0-9._~!$&'()*+,;=";
+    const std::string future = "[vV][0-9A-Fa-f]+\\." + in_names + ":]+";
+    const std::string name = "(" + in_names + "]|%[0-9A-Fa-f]{2})+";
+    return std::regex("(\\[(" + v6 + "|" + future + ")\\]|" + name + ")(:[0-9]*)?");
+  }();
+  return std::regex_match(text.begin(), text.end(), form);
 }
