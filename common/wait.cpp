@@ -13,9 +13,9 @@ std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b) {
   return std::min(*a, *b);
 }
 
-void excuse_failed_wait(std::string_view call, int error) {
+void excuse_failed_wait(std::string_view call, int error, int descriptor) {
   if (error == EINTR) return;
-  if (error != ENOMEM && error != EAGAIN) throw CallFailed(call, error);
+  if (error != ENOMEM && error != EAGAIN) throw CallFailed(call, error, descriptor);
   std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 

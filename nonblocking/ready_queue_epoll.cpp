@@ -46,7 +46,7 @@ void ReadyQueue::forget_before_close(Wait) {}
 std::span<void* const> ReadyQueue::wait(int milliseconds) {
   epoll_event events[most_at_once];
   const int count = epoll_wait(queue_.fd(), events, most_at_once, milliseconds);
-  if (count < 0 && errno != EINTR) throw CallFailed("epoll_wait", errno, queue_.fd());
+  if (count < 0) excuse_failed_wait("epoll_wait", errno, queue_.fd());
   for (int i = 0; i < count; ++i) ready_[static_cast<std::size_t>(i)] = events[i].data.ptr;
   return {ready_.data(), static_cast<std::size_t>(count < 0 ? 0 : count)};
 }

@@ -436,9 +436,10 @@ int pselect(int end, fd_set* readable, fd_set* writable, fd_set* others, const t
   return next_function(next_pselect, "pselect")(end, readable, writable, others, limit, signals);
 }
 
+// Linux has memory for it at all times; kevent(2), for which it stands here, has not.
 int epoll_wait(int queue, epoll_event* events, int size, int timeout) {
   has_started = true;
-  if (is_held_up()) return -1;
+  if (is_held_up() || fails(Fault::no_kernel_memory, ENOMEM)) return -1;
   return next_function(next_epoll_wait, "epoll_wait")(queue, events, size, timeout);
 }
 

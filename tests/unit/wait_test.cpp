@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <chrono>
 #include <limits>
 
@@ -26,6 +27,17 @@ TEST_CASE("wait: a timeout is rounded up, so that nobody wakes too early and spi
   CHECK(milliseconds_until(now + 1ms + 1ns, now) == 2);
   INFO("more than an int holds (25 days) becomes the most it holds, never a negative number");
   CHECK(milliseconds_until(now + 24h * 365, now) == std::numeric_limits<int>::max());
+}
+
+TEST_CASE("wait: a signal and a lack of memory are excused, the latter after a pause") {
+  excuse_failed_wait("poll", EINTR);
+  for (const int error : {ENOMEM, EAGAIN}) {
+    const Time start = Clock::now();
+    excuse_failed_wait("kevent", error, 3);
+    CHECK(Clock::now() - start >= 10ms);
+  }
+  CHECK_THROWS_WITH(excuse_failed_wait("epoll_wait", EBADF, 3),
+                    "epoll_wait: EBADF (Bad file descriptor), descriptor 3");
 }
 
 TEST_CASE("wait: two waits are the same if descriptor and direction are") {

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "common/error.hpp"
+#include "common/wait.hpp"
 #include "nonblocking/exercises/edge_triggered/edge_queue.hpp"
 
 EdgeQueue::EdgeQueue() : queue_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -20,7 +21,7 @@ bool EdgeQueue::watch(int fd, void* owner) {
 std::span<void* const> EdgeQueue::wait(int milliseconds) {
   epoll_event events[most_at_once];
   const int count = epoll_wait(queue_.fd(), events, most_at_once, milliseconds);
-  if (count < 0 && errno != EINTR) throw CallFailed("epoll_wait", errno, queue_.fd());
+  if (count < 0) excuse_failed_wait("epoll_wait", errno, queue_.fd());
   for (int i = 0; i < count; ++i) ready_[static_cast<std::size_t>(i)] = events[i].data.ptr;
   return {ready_.data(), static_cast<std::size_t>(count < 0 ? 0 : count)};
 }
