@@ -64,6 +64,7 @@ Task<Answer> AwaitConversation::ask_backend(std::string_view question, std::stri
   if (surroundings_.backend_port == 0) co_return no_backend();
   const Descriptor backend = start_connecting(surroundings_.backend_port);
   if (!backend) co_return row_failure(is_exhaustion(errno) ? 503 : 502);
+  if (backend.fd() >= surroundings_.descriptor_limit) co_return row_failure(503);
 
   while (!question.empty()) {
     const ssize_t count = send_some(backend.fd(), question);

@@ -5,6 +5,7 @@
 // the same names; compare the bodies, and both with blocking/straight_line.cpp.
 #pragma once
 
+#include <cassert>
 #include <coroutine>
 #include <optional>
 #include <string>
@@ -19,10 +20,17 @@
 
 class AwaitConversation {
  public:
-  // Takes over the client's non-blocking socket. The surroundings must live longer. Must not be
-  // moved any more after the first resume(): the coroutines know where it is.
+  // Takes over the client's non-blocking socket. The surroundings must live longer.
   AwaitConversation(Descriptor client, Surroundings& surroundings)
       : surroundings_(surroundings), exchange_(surroundings.bench), client_(std::move(client)) {}
+
+  // Only before the first resume(): after it the coroutines know where their conversation is.
+  AwaitConversation(AwaitConversation&& other) noexcept
+      : surroundings_(other.surroundings_),
+        exchange_(std::move(other.exchange_)),
+        client_(std::move(other.client_)) {
+    assert(!other.has_begun());
+  }
 
   // As in Conversation.
   std::optional<Wait> resume() noexcept;

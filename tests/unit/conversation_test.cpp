@@ -310,6 +310,27 @@ TEST_CASE_TEMPLATE("conversation: a backend that fails is a 502, a late one a 50
   }
 }
 
+TEST_CASE_TEMPLATE("conversation: a backend's socket that the loop cannot wait on is a 503", Shape,
+                   Conversation, AwaitConversation) {
+  const Backend backend;
+  Table<Shape> table(0, backend.port());
+  table.surroundings.descriptor_limit = table.pair.client.fd() + 1;  // the next one is too high
+  table.say(row + hello);
+  table.run();
+  CHECK(table.waits_for_request());
+  CHECK(table.heard().starts_with("HTTP/1.1 503 "));
+}
+
+TEST_CASE("conversation: a coroutine's is moved before its first turn or not at all") {
+  Table<AwaitConversation> table;
+  AwaitConversation moved(std::move(table.conversation));
+  CHECK(moved.resume() == moved.request_wait());
+#ifndef NDEBUG
+  const ChildEnd end = run_in_child([&] { AwaitConversation late(std::move(moved)); });
+  CHECK(end.signal == SIGABRT);
+#endif
+}
+
 TEST_CASE_TEMPLATE("conversation: whatever it waits for, destroying it frees everything", Shape,
                    Conversation, AwaitConversation) {
   const Backend backend;
