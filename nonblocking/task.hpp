@@ -33,7 +33,7 @@ class Task {
 
   struct promise_type {
     std::coroutine_handle<> awaiter;
-    std::optional<Result> result;  // empty at the end: an exception has ended the coroutine
+    std::optional<Result> result;  // empty at the end: for want of memory
 
     Task get_return_object() {
       return Task(std::coroutine_handle<promise_type>::from_promise(*this));
@@ -41,9 +41,15 @@ class Task {
     std::suspend_never initial_suspend() const noexcept { return {}; }
     End final_suspend() const noexcept { return {}; }
     void return_value(Result value) { result = std::move(value); }
-    // The only exception here is std::bad_alloc. It must not reach the loop, which has called
-    // resume() and serves others too; await_resume() hands it to whoever awaits the result.
-    void unhandled_exception() const noexcept {}
+    // No exception may reach the loop, which has called resume() and serves others too. That there
+    // was no memory await_resume() hands to whoever awaits the result. Any other exception would be
+    // a bug: noexcept makes it end the program.
+    void unhandled_exception() const noexcept {
+      try {
+        throw;
+      } catch (const std::bad_alloc&) {
+      }
+    }
   };
 
   Task() = default;

@@ -4,10 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <coroutine>
+#include <csignal>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "tests/unit/child.hpp"
 #include "tests/unit/memory.hpp"
 
 namespace {
@@ -66,6 +69,12 @@ Task<int> fail(Gate& gate, bool at_once) {
   const Local local;
   if (!at_once) co_await gate.pass();
   throw std::bad_alloc();
+  co_return 0;
+}
+
+Task<int> throw_another(Gate& gate) {
+  co_await gate.pass();
+  throw std::out_of_range("a bug");
   co_return 0;
 }
 
@@ -166,6 +175,16 @@ TEST_CASE("task: a failure reaches whoever awaits, and nobody who resumes") {
   CHECK(unnoticed.has_ended());
   CHECK_THROWS_AS(unnoticed.await_resume(), std::bad_alloc);
   CHECK(Local::alive == 0);
+}
+
+TEST_CASE("task: any other exception than a lack of memory ends the program where it was thrown") {
+  const ChildEnd end = run_in_child([] {
+    Gate gate;
+    const Task<int> task = throw_another(gate);
+    gate.go_on();
+  });
+  CHECK(end.signal == SIGABRT);
+  CHECK(end.err.find("out_of_range") != std::string::npos);
 }
 
 TEST_CASE("task: no memory for a frame, at any level") {
