@@ -1,8 +1,7 @@
 // copy.hpp — one of prefork's places: a process that runs the server, and a new one when it ends.
 //
-// Gives: a process whose descriptor 3 is the listener and whose output is a pipe of its own;
-// whether
-//        it is ready; what became of it; when to start the next one. The pause before that doubles
+// Gives: a process whose descriptor 3 is the listener and whose output is a pipe of its own; is it
+//        ready, what became of it, and when to start the next one. The pause before that doubles
 //        while processes end early, up to ten seconds, and is short after one that has lived for
 //        five.
 // Do:    block the signals that the program handles before start(): the new process has those
