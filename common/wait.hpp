@@ -25,9 +25,9 @@ using Time = Clock::time_point;
 // The earlier of two moments, either of which may be never.
 std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b);
 
-// After select(2) or one of its kin has failed: returns if that was a signal, and after a short pause
-// if the kernel had no memory for the call (ENOMEM; POSIX: EAGAIN), for asking on at once would be
-// a spin. Otherwise throws CallFailed, for the descriptor if one is given.
+// After select(2) or one of its kin has failed: returns if that was a signal, and after a short
+// pause if the kernel had no memory for the call (ENOMEM; POSIX: EAGAIN), for asking on at once
+// would be a spin. Otherwise throws CallFailed, for the descriptor if one is given.
 void excuse_failed_wait(std::string_view call, int error, int descriptor = -1);
 
 // The same for poll(2), which besides refuses a list that is longer than RLIMIT_NOFILE (EINVAL),
