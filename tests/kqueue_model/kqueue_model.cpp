@@ -1,7 +1,7 @@
 // kqueue_model.cpp — a model of kqueue(2) and kevent(2), for tests on Linux.
 //
-// It is made of two epoll sets, one for each filter, and it is not a kernel: what passes on it has
-// passed on a model.
+// It is made of two epoll sets, one for each filter, and a third that watches the two; and it is
+// not a kernel: what passes on it has passed on a model.
 //
 // Modelled is what this project uses, as FreeBSD, NetBSD and macOS agree on it: EVFILT_READ and
 //   EVFILT_WRITE on sockets and pipes, two registrations with a udata each; EV_ADD, of what is
@@ -23,7 +23,6 @@
 // kernel allows it; our servers promise not to.
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/event.h>
@@ -35,6 +34,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <limits>
 #include <map>
 #include <new>
@@ -60,12 +60,12 @@ struct Filter {
 };
 
 struct Queue {
-  std::array<Filter, 2> filters;
+  std::array<Filter, 2> filters = {{{EVFILT_READ, -1, {}}, {EVFILT_WRITE, -1, {}}}};
   std::thread::id thread = std::this_thread::get_id();
 };
 
-// By descriptor, which is that of the first epoll set. Never destroyed: descriptors are closed
-// until the very end of a program.
+// By descriptor, which is that of the set that watches the two. Never destroyed: descriptors are
+// closed until the very end of a program.
 std::map<int, Queue>& queues() {
   static auto& all = *new std::map<int, Queue>;
   return all;
@@ -96,7 +96,8 @@ int really_close(int descriptor) {
 
 void forget_registration(Filter& filter, int descriptor) {
   if (filter.registrations.erase(descriptor) == 0) return;
-  if (std::getenv("KQUEUE_MODEL_STRICT") != nullptr) {
+  // Who fails closes all there is, the queue too.
+  if (std::getenv("KQUEUE_MODEL_STRICT") != nullptr && std::uncaught_exceptions() == 0) {
     std::fprintf(stderr, "kqueue model: descriptor %d was closed while filter %d watched it\n",
                  descriptor, filter.name);
     std::abort();
@@ -109,16 +110,17 @@ void forget_descriptor(int descriptor) {
     for (Filter& filter : queue.filters) forget_registration(filter, descriptor);
   const auto queue = queues().find(descriptor);
   if (queue == queues().end()) return;
-  for (const Filter& filter : queue->second.filters)
-    if (filter.epoll != descriptor) really_close(filter.epoll);
+  for (const Filter& filter : queue->second.filters) really_close(filter.epoll);
   queues().erase(queue);
 }
 
 // A queue is not inherited by a child of fork.
 void close_queues_in_child() {
-  for (const auto& [number, queue] : queues())
-    for (const Filter& filter : queue.filters) really_close(filter.epoll);
-  queues().clear();
+  while (!queues().empty()) {
+    const int descriptor = queues().begin()->first;
+    forget_descriptor(descriptor);
+    really_close(descriptor);
+  }
 }
 
 // -- changes --
@@ -181,11 +183,12 @@ int collect(const Filter& filter, std::span<struct kevent> room) {
   return std::max(0, count);
 }
 
-int wait_for_events(Queue& queue, std::span<struct kevent> room, std::optional<Time> deadline) {
-  auto& [first, second] = queue.filters;
+int wait_for_events(int descriptor, std::span<struct kevent> room, std::optional<Time> deadline) {
+  auto& [first, second] = queues().at(descriptor).filters;
   for (;;) {
-    pollfd sets[] = {{first.epoll, POLLIN, 0}, {second.epoll, POLLIN, 0}};
-    if (poll(sets, 2, milliseconds_until(deadline, Clock::now())) < 0) return -1;
+    std::array<epoll_event, 2> sets;
+    if (epoll_wait(descriptor, sets.data(), 2, milliseconds_until(deadline, Clock::now())) < 0)
+      return -1;
     const int begun = collect(first, room);
     const int count = begun + collect(second, room.subspan(static_cast<std::size_t>(begun)));
     std::swap(first, second);  // neither has to wait until the other is silent
@@ -232,13 +235,16 @@ int kqueue() try {
   static const int handler = pthread_atfork(nullptr, nullptr, close_queues_in_child);
   if (handler != 0) return fail(handler);
   const int descriptor = epoll_create1(EPOLL_CLOEXEC);
-  const int second = epoll_create1(EPOLL_CLOEXEC);
-  if (descriptor < 0 || second < 0) {
-    if (descriptor >= 0) really_close(descriptor);
+  if (descriptor < 0) return -1;
+  Queue& queue = queues()[descriptor];
+  for (Filter& filter : queue.filters) {
+    filter.epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (epoll_ctl(descriptor, EPOLL_CTL_ADD, filter.epoll, &event) == 0) continue;
+    close(descriptor);  // and what there is of the two
     return fail(EMFILE);
   }
-  queues().insert_or_assign(descriptor,
-                            Queue{{{{EVFILT_READ, descriptor, {}}, {EVFILT_WRITE, second, {}}}}});
   return descriptor;
 } catch (const std::bad_alloc&) {
   return fail(ENOMEM);
@@ -259,6 +265,6 @@ int kevent(int descriptor, const struct kevent* changes, int change_count, struc
     if (const int error = apply(queue, changes[i]); error != 0) return fail(error);
   if (event_count == 0) return 0;
   if (timeout != nullptr && !is_valid(*timeout)) return fail(EINVAL);
-  return wait_for_events(queue, {events, static_cast<std::size_t>(event_count)},
+  return wait_for_events(descriptor, {events, static_cast<std::size_t>(event_count)},
                          deadline_after(timeout));
 }

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/event.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,10 +80,11 @@ TEST_CASE("kevent on what is no queue is EBADF") {
 TEST_CASE("a queue leaves no descriptor behind") {
   const Descriptor before(dup(0));
   { const Model model; }
-  const Descriptor first(dup(0));
-  const Descriptor second(dup(0));
-  CHECK(first.fd() == before.fd() + 1);
-  CHECK(second.fd() == before.fd() + 2);
+  for (int i = 1; i <= 3; ++i) {
+    const int next = fcntl(0, F_DUPFD, before.fd() + i);
+    CHECK(next == before.fd() + i);
+    close(next);
+  }
 }
 
 TEST_CASE("an event says which descriptor, which filter and whose; what came before counts") {
@@ -178,6 +180,18 @@ TEST_CASE("a pipe is watched at either end; its reading end is never writable") 
   REQUIRE(model.ready().size() == 1);
   REQUIRE(write(writing.fd(), "x", 1) == 1);
   CHECK(model.ready().size() == 2);
+}
+
+TEST_CASE("a limit of descriptors that has fallen does not end the wait") {
+  const SocketPair pair = make_pair(Blocking::no);
+  const Model model;
+  REQUIRE(model.add(pair.server.fd(), EVFILT_WRITE) == 0);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit lower{1, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &lower) == 0);
+  CHECK(model.ready().size() == 1);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
 }
 
 TEST_CASE("errors are in errno, and stop the list of changes") {
