@@ -302,7 +302,7 @@ bool read_field(std::string_view name, Scanner& scanner, Head& head) {
 
 // The head has the form of one. Is it a request that is served here? First the faults that it would
 // have at any server. Then the method, for what else there may be depends on it: POST has a body,
-// OPTIONS and CONNECT have targets of their own. A GET's body is never read, so it is refused:
+// OPTIONS and CONNECT have targets of their own. The body of a GET is never read, so it is refused:
 // taken for the next request, it would let one client speak in the name of another (request
 // smuggling, 11.2).
 int judge(const Head& head, Request& request) {
