@@ -74,10 +74,10 @@ $(BUILD)/slow_backend:          $(call objects,common/slow_backend.cpp)
 
 # -- tests and instruments -------------------------------------------------------------------------
 
+KIT       = $(call objects,$(wildcard tests/kit/*.cpp))
 UNIT      = $(call objects,$(wildcard tests/unit/*.cpp))
-BEHAVIOUR = $(call objects,$(wildcard tests/behaviour/*.cpp))
-ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp)) \
-            $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(call objects,tests/measure/text_table.cpp)
+CATALOGUE = $(call objects,$(filter-out %/main.cpp,$(wildcard tests/behaviour/*.cpp)))
+ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp) tests/measure/text_table.cpp)
 MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/measure/*.cpp)))
 MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
 FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \
@@ -89,12 +89,13 @@ REPLAY    = $(call objects,$(filter-out tests/fuzz/fuzz.cpp,$(wildcard tests/fuz
 
 $(BUILD)/tests/unit:        $(UNIT) $(AWAIT) $(READY_QUEUE) $(STRAIGHT_LINE)
 $(BUILD)/tests/replay:      $(REPLAY) $(AWAIT)
-$(BUILD)/tests/behaviour:   $(BEHAVIOUR)
+$(BUILD)/tests/behaviour:   $(CATALOGUE) $(call objects,tests/behaviour/main.cpp)
 $(BUILD)/tests/instruments: $(MEASURE_TESTS) $(MEASURE)
 $(BUILD)/attack:            $(ATTACK)
 $(INSTRUMENTS): $(BUILD)/%: $(BUILD)/objects/tests/measure/%_main.o $(MEASURE)
 $(FLOORS):      $(BUILD)/%: $(BUILD)/objects/tests/measure/floors/%.o
 
+$(TESTS) $(INSTRUMENTS) $(BUILD)/attack: $(KIT)
 $(PROGRAMS) $(TESTS) $(INSTRUMENTS) $(FLOORS) $(BUILD)/attack: $(COMMON)
 	$(link)
 

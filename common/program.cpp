@@ -61,7 +61,7 @@ void announce(int listener) {
   if (!is_file && !is_loopback)
     complain("note: " + address + " can be reached from other machines\n");
   const std::string place = is_file ? address : "http://" + address + "/";
-  std::printf("listening on %s\n", place.c_str());
+  std::printf("%s%s\n", ready_words, place.c_str());
   if (std::fflush(stdout) != 0) throw CallFailed("write", errno, 1);
 }
 

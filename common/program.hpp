@@ -11,6 +11,9 @@
 // that would be this server itself.
 Descriptor open_listener(const Options& options);
 
+// What the ready line begins with; behind it stands the place.
+inline constexpr const char* ready_words = "listening on ";
+
 // Prints the ready line, which says where the server listens: "http://127.0.0.1:8080/", or
 // "unix:/run/x" if it was handed down such a listener. Throws CallFailed.
 void announce(int listener);

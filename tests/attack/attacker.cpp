@@ -1,38 +1,14 @@
 #include "tests/attack/attacker.hpp"
 
-#include <sys/wait.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
-
-#include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <exception>
-
-#include "common/error.hpp"
 
 using Clock = std::chrono::steady_clock;
 
-Attacker::Attacker(const Attack& attack, const Target& target) : pid_(fork()) {
-  if (pid_ < 0) throw CallFailed("fork", errno);
-  if (pid_ > 0) return;
-#ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-  try {
-    attack.run(target);
-  } catch (const std::exception&) {
-    _exit(1);
-  }
-  _exit(0);
-}
-
-Attacker::~Attacker() {
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
-}
+Attacker::Attacker(const Attack& attack, const Target& target)
+    : process_([&] {
+        attack.run(target);
+        return 0;
+      }) {}
 
 Possessions possessions_of(Context& context) {
   const pid_t pid = context.server().pid();

@@ -4,13 +4,12 @@
 //        destroyed; a look at what the server holds before and after.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <string>
 
 #include "tests/attack/attacks.hpp"
-#include "tests/behaviour/check.hpp"
+#include "tests/kit/check.hpp"
+#include "tests/kit/forked.hpp"
 
 struct Standing {
   const char* word = "ok";
@@ -20,12 +19,9 @@ struct Standing {
 class Attacker {
  public:
   Attacker(const Attack& attack, const Target& target);  // throws CallFailed
-  ~Attacker();
-  Attacker(const Attacker&) = delete;
-  Attacker& operator=(const Attacker&) = delete;
 
  private:
-  pid_t pid_ = -1;
+  Forked process_;
 };
 
 struct Possessions {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "common/socket.hpp"
-#include "tests/behaviour/client.hpp"
+#include "tests/kit/client.hpp"
 
 // These clients look at no answer and mind no error: whatever the server does to them is fine.
 namespace {

@@ -31,8 +31,8 @@
 #include "common/program.hpp"
 #include "tests/attack/attacker.hpp"
 #include "tests/attack/attacks.hpp"
-#include "tests/behaviour/check.hpp"
-#include "tests/behaviour/client.hpp"
+#include "tests/kit/check.hpp"
+#include "tests/kit/client.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "common/error.hpp"
-#include "tests/behaviour/check.hpp"
-#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/catalogue.hpp"
 #include "tests/behaviour/lessons.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 
@@ -38,7 +38,7 @@ ShortRun run_to_end(Context& context, std::vector<std::string> arguments, Launch
   launch.arguments = std::move(arguments);
   launch.hand_down_listener = launch.listener >= 0;
   launch.expect_ready = false;
-  ServerProcess process(context.tested().path, launch);
+  ChildProcess process(context.tested().path, launch);
   const auto status = process.wait_for_end(context.patience());
   if (!status) context.fail("the program goes on instead of ending: " + words);
   if (!WIFEXITED(*status)) context.fail("the program " + describe_status(*status) + ": " + words);
@@ -116,7 +116,7 @@ std::string answer_at(const std::string& path, Patience patience) {
   return count < 0 ? describe_failure("recv", errno) : std::string(room.data(), room.size());
 }
 
-ServerProcess& start_with_own_listener(Context& context, std::vector<std::string> arguments = {}) {
+ChildProcess& start_with_own_listener(Context& context, std::vector<std::string> arguments = {}) {
   Launch launch;
   launch.arguments = std::move(arguments);
   launch.hand_down_listener = false;
@@ -219,7 +219,7 @@ const Check checks[] = {
            launch.arguments = {"-a", "127.0.0.2", "-p", "0"};
            launch.hand_down_listener = false;
            launch.expect_ready = false;
-           ServerProcess& server = context.start(launch);
+           ChildProcess& server = context.start(launch);
            const std::string expected = "listening on http://127.0.0.2:";
            context.eventually([&] { return server.output().find('\n') != std::string::npos; },
                               [&] { return "it printed '" + server.output() + "'"; });
@@ -241,7 +241,7 @@ const Check checks[] = {
              launch.hand_down_listener = false;
              launch.expect_ready = false;
              if (wide) launch.arguments = {"-a", "0.0.0.0", "-p", "0"};
-             ServerProcess& server = context.start(launch);
+             ChildProcess& server = context.start(launch);
              context.eventually([&] { return server.output().find('\n') != std::string::npos; },
                                 [&] { return "it printed '" + server.output() + "'"; });
              const std::string said = server.error_output();
@@ -274,7 +274,7 @@ const Check checks[] = {
            context.scene("I let the server make its own listener on a port that the kernel chose.",
                          "one line 'listening on http://127.0.0.1:PORT/' on stdout, and whoever "
                          "connects to that port then is served.");
-           ServerProcess& server = start_with_own_listener(context);
+           ChildProcess& server = start_with_own_listener(context);
            Client client(context);
            client.get("/echo/ready");
            client.expect_answer(200, context.echo("ready"));
@@ -432,7 +432,7 @@ const Check checks[] = {
              // With nowhere to print its ready line, the port must be known beforehand.
              launch.expect_ready = (choice & 2U) == 0;
              launch.hand_down_listener = !launch.expect_ready;
-             ServerProcess& server = context.start(launch);
+             ChildProcess& server = context.start(launch);
              std::string numbers = "descriptors closed:";
              for (const int fd : launch.closed) numbers += " " + std::to_string(fd);
              context.note(numbers);
@@ -493,7 +493,7 @@ const Check checks[] = {
              Launch launch;
              launch.listener = listener.fd();
              launch.expect_ready = false;
-             ServerProcess& server = context.start(launch);
+             ChildProcess& server = context.start(launch);
              context.eventually(
                  [&] { return server.output().find('\n') != std::string::npos; },
                  [&] { return "it said '" + server.output() + server.error_output() + "'"; });

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "common/error.hpp"
-#include "tests/behaviour/check.hpp"
-#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/catalogue.hpp"
 #include "tests/behaviour/lessons.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 
@@ -391,7 +391,7 @@ const Check checks[] = {
                "counters, and exit status 0.");
            Launch launch;
            launch.signals_blocked = true;
-           ServerProcess& server = context.start(launch);
+           ChildProcess& server = context.start(launch);
            server.signal(SIGUSR1);
            context.eventually([&] { return !server.error_output().empty(); },
                               [] { return "no counters after SIGUSR1"; });

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/behaviour/check.hpp"
-#include "tests/behaviour/client.hpp"
+#include "tests/behaviour/catalogue.hpp"
 #include "tests/behaviour/lessons.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 

@@ -35,7 +35,7 @@
 #include <initializer_list>
 #include <new>
 
-#include "tests/behaviour/fault_plan.hpp"
+#include "tests/kit/fault_plan.hpp"
 
 namespace {
 

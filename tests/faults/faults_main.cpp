@@ -30,7 +30,7 @@
 #include <vector>
 
 #include "common/program.hpp"
-#include "tests/behaviour/check.hpp"
+#include "tests/behaviour/catalogue.hpp"
 #include "tests/faults/prefork_checks.hpp"
 
 namespace {

@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
-#include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 
 constexpr std::size_t copies = 3;
 
 // Has it said why it, or a copy, could not go on?
-bool has_explained(const ServerProcess& supervisor) {
+bool has_explained(const ChildProcess& supervisor) {
   const std::string said = supervisor.error_output();
   return said.find("execvp ") != said.npos || said.find("std::bad_alloc") != said.npos;
 }
@@ -34,7 +34,7 @@ bool comes_up(Context& context) {
   Launch launch;
   launch.arguments = {"-w", std::to_string(copies)};
   launch.expect_ready = false;
-  ServerProcess& supervisor = context.start(launch);
+  ChildProcess& supervisor = context.start(launch);
   context.eventually([&] { return supervisor.status_if_ended() || !supervisor.output().empty(); },
                      [] { return "it has printed no ready line, and has not ended either"; });
   const auto status = supervisor.status_if_ended();
@@ -45,7 +45,7 @@ bool comes_up(Context& context) {
 }
 
 void expect_end_of_all(Context& context) {
-  ServerProcess& supervisor = context.server();
+  ChildProcess& supervisor = context.server();
   supervisor.signal(SIGTERM);
   const auto status = supervisor.wait_for_end(context.patience());
   if (!status) context.fail_for_certain("after SIGTERM it still runs");

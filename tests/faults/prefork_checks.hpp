@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "tests/behaviour/check.hpp"
+#include "tests/kit/check.hpp"
 
 // The kinds of faults that prefork itself can meet.
 inline constexpr Faults prefork_faults =

@@ -23,15 +23,13 @@ $(BUILD)/libfaults.so: tests/faults/faults.cpp $(BUILD)/objects/built_with
 	  -MMD -MP -MF $(BUILD)/objects/tests/faults/library.d $< -o $@ -ldl
 
 $(BUILD)/tests/faults: $(call objects,tests/faults/faults_main.cpp tests/faults/prefork_checks.cpp) \
-                       $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
+                       $(CATALOGUE) $(KIT) $(COMMON)
 	$(link)
 
-$(BUILD)/soak: $(call objects,tests/faults/soak_main.cpp tests/faults/soak_client.cpp) \
-               $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
+$(BUILD)/soak: $(call objects,tests/faults/soak_main.cpp tests/faults/soak_client.cpp) $(KIT) $(COMMON)
 	$(link)
 
-$(BUILD)/slow_world: $(call objects,tests/faults/slow_world_main.cpp) \
-                     $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) $(COMMON)
+$(BUILD)/slow_world: $(call objects,tests/faults/slow_world_main.cpp) $(KIT) $(COMMON)
 	$(link)
 
 .PHONY: faults soak slow-world

@@ -26,9 +26,9 @@
 
 #include "common/program.hpp"
 #include "common/socket.hpp"
-#include "tests/behaviour/client.hpp"
-#include "tests/behaviour/observe.hpp"
-#include "tests/behaviour/server_process.hpp"
+#include "tests/kit/child_process.hpp"
+#include "tests/kit/client.hpp"
+#include "tests/kit/observe.hpp"
 
 namespace {
 
@@ -139,8 +139,8 @@ Ratio compare(const Settings& settings) {
   const std::string program = settings.directory + "/" + settings.server;
   Launch launch;
   launch.arguments = {"-t", "3600"};
-  ServerProcess quiet_server(program, launch);
-  ServerProcess slow_server(program, launch);
+  ChildProcess quiet_server(program, launch);
+  ChildProcess slow_server(program, launch);
   GoodClient quiet(quiet_server.port());
   GoodClient in_slow_world(slow_server.port());
   SlowWorld world(slow_server.port(), settings.each);

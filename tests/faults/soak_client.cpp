@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "common/error.hpp"
-#include "tests/behaviour/client.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 

@@ -25,8 +25,8 @@
 #include <thread>
 #include <vector>
 
-#include "tests/behaviour/check.hpp"
 #include "tests/faults/soak_client.hpp"
+#include "tests/kit/check.hpp"
 
 namespace {
 
@@ -182,7 +182,7 @@ class Round {
     Launch launch;
     launch.arguments = {"-p", "0", "-d", "5"};
     launch.environment = backend_plan_.environment();
-    backend_ = std::make_unique<ServerProcess>(path_of("slow_backend"), launch);
+    backend_ = std::make_unique<ChildProcess>(path_of("slow_backend"), launch);
   }
 
   void start(std::uint16_t port) {
@@ -193,7 +193,7 @@ class Round {
     launch.environment = plan_.environment();
     launch.descriptor_limit = limit;
     server_.reset();
-    server_ = std::make_unique<ServerProcess>(path_of(program_.name), launch);
+    server_ = std::make_unique<ChildProcess>(path_of(program_.name), launch);
     ++totals_.starts;
     if (!plan_.is_loaded()) throw SoakFailed("the faults have not been loaded");
   }
@@ -269,8 +269,8 @@ class Round {
   double share_;
   FaultPlan plan_;
   FaultPlan backend_plan_;
-  std::unique_ptr<ServerProcess> backend_;
-  std::unique_ptr<ServerProcess> server_;
+  std::unique_ptr<ChildProcess> backend_;
+  std::unique_ptr<ChildProcess> server_;
   Crowd crowd_;
 };
 

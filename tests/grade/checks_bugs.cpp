@@ -3,9 +3,9 @@
 #include <thread>
 #include <vector>
 
-#include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 

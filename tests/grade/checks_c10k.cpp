@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "tests/attack/attacker.hpp"
-#include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
+#include "tests/kit/client.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -114,7 +114,7 @@ class Contest {
 
  private:
   Context& context_;
-  ServerProcess event_loop_;
+  ChildProcess event_loop_;
   LoadLoop loop_;
   ClientGroup our_crowd_;
   ClientGroup your_crowd_;

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "common/error.hpp"
-#include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 

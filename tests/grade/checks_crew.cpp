@@ -5,9 +5,9 @@
 #include <set>
 #include <vector>
 
-#include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 
@@ -259,7 +259,7 @@ const Check checks[] = {
            launch.arguments = {"-n", "20000"};
            launch.address_space_limit = std::size_t{512} << 20;
            launch.expect_ready = false;
-           ServerProcess process(context.tested().path, launch);
+           ChildProcess process(context.tested().path, launch);
            const auto status = process.wait_for_end(context.patience());
            if (!status) context.fail("it still runs; " + describe_threads(process.pid()));
            context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 1,

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "tests/behaviour/client.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/containment.hpp"
 #include "tests/grade/grade_checks.hpp"
+#include "tests/kit/client.hpp"
 
 namespace {
 
@@ -35,7 +35,7 @@ class TestRun {
     launch.arguments = {"--server=" + copy, "--no-colors", "--abort-after=1"};
     launch.hand_down_listener = false;
     launch.expect_ready = false;
-    test_ = std::make_unique<ServerProcess>(context.tested().path, launch);
+    test_ = std::make_unique<ChildProcess>(context.tested().path, launch);
   }
 
   const std::string& server() const { return server_; }
@@ -59,7 +59,7 @@ class TestRun {
 
   std::string server_;
   Room room_;
-  std::unique_ptr<ServerProcess> test_;  // gone before the room is
+  std::unique_ptr<ChildProcess> test_;  // gone before the room is
 };
 
 // Side by side, because a test mostly waits, and in an order that no test can count on.

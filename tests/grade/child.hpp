@@ -5,15 +5,13 @@
 // Do not: put such a child's work into this process. What it runs may crash, hang or be killed.
 #pragma once
 
-#include <sys/types.h>
-
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "common/socket.hpp"
-#include "tests/grade/descendants.hpp"
+#include "tests/kit/descendants.hpp"
+#include "tests/kit/forked.hpp"
 
 class Child {
  public:
@@ -21,17 +19,19 @@ class Child {
   // ends with its parent, and sends what `work` returns.
   explicit Child(const std::function<std::string()>& work);
 
-  pid_t process() const { return process_; }
+  pid_t process() const { return forked_.pid(); }
   int fd() const { return pipe_.fd(); }  // readable when there is something to take
   const std::string& received() const { return received_; }
 
-  bool take();  // false at the end
-  int wait();   // its status
-  void kill();  // with what is in its process group
+  bool take();                           // false at the end
+  int wait() { return forked_.wait(); }  // its status
+  void kill() { forked_.kill(); }        // with what is in its process group
 
  private:
-  pid_t process_ = -1;
+  Child(const std::function<std::string()>& work, Pipe pipe);
+
   Descriptor pipe_;
+  Forked forked_;
   std::string received_;
 };
 

@@ -20,12 +20,12 @@
 
 #include "common/error.hpp"
 #include "tests/grade/child.hpp"
-#include "tests/grade/descendants.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
 #include "tests/grade/histogram.hpp"
 #include "tests/grade/interruption.hpp"
 #include "tests/grade/quiz_item.hpp"
+#include "tests/kit/descendants.hpp"
 
 namespace {
 

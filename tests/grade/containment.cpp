@@ -31,7 +31,7 @@
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
-#include "tests/behaviour/check.hpp"
+#include "tests/kit/check.hpp"
 
 extern char** environ;  // environ(7): no header has to declare it, and macOS' does not
 

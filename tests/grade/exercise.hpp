@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "tests/behaviour/check.hpp"
+#include "tests/kit/check.hpp"
 
 struct Point {
   const char* id;

@@ -404,7 +404,7 @@ int main(int argc, char** argv) try {
   }
   if (request.list_rebuilds) return list_rebuilds(request);
   return request.server.empty() ? grade_exercises(request) : grade_server(request);
-} catch (const Interrupted& interruption) {
+} catch (const AskedToStop& interruption) {
   end_by(interruption);
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "grade: %s\n", problem.what());

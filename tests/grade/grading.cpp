@@ -13,10 +13,11 @@
 #include <stdexcept>
 
 #include "common/error.hpp"
+#include "tests/behaviour/catalogue.hpp"
 #include "tests/grade/child.hpp"
-#include "tests/grade/descendants.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/interruption.hpp"
+#include "tests/kit/descendants.hpp"
 
 namespace {
 
@@ -366,7 +367,7 @@ class Grading {
       const std::string program = tested_.build + "/" + rebuild.name + "/slow_backend";
       if (access(program.c_str(), X_OK) != 0) return false;
       try {
-        const ServerProcess running(program, {});
+        const ChildProcess running(program, {});
         return true;
       } catch (const std::exception&) {
         return false;

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "tests/grade/descendants.hpp"
+#include "tests/kit/descendants.hpp"
 
 namespace {
 
@@ -41,10 +41,10 @@ void forget_interruptions() {
 void throw_if_interrupted() {
   if (noted == 0) return;
   kill_descendants({});
-  throw Interrupted{static_cast<int>(noted)};
+  throw AskedToStop{static_cast<int>(noted)};
 }
 
-void end_by(const Interrupted& interruption) {
+void end_by(const AskedToStop& interruption) {
   (void)std::signal(interruption.signal, SIG_DFL);
   (void)std::raise(interruption.signal);
   std::abort();  // it is not blocked, so nobody comes here

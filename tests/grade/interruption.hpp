@@ -4,7 +4,7 @@
 // Do not: wait for long without looking. The second signal ends the process at once.
 #pragma once
 
-struct Interrupted {
+struct AskedToStop {
   int signal;
 };
 
@@ -14,8 +14,8 @@ void note_interruptions();
 // In a child that the grader has forked: a signal is what it was before.
 void forget_interruptions();
 
-// If one has come: kills all that this process has started, and throws Interrupted.
+// If one has come: kills all that this process has started, and throws AskedToStop.
 void throw_if_interrupted();
 
 // As whoever is killed by that signal, which is what a shell or make wants to know.
-[[noreturn]] void end_by(const Interrupted& interruption);
+[[noreturn]] void end_by(const AskedToStop& interruption);

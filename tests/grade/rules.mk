@@ -94,7 +94,7 @@ ALL_EXERCISES            += killing_test
 number_of_killing_test    = 12
 folder_of_killing_test    = nonblocking/exercises/killing_test
 file_of_killing_test      = killing_test.cpp
-given_for_killing_test    = $(call objects,nonblocking/exercises/killing_test/harness.cpp tests/behaviour/server_process.cpp)
+given_for_killing_test    = $(call objects,nonblocking/exercises/killing_test/harness.cpp)
 shown_by_killing_test     =
 # The right ones, as far as a handout does not hide them.
 RIGHT_SERVERS            := $(foreach server,event_loop await_loop poll_loop select_loop \
@@ -111,7 +111,7 @@ UNKNOWN   = $(filter-out $(EXERCISES) quiz,$(WANTED))
 
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(foreach ex,$(EXERCISES),$(if $(wildcard tests/grade/solutions/$(ex).*),$(BUILD)/solutions/$(ex)))
-GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(filter-out %/behaviour/main.o,$(BEHAVIOUR)) \
+GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(CATALOGUE) $(KIT) \
             $(call objects,tests/attack/attacks.cpp tests/attack/attacker.cpp) \
             $(call objects,$(patsubst %,tests/measure/%.cpp,answer_check client_group dial histogram \
               slices text_table watcher))

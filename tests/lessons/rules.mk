@@ -12,7 +12,7 @@ $(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(CO
 
 # The code that the lessons label WRONG, each proved wrong by a case of its own.
 $(BUILD)/tests/wrong_code: $(call objects,$(wildcard tests/lessons/wrong/*.cpp) \
-    tests/unit/main.cpp tests/unit/child.cpp tests/unit/socket_pair.cpp) $(COMMON)
+    tests/unit/main.cpp tests/unit/socket_pair.cpp) $(KIT) $(COMMON)
 	$(link)
 tests test everything: $(BUILD)/tests/wrong_code
 

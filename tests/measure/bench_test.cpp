@@ -17,12 +17,11 @@
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/herd.hpp"
-#include "tests/measure/bench/kernel_memory.hpp"
 #include "tests/measure/bench/results.hpp"
 #include "tests/measure/bench/wakeup_cost.hpp"
 #include "tests/measure/limits.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

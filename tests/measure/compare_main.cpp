@@ -8,10 +8,10 @@
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "tests/measure/child.hpp"
+#include "tests/kit/child_process.hpp"
+#include "tests/kit/reading.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/comparison.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 

@@ -6,10 +6,10 @@
 #include <optional>
 #include <thread>
 
+#include "tests/kit/reading.hpp"
 #include "tests/measure/contender.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/limits.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -280,7 +280,7 @@ bool wait_until_they_are_gone(pid_t process, std::size_t most) {
   for (int i = 0; i < 100; ++i) {
     std::this_thread::sleep_for(milliseconds(50));
     const ProcessReading now = read_process(process);
-    const bool gone = count_descriptors(process).value_or(0) <= most &&
+    const bool gone = descriptors_of(process).value_or(0) <= most &&
                       now.threads.value_or(0) <= most && now.resident_bytes.value_or(0) == before;
     if (gone) return true;
     before = now.resident_bytes.value_or(0);

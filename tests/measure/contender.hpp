@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/measure/child.hpp"
+#include "tests/kit/child_process.hpp"
 
 struct Contender {
   std::string name;

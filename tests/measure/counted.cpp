@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "common/error.hpp"
-#include "tests/measure/child.hpp"
-#include "tests/measure/process_reading.hpp"
+#include "tests/kit/child_process.hpp"
+#include "tests/kit/reading.hpp"
 
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "tests/measure/child.hpp"
+#include "tests/kit/child_process.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"

@@ -23,14 +23,14 @@
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/kit/child_process.hpp"
+#include "tests/kit/reading.hpp"
 #include "tests/measure/answer_check.hpp"
-#include "tests/measure/child.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/contender.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/histogram.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/programs.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "common/socket.hpp"
-#include "tests/behaviour/observe.hpp"
+#include "tests/kit/child_process.hpp"
+#include "tests/kit/observe.hpp"
 #include "tests/measure/bench/peer_programs.hpp"
-#include "tests/measure/child.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/contender.hpp"
 #include "tests/measure/programs.hpp"
@@ -56,7 +56,7 @@ std::vector<pid_t> copies(const ChildProcess& prefork) {
 }
 
 std::size_t count_lines(const ChildProcess& process, const std::string& beginning) {
-  std::istringstream lines(process.errors());
+  std::istringstream lines(process.error_output());
   std::size_t count = 0;
   for (std::string line; std::getline(lines, line);)
     if (line.starts_with(beginning)) ++count;
@@ -68,7 +68,7 @@ long accepted(const ChildProcess& process, std::size_t copies_running) {
   const std::size_t before = count_lines(process, "accepted ");
   kill(process.pid(), SIGUSR1);
   REQUIRE(comes_true([&] { return count_lines(process, "accepted ") >= before + copies_running; }));
-  std::istringstream lines(process.errors());
+  std::istringstream lines(process.error_output());
   std::vector<long> counts;
   for (std::string line; std::getline(lines, line);)
     if (line.starts_with("accepted ")) counts.push_back(std::stol(line.substr(9)));
@@ -142,8 +142,8 @@ TEST_CASE("prefork: two lines of one copy do not make the other one ready") {
                         "if mkdir " + folder + "; then echo; echo; mkdir " + folder +
                             "/printed; exec sleep 60; fi; until test -d " + folder +
                             "/printed; do sleep 0.01; done; exit 3"});
-  CHECK(how_it_ends(prefork) == "ended with status 3");
-  CHECK(prefork.errors().find("before all were ready") != std::string::npos);
+  CHECK(how_it_ends(prefork) == "exited with status 3");
+  CHECK(prefork.error_output().find("before all were ready") != std::string::npos);
   std::filesystem::remove_all(folder);
 }
 
@@ -184,7 +184,7 @@ TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
                         clients.failure().find("told that the server closes") != std::string::npos;
   CAPTURE(clients.failure());
   CHECK(answered);
-  CHECK(how_it_ends(prefork) == "ended with status 0");
+  CHECK(how_it_ends(prefork) == "exited with status 0");
   for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
 }
 
@@ -196,7 +196,7 @@ TEST_CASE("prefork: a second SIGTERM ends the copies at once") {
   kill(prefork.pid(), SIGTERM);
   std::this_thread::sleep_for(milliseconds(100));  // or the two would be one
   kill(prefork.pid(), SIGTERM);
-  CHECK(how_it_ends(prefork) == "ended with status 1");
+  CHECK(how_it_ends(prefork) == "exited with status 1");
   CHECK(std::chrono::steady_clock::now() - start < seconds(10));
   for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
 }
@@ -217,7 +217,7 @@ TEST_CASE("prefork: the second SIGTERM ends copies that do not heed the first") 
   kill(prefork.pid(), SIGTERM);
   std::this_thread::sleep_for(milliseconds(100));  // or the two would be one
   kill(prefork.pid(), SIGTERM);
-  CHECK(how_it_ends(prefork) == "ended with status 1");
+  CHECK(how_it_ends(prefork) == "exited with status 1");
 }
 
 TEST_CASE("prefork: a signal that comes while the copies start is not lost") {
@@ -226,16 +226,16 @@ TEST_CASE("prefork: a signal that comes while the copies start is not lost") {
     REQUIRE(comes_true([&] { return !copies(prefork).empty(); }));
     kill(prefork.pid(), SIGUSR1);
     kill(prefork.pid(), SIGTERM);
-    REQUIRE(how_it_ends(prefork) == "ended with status 0");
+    REQUIRE(how_it_ends(prefork) == "exited with status 0");
   }
 }
 
 TEST_CASE("prefork: what cannot run is not run again and again") {
   ChildProcess missing({program("prefork"), "-p", "0", "/no/such/program"});
-  CHECK(how_it_ends(missing) == "ended with status 1");
-  CHECK(missing.errors().find("execvp /no/such/program: ENOENT") != std::string::npos);
+  CHECK(how_it_ends(missing) == "exited with status 1");
+  CHECK(missing.error_output().find("execvp /no/such/program: ENOENT") != std::string::npos);
   ChildProcess refusing({program("prefork"), "-p", "0", program("event_loop"), "-x"});
-  CHECK(how_it_ends(refusing) == "ended with status 2");
+  CHECK(how_it_ends(refusing) == "exited with status 2");
 }
 
 TEST_CASE("prefork: bad usage is one line and status 2") {
@@ -245,8 +245,8 @@ TEST_CASE("prefork: bad usage is one line and status 2") {
     ChildProcess::Arguments command{program("prefork")};
     command.insert(command.end(), arguments.begin(), arguments.end());
     ChildProcess prefork(command);
-    CHECK(how_it_ends(prefork) == "ended with status 2");
-    const std::string words = prefork.errors();
+    CHECK(how_it_ends(prefork) == "exited with status 2");
+    const std::string words = prefork.error_output();
     CAPTURE(words);
     CHECK(std::count(words.begin(), words.end(), '\n') == 1);
   }

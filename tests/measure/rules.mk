@@ -14,10 +14,10 @@ $(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp nonblocking/copy.cpp) $
 $(BUILD)/run_bench: $(call objects,tests/measure/bench/bench_main.cpp)
 $(BUILD)/predict:   $(call objects,tests/measure/bench/predict_main.cpp)
 $(BUILD)/peers:     $(call objects,tests/measure/bench/peers_main.cpp)
-$(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
+$(BENCHES): $(BENCH) $(MEASURE) $(KIT) $(COMMON)
 	$(link)
 
-$(BUILD)/tests/instruments: $(BENCH) $(call objects,tests/behaviour/observe.cpp) | $(BUILD)/prefork
+$(BUILD)/tests/instruments: $(BENCH) | $(BUILD)/prefork
 
 .PHONY: bench bench-compare bench-repeat figures predict peers
 ifneq ($(filter bench,$(MAKECMDGOALS)),)

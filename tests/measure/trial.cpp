@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "common/signals.hpp"
-#include "tests/measure/child.hpp"
-#include "tests/measure/process_reading.hpp"
+#include "tests/kit/child_process.hpp"
+#include "tests/kit/reading.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

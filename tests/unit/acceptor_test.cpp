@@ -14,7 +14,7 @@
 
 #include "common/error.hpp"
 #include "common/program.hpp"
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/socket_pair.hpp"
 
 using namespace std::chrono_literals;

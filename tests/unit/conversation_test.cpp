@@ -12,7 +12,7 @@
 
 #include "common/signals.hpp"
 #include "nonblocking/await_conversation.hpp"
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/memory.hpp"
 #include "tests/unit/socket_pair.hpp"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <csignal>
 
 #include "common/counters.hpp"
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/socket_pair.hpp"
 
 TEST_CASE(

@@ -22,7 +22,7 @@
 #include <thread>
 
 #include "common/error.hpp"
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/socket_pair.hpp"
 
 using namespace std::chrono_literals;

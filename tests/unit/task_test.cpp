@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/memory.hpp"
 
 namespace {

@@ -14,16 +14,16 @@
 #include <doctest/doctest.h>
 #endif
 
+#include <sys/types.h>
+
 #include <chrono>
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/socket.hpp"
-
-class ServerProcess;
 
 // The program under test, on a port of its own. It is gone when this is.
 class Server {
@@ -34,13 +34,18 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  std::uint16_t port() const;
+  std::uint16_t port() const { return port_; }
   void ask_to_stop();  // SIGTERM
   // Its exit status, if it ends by itself within three seconds.
   std::optional<int> exit_status();
 
  private:
-  std::unique_ptr<ServerProcess> process_;
+  void end();
+
+  pid_t pid_ = -1;
+  std::uint16_t port_ = 0;
+  std::optional<int> status_;  // as waitpid(2) gives it
+  Descriptor output_;
 };
 
 struct Answer {

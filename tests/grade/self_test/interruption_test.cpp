@@ -14,8 +14,8 @@
 
 #include "tests/grade/child.hpp"
 #include "tests/grade/containment.hpp"
-#include "tests/grade/descendants.hpp"
 #include "tests/grade/self_test/build_directory.hpp"
+#include "tests/kit/descendants.hpp"
 
 namespace files = std::filesystem;
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "common/wait.hpp"
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/socket_pair.hpp"
 
 using namespace std::chrono_literals;

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "tests/unit/child.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/socket_pair.hpp"
 
 namespace {

@@ -3,9 +3,9 @@
 // The same server is asked the same thing over kept connections and over new ones. What a new
 // connection adds to a loop's CPU time is accept and close; what it adds to thread_per_connection
 // beyond that is a thread's life.
+#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/lineup.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

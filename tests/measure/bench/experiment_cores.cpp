@@ -32,7 +32,7 @@ Contender start_copies(const Bench& bench, std::size_t count) {
 // How many clients each copy holds: "accepted 12 open 3 requests ...", a line for each copy.
 std::vector<double> read_open_clients(Contender& server) {
   std::vector<double> found;
-  std::istringstream lines(server.process.errors());
+  std::istringstream lines(server.process.error_output());
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
     std::string accepted, count, open;

@@ -1,10 +1,10 @@
 // switches — what the kernel does for one request: context switches, system calls, CPU time.
 #include <algorithm>
 
+#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/counted.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
 

@@ -10,10 +10,9 @@
 
 #include <algorithm>
 
+#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
-#include "tests/measure/bench/kernel_memory.hpp"
 #include "tests/measure/limits.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

@@ -3,9 +3,9 @@
 // 16 clients ask for five rows a second each, as a busy page might. The time of one connection is
 // split in three: from an answer to the next request the server waits for the client; from a
 // request to its answer it computes (its CPU time, from the kernel) or waits for the backend.
+#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/lineup.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

@@ -2,7 +2,7 @@
 
 #include <thread>
 
-#include "tests/measure/process_reading.hpp"
+#include "tests/kit/reading.hpp"
 #include "tests/measure/text_table.hpp"
 
 void Lineup::enter(const BenchModel& model, double x, const std::function<Contender()>& start) {

@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/program.hpp"
 #include "common/socket.hpp"
 
 struct FloorOptions {
@@ -121,8 +122,7 @@ inline Descriptor floor_listener() {
   std::signal(SIGPIPE, SIG_IGN);
   std::optional<Descriptor> inherited = inherited_listener();
   Descriptor listener = inherited ? std::move(*inherited) : listen_on("127.0.0.1", 0);
-  std::printf("listening on http://%s/\n", local_address(listener.fd()).c_str());
-  std::fflush(stdout);
+  announce(listener.fd());
   return listener;
 }
 

@@ -1,4 +1,4 @@
-#include "tests/behaviour/fault_plan.hpp"
+#include "tests/kit/fault_plan.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "tests/behaviour/check.hpp"
+#include "tests/kit/check.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +12,8 @@
 #include <thread>
 
 #include "common/error.hpp"
-#include "tests/behaviour/client.hpp"
+#include "tests/kit/client.hpp"
+#include "tests/kit/forked.hpp"
 
 namespace {
 
@@ -58,10 +59,6 @@ std::string shortened(const std::string& text, std::size_t most) {
   return text.substr(0, most) + "... (" + std::to_string(text.size()) + " bytes in all)";
 }
 
-void append(std::vector<Check>& all, std::span<const Check> some) {
-  all.insert(all.end(), some.begin(), some.end());
-}
-
 std::string missing_need(const Check& check, const Context& context) {
   if ((check.needs & need_proc) != 0 && !can_observe_processes())
     return "this system has no /proc/PID to look into";
@@ -85,27 +82,19 @@ std::string full_story(const Check& check, const std::string& story, const Conte
 
 // Can this process see another one that does not hide? Asked of a child that waits to be ended.
 bool can_see_another(bool (*look)(pid_t)) {
-  const pid_t parent = getpid();
-  const pid_t process = fork();
-  if (process < 0) throw CallFailed("fork", errno);
-  if (process == 0) {
+  const Forked other([] {
 #ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_DUMPABLE, 1);  // the tester itself may hide from the programs that it tests
 #endif
-    while (getppid() == parent) pause();
-    _exit(0);
-  }
+    for (;;) pause();
+    return 0;
+  });
   const auto deadline = Clock::now() + std::chrono::seconds(1);
-  bool can = look(process);
-  while (!can && Clock::now() < deadline) {
+  while (Clock::now() < deadline) {
+    if (look(other.pid())) return true;
     std::this_thread::sleep_for(tick);
-    can = look(process);
   }
-  kill(process, SIGKILL);
-  while (waitpid(process, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  return can;
+  return false;
 }
 
 // How a fault on purpose has disturbed it; "" if none has.
@@ -156,20 +145,6 @@ std::span<const Program> programs() {
   return all;
 }
 
-std::vector<Check> all_checks() {
-  std::vector<Check> all;
-  append(all, starting_checks());
-  append(all, reading_checks());
-  append(all, refusing_checks());
-  append(all, writing_checks());
-  append(all, leaving_checks());
-  append(all, limit_checks());
-  append(all, stopping_checks());
-  append(all, waiting_checks());
-  append(all, backend_checks());
-  return all;
-}
-
 Context::Context(const Tested& tested, Faults disturbed_by)
     : tested_(tested), sanitizers_(sanitizers_in(tested.path)), disturbed_by_(disturbed_by) {}
 
@@ -178,7 +153,7 @@ Patience Context::patience() const {
   return sanitizers_.any() ? 2 * tested_.patience : tested_.patience;
 }
 
-ServerProcess& Context::start(const Launch& launch) {
+ChildProcess& Context::start(const Launch& launch) {
   if (done_.empty()) scene("I started the server.", "it prints its ready line and serves.");
   server_.reset();
   Launch complete = launch;
@@ -198,7 +173,7 @@ ServerProcess& Context::start(const Launch& launch) {
     for (std::string& setting : tested_.faults->environment())
       complete.environment.push_back(std::move(setting));
   try {
-    server_ = std::make_unique<ServerProcess>(tested_.path, complete);
+    server_ = std::make_unique<ChildProcess>(tested_.path, complete);
   } catch (const StartFailed& trouble) {
     fail_for_certain(trouble.what());
   }
@@ -213,7 +188,7 @@ ServerProcess& Context::start(const Launch& launch) {
   return *server_;
 }
 
-ServerProcess& Context::start_with(std::vector<std::string> arguments) {
+ChildProcess& Context::start_with(std::vector<std::string> arguments) {
   Launch launch;
   launch.arguments = std::move(arguments);
   return start(launch);
@@ -224,7 +199,7 @@ std::vector<std::string> Context::command() const {
   return {tested_.build + "/event_loop"};
 }
 
-ServerProcess& Context::server() {
+ChildProcess& Context::server() {
   if (!server_) start();
   return *server_;
 }

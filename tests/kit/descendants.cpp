@@ -1,4 +1,4 @@
-#include "tests/grade/descendants.hpp"
+#include "tests/kit/descendants.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,11 +9,11 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <string>
 #include <thread>
 
-#include "tests/behaviour/observe.hpp"
+#include "tests/kit/observe.hpp"
+#include "tests/kit/proc.hpp"
 
 namespace {
 
@@ -61,9 +61,5 @@ void kill_descendants(const std::vector<pid_t>& spared) {
 }
 
 std::size_t resident_kib_of(pid_t process) {
-  std::ifstream file("/proc/" + std::to_string(process) + "/statm");
-  std::size_t size = 0;
-  std::size_t resident = 0;
-  file >> size >> resident;
-  return resident * (static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) / 1024);
+  return number_after(text_of(proc(process, "status")), "\nVmRSS:").value_or(0);
 }

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "common/socket.hpp"
-#include "tests/behaviour/check.hpp"
+#include "tests/kit/check.hpp"
 
 struct ReceivedAnswer {
   int status = 0;

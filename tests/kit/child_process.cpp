@@ -1,4 +1,4 @@
-#include "tests/behaviour/server_process.hpp"
+#include "tests/kit/child_process.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -9,7 +9,6 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -22,11 +21,15 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <stdexcept>
+#include <sstream>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "common/error.hpp"
+#include "common/program.hpp"
+#include "tests/kit/forked.hpp"
+#include "tests/kit/sockets.hpp"
 
 extern char** environ;  // environ(7): no header has to declare it, and macOS' does not
 
@@ -39,26 +42,7 @@ void close_on_exec(int fd) {
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl(F_SETFD)", errno, fd);
 }
 
-// Files, not pipes: a server that prints a lot can never be stopped by a full pipe, and nobody
-// has to keep emptying one.
-Descriptor unnamed_file() {
-  char name[] = "/tmp/behaviour.XXXXXX";
-  Descriptor file(mkstemp(name));
-  if (!file) throw CallFailed("mkstemp", errno);
-  unlink(name);
-  close_on_exec(file.fd());
-  if (fcntl(file.fd(), F_SETFL, O_APPEND) < 0) throw CallFailed("fcntl", errno, file.fd());
-  return file;
-}
-
-std::string first_bytes(int file) {
-  std::string text(std::size_t{64} * 1024, '\0');
-  const ssize_t count = pread(file, text.data(), text.size(), 0);
-  text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
-  return text;
-}
-
-Descriptor make_listener(const Launch& launch, std::uint16_t& port) {
+Descriptor make_listener(const Launch& launch) {
   Descriptor listener(socket(AF_INET, SOCK_STREAM, 0));
   if (!listener) throw CallFailed("socket", errno);
   close_on_exec(listener.fd());
@@ -69,13 +53,9 @@ Descriptor make_listener(const Launch& launch, std::uint16_t& port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (bind(listener.fd(), generic, length) < 0) throw CallFailed("bind", errno, listener.fd());
+  if (bind(listener.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    throw CallFailed("bind", errno, listener.fd());
   if (listen(listener.fd(), launch.backlog) < 0) throw CallFailed("listen", errno, listener.fd());
-  if (getsockname(listener.fd(), generic, &length) < 0)
-    throw CallFailed("getsockname", errno, listener.fd());
-  port = ntohs(address.sin_port);
   return listener;
 }
 
@@ -134,13 +114,7 @@ pid_t fork_first_process() {
 
 [[noreturn]] void become(const Prepared& prepared, const Launch& launch, int listener, int output,
                          int error_output, pid_t parent) {
-  setpgid(0, 0);
-#ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-  // The tester has died in between. From inside a namespace it cannot be seen.
-  if (getppid() != (launch.first_process ? 0 : parent)) _exit(126);
-
+  begin_child(parent);
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGPIPE, SIGCHLD})
     std::signal(number, SIG_DFL);
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -164,7 +138,7 @@ pid_t fork_first_process() {
     if (dup2(STDIN_FILENO, fd) < 0) _exit(126);
 
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_FSIZE, launch.file_size_limit);
+  if (launch.file_size_limit > 0) limit(RLIMIT_FSIZE, launch.file_size_limit);
   if (launch.descriptor_limit > 0) limit(RLIMIT_NOFILE, launch.descriptor_limit);
   if (launch.address_space_limit > 0) limit(RLIMIT_AS, launch.address_space_limit);
   if (launch.stack_limit > 0) limit(RLIMIT_STACK, launch.stack_limit);
@@ -180,12 +154,39 @@ pid_t fork_first_process() {
 
 }  // namespace
 
-ServerProcess::ServerProcess(const std::string& program, const Launch& launch)
+ChildProcess::ChildProcess(const std::string& program, const Launch& launch)
     : output_(unnamed_file()), error_output_(unnamed_file()) {
+  run(program, launch);
+  if (!launch.expect_ready) return;
+  try {
+    wait_until_ready(default_patience * 2);
+  } catch (...) {
+    kill(-pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    throw;
+  }
+}
+
+ChildProcess::ChildProcess(const Arguments& words, int listener, const Arguments& environment)
+    : output_(unnamed_file()), error_output_(unnamed_file()) {
+  Launch launch;
+  launch.arguments.assign(words.begin() + 1, words.end());
+  launch.environment = environment;
+  launch.hand_down_listener = false;
+  launch.listener = listener;
+  launch.file_size_limit = 0;
+  const bool is_path = words[0].find('/') != std::string::npos;
+  run(is_path ? words[0] : find_on_path(words[0]), launch);
+}
+
+void ChildProcess::run(const std::string& program, const Launch& launch) {
   Prepared prepared;
   prepare(prepared, program, launch);
   Descriptor listener;
-  if (launch.hand_down_listener && launch.listener < 0) listener = make_listener(launch, port_);
+  if (launch.hand_down_listener && launch.listener < 0) {
+    listener = make_listener(launch);
+    port_ = local_port(listener.fd());
+  }
   const int handed = launch.listener >= 0 ? launch.listener : listener.fd();
   const int output = launch.output >= 0 ? launch.output : output_.fd();
   const int error_output = launch.error_output >= 0 ? launch.error_output : error_output_.fd();
@@ -195,30 +196,30 @@ ServerProcess::ServerProcess(const std::string& program, const Launch& launch)
   if (pid_ < 0) throw CallFailed(launch.first_process ? "clone" : "fork", errno);
   if (pid_ == 0) become(prepared, launch, handed, output, error_output, parent);
   setpgid(pid_, pid_);  // in both, because nobody knows who runs first
-  if (!launch.expect_ready) return;
-  try {
-    await_ready_line(default_patience * 2);
-  } catch (...) {
-    kill(-pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    throw;
-  }
 }
 
-ServerProcess::~ServerProcess() {
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      port_(other.port_),
+      status_(other.status_),
+      stops_asked_(other.stops_asked_),
+      output_(std::move(other.output_)),
+      error_output_(std::move(other.error_output_)) {}
+
+ChildProcess::~ChildProcess() {
   if (pid_ <= 0) return;
   kill(-pid_, SIGKILL);
   if (!status_) waitpid(pid_, nullptr, 0);
 }
 
-void ServerProcess::await_ready_line(Patience patience) {
-  constexpr std::string_view before_port = "listening on http://127.0.0.1:";
+std::uint16_t ChildProcess::wait_until_ready(Patience patience) {
+  const std::string before_port = std::string(ready_words) + "http://127.0.0.1:";
   const auto deadline = std::chrono::steady_clock::now() + patience;
   std::string line;
   while (line.find('\n') == std::string::npos) {
-    if (const auto status = status_if_ended())
-      throw StartFailed("It " + describe_status(*status) + " instead of printing its ready line." +
-                        " It said: " + error_output());
+    if (const auto end = has_ended())
+      throw StartFailed("It " + *end +
+                        " instead of printing its ready line. It said: " + error_output());
     if (std::chrono::steady_clock::now() > deadline)
       throw StartFailed("It runs, but has not printed its ready line. It printed '" + line +
                         "' on stdout. (A line that is not flushed stays inside the program.)");
@@ -227,25 +228,23 @@ void ServerProcess::await_ready_line(Patience patience) {
   }
   line.resize(line.find('\n'));
   std::uint16_t announced = 0;
-  const bool begins = line.compare(0, before_port.size(), before_port) == 0;
-  if (begins)
+  if (line.starts_with(before_port))
     std::from_chars(line.data() + before_port.size(), line.data() + line.size(), announced);
-  if (announced == 0 || line != std::string(before_port) + std::to_string(announced) + "/")
-    throw StartFailed("Its ready line is '" + line +
-                      "', not 'listening on http://127.0.0.1:PORT/'.");
+  if (announced == 0 || line != before_port + std::to_string(announced) + "/")
+    throw StartFailed("Its ready line is '" + line + "', not '" + before_port + "PORT/'.");
   if (port_ != 0 && port_ != announced)
     throw StartFailed("It was handed a listener on port " + std::to_string(port_) +
                       " and says that it listens on " + std::to_string(announced) + ".");
-  port_ = announced;
+  return port_ = announced;
 }
 
-void ServerProcess::signal(int number) {
+void ChildProcess::signal(int number) {
   if (status_if_ended()) return;  // who has ended already was not asked to
   if (number == SIGTERM || number == SIGINT) ++stops_asked_;
   if (kill(pid_, number) < 0) throw CallFailed("kill", errno);
 }
 
-void ServerProcess::stop_running() {
+void ChildProcess::stop_running() {
   signal(SIGSTOP);
   const auto deadline = std::chrono::steady_clock::now() + default_patience;
   // The kernel reports the stop when the last of its threads has stopped.
@@ -260,28 +259,47 @@ void ServerProcess::stop_running() {
   }
 }
 
-void ServerProcess::run_on() {
+void ChildProcess::run_on() {
   signal(SIGCONT);
 }
 
-std::optional<int> ServerProcess::status_if_ended() {
+std::optional<int> ChildProcess::status_if_ended() {
   int status = 0;
   if (!status_ && waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
   return status_;
 }
 
-std::optional<int> ServerProcess::wait_for_end(Patience patience) {
+std::optional<int> ChildProcess::wait_for_end(Patience patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!status_if_ended() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(tick);
   return status_;
 }
 
-std::string ServerProcess::output() const {
+bool ChildProcess::stop(Patience patience) {
+  signal(SIGTERM);
+  if (wait_for_end(patience)) return status_ == 0;
+  signal(SIGKILL);
+  wait_for_end(std::chrono::seconds(5));
+  return false;
+}
+
+std::optional<std::string> ChildProcess::has_ended() {
+  if (!status_if_ended()) return std::nullopt;
+  return describe_status(*status_);
+}
+
+std::string ChildProcess::output() const {
   return first_bytes(output_.fd());
 }
-std::string ServerProcess::error_output() const {
+std::string ChildProcess::error_output() const {
   return first_bytes(error_output_.fd());
+}
+
+std::string ChildProcess::last_words() const {
+  std::string text = error_output();
+  while (text.ends_with('\n')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
 }
 
 std::string describe_status(int status) {
@@ -290,6 +308,14 @@ std::string describe_status(int status) {
     return "was killed by signal " + std::to_string(WTERMSIG(status)) + " (" +
            strsignal(WTERMSIG(status)) + ")";
   return "ended in an unknown way";
+}
+
+std::string find_on_path(const std::string& program) {
+  const char* const path = std::getenv("PATH");
+  std::istringstream places(path == nullptr ? "/usr/bin:/bin" : path);
+  for (std::string place; std::getline(places, place, ':');)
+    if (access(place.append("/").append(program).c_str(), X_OK) == 0) return place;
+  return "";
 }
 
 Sanitizers sanitizers_in(const std::string& program) {

@@ -1,4 +1,4 @@
-#include "tests/behaviour/client.hpp"
+#include "tests/kit/client.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -621,10 +621,7 @@ void BackendCall::reset() {
   reset_and_close(socket_);
 }
 
-Backend::Backend() : listener_(listen_on("127.0.0.1", 0)) {
-  const std::string address = local_address(listener_.fd());
-  port_ = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-}
+Backend::Backend() : listener_(listen_on("127.0.0.1", 0)), port_(local_port(listener_.fd())) {}
 
 BackendCall Backend::take(Context& context) {
   // A fault on purpose may keep the server from asking; no need to wait for that long.

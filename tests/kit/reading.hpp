@@ -1,8 +1,8 @@
-// process_reading.hpp — what the kernel says about another process.
+// reading.hpp — what a measurement reads of processes, and of the machine.
 //
 // Gives: threads, memory, context switches and CPU time of a running process, from /proc (Linux).
 //        Elsewhere every field is empty: those kernels tell it only about a process that has ended
-//        (ChildProcess::used()), and the tables say "-".
+//        (wait4(2)), and the tables say "-".
 // Do:    read before and after, and take the difference. Reading costs time for each thread.
 #pragma once
 
@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <optional>
+
+#include "tests/kit/observe.hpp"
 
 struct ProcessReading {
   std::optional<std::uint64_t> threads;
@@ -26,9 +28,6 @@ struct ActivityReading {
 
 ProcessReading read_process(pid_t process);
 ActivityReading read_activity(pid_t process);
-
-// CPU time of a process and of its threads that have ended, in steps of a clock tick (10 ms).
-std::optional<std::uint64_t> read_cpu_with_ended_threads(pid_t process);
 
 // Kernel memory for the stacks of all threads of the machine.
 std::optional<std::uint64_t> read_kernel_stacks();
@@ -47,11 +46,13 @@ class OthersReading {
   double all_ = 0;  // seconds that all CPUs had
 };
 
-// How many descriptors the process has open.
-std::optional<std::uint64_t> count_descriptors(pid_t process);
-
-// Is a debugger such as strace attached to all of its threads?
-bool is_traced(pid_t process);
-
-// Do all of its threads sleep in a call? One that a debugger has stopped does not.
-bool is_asleep(pid_t process);
+// Memory that the kernel holds on behalf of all processes: read before and after, and take the
+// difference; what others do meanwhile is in it.
+struct KernelMemory {
+  std::optional<std::uint64_t> stacks;  // of threads, while they are in the kernel
+  std::optional<std::uint64_t> slab;    // records: sockets, open files, tasks...
+  // Those of them that sockets are made of: TCP, inode, open file, entry in a queue of epoll(7).
+  // Only root may know; for others the inodes are missing in `slab`, too.
+  std::optional<std::uint64_t> sockets;
+};
+KernelMemory read_kernel_memory();

@@ -1,11 +1,10 @@
 // observe.hpp — what can be seen of a process from outside.
 //
-// Gives: threads and what each does, descriptors, memory, CPU time; and for one TCP connection
-//        what lies unread and unsent at the server's end.
+// Gives: threads and what each does, descriptors, memory, CPU time.
 // Do:    look at states, not at speeds: a thread that spins is runnable on the busiest machine.
-// Do not: take an empty answer for zero. Empty means that this system does not tell: /proc and
-//        NETLINK_SOCK_DIAG are Linux's. macOS and the BSDs have proc_pidinfo(), kvm_getprocs()
-//        and net.inet.tcp.pcblist instead; they are not used here yet.
+// Do not: take an empty answer for zero. Empty means that this system does not tell: /proc is
+//        Linux's. macOS and the BSDs have proc_pidinfo() and kvm_getprocs() instead; they are not
+//        used here yet.
 #pragma once
 
 #include <sys/types.h>
@@ -20,8 +19,10 @@ struct ThreadLook {
   int id;
   char state;                        // 'R' runnable, 'S' asleep, 'T' stopped, 'D', 'Z'
   std::uint64_t voluntary_switches;  // how often it has gone to sleep
+  std::uint64_t forced_switches;     // and how often it had to make room for another
   std::uint64_t cpu_nanoseconds;
   std::uint64_t queued_nanoseconds;  // runnable, and waiting for a core
+  bool is_traced;                    // a debugger such as strace is attached
 };
 std::vector<ThreadLook> threads_of(pid_t process);
 
@@ -42,6 +43,15 @@ std::optional<Memory> memory_of(pid_t process);
 
 // CPU time of all living threads.
 std::optional<std::uint64_t> cpu_nanoseconds_of(pid_t process);
+
+// CPU time of a process and of its threads that have ended, in steps of a clock tick (10 ms).
+std::optional<std::uint64_t> read_cpu_with_ended_threads(pid_t process);
+
+// Is a debugger attached to all of its threads?
+bool is_traced(pid_t process);
+
+// Do all of its threads sleep in a call? One that a debugger has stopped does not.
+bool is_asleep(pid_t process);
 
 std::vector<pid_t> children_of(pid_t process);
 
@@ -71,31 +81,8 @@ std::string inheritable_descriptors_of(pid_t process);
 // it has none.
 std::vector<std::uint32_t> epoll_masks_of(pid_t process);
 
-// The server's end of a connection, as the kernel sees it.
-struct SocketLook {
-  bool accepted;       // the server has taken it out of the backlog
-  bool closed;         // and has closed it since
-  std::size_t unread;  // bytes that have arrived and that the server has not read
-  std::size_t unsent;  // bytes the server has sent and the client's side has not acknowledged
-};
-std::optional<SocketLook> server_side_of(int client_socket);
-
-// What a socket of ours has sent and the other side has not acknowledged: where its buffers are
-// small, that may not have arrived. 0 where it cannot be seen.
-std::size_t unacknowledged_bytes(int socket);
-
-struct BacklogLook {
-  std::size_t waiting;
-  std::size_t room;
-};
-std::optional<BacklogLook> backlog_of(std::uint16_t port);
-
-// Data segments that have arrived at this socket so far.
-std::optional<std::uint64_t> segments_received(int socket);
-
 // How many descriptors this process, the tester, may have.
 std::size_t descriptor_limit();
 
 bool can_observe_processes();
-bool can_observe_sockets();
 bool can_observe_epoll();  // what its sets hold

@@ -1,91 +1,49 @@
-#include "tests/behaviour/observe.hpp"
+#include "tests/kit/observe.hpp"
 
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #ifdef __linux__
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #endif
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstring>
 #include <sstream>
 #include <string_view>
 #include <thread>
 
 #include "common/socket.hpp"
+#include "tests/kit/proc.hpp"
 
 namespace {
 
-// A vanished entry (ENOENT, or ESRCH on read) is an empty text: the thread has ended.
-std::string text_of(const std::string& path) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  std::array<char, 4096> room;
-  for (ssize_t count; file && (count = read(file.fd(), room.data(), room.size())) > 0;)
-    text.append(room.data(), static_cast<std::size_t>(count));
-  return text;
-}
-
-std::string proc(pid_t process, const std::string& entry) {
-  return "/proc/" + std::to_string(process) + "/" + entry;
-}
-
-std::vector<std::string> entries_of(const std::string& directory) {
-  std::vector<std::string> names;
-  DIR* const stream = opendir(directory.c_str());
-  if (stream == nullptr) return names;
-  while (const dirent* entry = readdir(stream))
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  closedir(stream);
-  return names;
-}
-
-// The number after "Name:" in a file of such lines.
-std::optional<std::size_t> number_after(std::string_view text, std::string_view name) {
-  const std::size_t place = text.find(name);
-  if (place == std::string_view::npos) return std::nullopt;
-  std::size_t from = place + name.size();
-  while (from < text.size() && (text[from] == ' ' || text[from] == '\t')) ++from;
-  std::size_t number = 0;
-  const auto result = std::from_chars(text.data() + from, text.data() + text.size(), number);
-  if (result.ec != std::errc()) return std::nullopt;
-  return number;
-}
-
-// User and system time, the process's own and that of the children it has collected (proc(5)).
-std::uint64_t ticks_of(pid_t process) {
+// User and system time, the process's own, and for `sums` of 4 that of the children it has
+// collected, too (proc(5)).
+std::optional<std::uint64_t> ticks_of(pid_t process, int sums) {
   const std::string stat = text_of(proc(process, "stat"));
   const std::size_t name_end = stat.rfind(')');  // the name before it may hold anything
-  if (name_end == std::string::npos) return 0;
+  if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(stat.substr(name_end + 1));
   constexpr int fields_before = 11;  // from the state to the last of the page faults
   std::string field;
   for (int i = 0; i < fields_before; ++i) fields >> field;
   std::uint64_t sum = 0;
   std::uint64_t ticks = 0;
-  for (int i = 0; i < 4 && fields >> ticks; ++i) sum += ticks;
+  for (int i = 0; i < sums && fields >> ticks; ++i) sum += ticks;
   return sum;
+}
+
+std::uint64_t nanoseconds_of_ticks(std::uint64_t ticks) {
+  return ticks * (1'000'000'000 / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK)));
 }
 
 std::uint64_t ticks_below(pid_t process) {
   std::uint64_t sum = 0;
-  for (const pid_t child : children_of(process)) sum += ticks_of(child) + ticks_below(child);
+  for (const pid_t child : children_of(process))
+    sum += ticks_of(child, 4).value_or(0) + ticks_below(child);
   return sum;
 }
 
@@ -94,78 +52,43 @@ struct CallName {
   const char* name;
 };
 
+#ifdef __linux__
+#define NAMED(call) \
+  { SYS_##call, #call }
 constexpr CallName call_names[] = {
-#ifdef SYS_poll
-    {SYS_poll, "poll"},
-#endif
-#ifdef SYS_ppoll
-    {SYS_ppoll, "ppoll"},
-#endif
-#ifdef SYS_select
-    {SYS_select, "select"},
-#endif
-#ifdef SYS_pselect6
-    {SYS_pselect6, "pselect6"},
-#endif
-#ifdef SYS_epoll_wait
-    {SYS_epoll_wait, "epoll_wait"},
-#endif
-#ifdef SYS_epoll_pwait
-    {SYS_epoll_pwait, "epoll_pwait"},
+#ifdef SYS_poll  // not in newer kernels' lists, such as that of aarch64
+    NAMED(poll),
+    NAMED(select),
+    NAMED(epoll_wait),
 #endif
 #ifdef SYS_epoll_pwait2
-    {SYS_epoll_pwait2, "epoll_pwait2"},
+    NAMED(epoll_pwait2),
 #endif
 #ifdef SYS_accept
-    {SYS_accept, "accept"},
+    NAMED(accept),
 #endif
-#ifdef SYS_accept4
-    {SYS_accept4, "accept4"},
+    NAMED(ppoll),
+    NAMED(pselect6),
+    NAMED(epoll_pwait),
+    NAMED(accept4),
+    NAMED(read),
+    NAMED(readv),
+    NAMED(write),
+    NAMED(writev),
+    NAMED(recvfrom),
+    NAMED(recvmsg),
+    NAMED(sendto),
+    NAMED(sendmsg),
+    NAMED(connect),
+    NAMED(futex),
+    NAMED(nanosleep),
+    NAMED(clock_nanosleep),
+    NAMED(rt_sigtimedwait),
+    NAMED(restart_syscall)};
+#undef NAMED
+#else
+constexpr CallName call_names[] = {{-1000, ""}};
 #endif
-#ifdef SYS_read
-    {SYS_read, "read"},
-#endif
-#ifdef SYS_readv
-    {SYS_readv, "readv"},
-#endif
-#ifdef SYS_write
-    {SYS_write, "write"},
-#endif
-#ifdef SYS_writev
-    {SYS_writev, "writev"},
-#endif
-#ifdef SYS_recvfrom
-    {SYS_recvfrom, "recvfrom"},
-#endif
-#ifdef SYS_recvmsg
-    {SYS_recvmsg, "recvmsg"},
-#endif
-#ifdef SYS_sendto
-    {SYS_sendto, "sendto"},
-#endif
-#ifdef SYS_sendmsg
-    {SYS_sendmsg, "sendmsg"},
-#endif
-#ifdef SYS_connect
-    {SYS_connect, "connect"},
-#endif
-#ifdef SYS_futex
-    {SYS_futex, "futex"},
-#endif
-#ifdef SYS_nanosleep
-    {SYS_nanosleep, "nanosleep"},
-#endif
-#ifdef SYS_clock_nanosleep
-    {SYS_clock_nanosleep, "clock_nanosleep"},
-#endif
-#ifdef SYS_rt_sigtimedwait
-    {SYS_rt_sigtimedwait, "rt_sigtimedwait"},
-#endif
-#ifdef SYS_restart_syscall
-    {SYS_restart_syscall, "restart_syscall"},
-#endif
-    {-1000, ""},  // so that the list is never empty
-};
 
 }  // namespace
 
@@ -191,6 +114,8 @@ std::vector<ThreadLook> threads_of(pid_t process) {
     std::from_chars(name.data(), name.data() + name.size(), look.id);
     look.state = stat[name_end + 2];
     look.voluntary_switches = number_after(status, "\nvoluntary_ctxt_switches:").value_or(0);
+    look.forced_switches = number_after(status, "\nnonvoluntary_ctxt_switches:").value_or(0);
+    look.is_traced = number_after(status, "\nTracerPid:").value_or(0) != 0;
     const std::string times = text_of(task + "schedstat");
     look.cpu_nanoseconds = number_after(times, "").value_or(0);
     look.queued_nanoseconds = number_after(times, " ").value_or(0);
@@ -256,6 +181,24 @@ std::optional<std::uint64_t> cpu_nanoseconds_of(pid_t process) {
   return sum;
 }
 
+std::optional<std::uint64_t> read_cpu_with_ended_threads(pid_t process) {
+  const auto ticks = ticks_of(process, 2);
+  if (!ticks) return std::nullopt;
+  return nanoseconds_of_ticks(*ticks);
+}
+
+bool is_traced(pid_t process) {
+  const std::vector<ThreadLook> threads = threads_of(process);
+  return std::all_of(threads.begin(), threads.end(),
+                     [](const ThreadLook& thread) { return thread.is_traced; });
+}
+
+bool is_asleep(pid_t process) {
+  const std::vector<ThreadLook> threads = threads_of(process);
+  return std::all_of(threads.begin(), threads.end(),
+                     [](const ThreadLook& thread) { return thread.state == 'S'; });
+}
+
 std::vector<pid_t> children_of(pid_t process) {
   std::vector<pid_t> children;
   for (const std::string& name : entries_of(proc(process, "task"))) {
@@ -267,8 +210,7 @@ std::vector<pid_t> children_of(pid_t process) {
 
 std::optional<std::uint64_t> cpu_nanoseconds_of_descendants() {
   if (children_of(getpid()).empty()) return std::nullopt;
-  const auto in_a_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
-  return ticks_below(getpid()) * (1'000'000'000 / in_a_second);
+  return nanoseconds_of_ticks(ticks_below(getpid()));
 }
 
 std::optional<Restlessness> watch(pid_t process) {
@@ -329,56 +271,6 @@ std::vector<std::uint32_t> epoll_masks_of(pid_t process) {
 
 #ifdef __linux__
 
-namespace {
-
-// States of a TCP socket, as NETLINK_SOCK_DIAG numbers them. <netinet/tcp.h> has them too, but
-// cannot be included together with <linux/tcp.h>.
-enum : std::uint8_t { TCP_ESTABLISHED = 1, TCP_SYN_RECV = 3, TCP_CLOSE_WAIT = 8 };
-
-struct DiagAnswer {
-  std::uint8_t state;
-  std::uint32_t unread;
-  std::uint32_t unsent;
-  std::uint32_t inode;
-};
-
-// One exact question about one socket (sock_diag(7)). It costs microseconds, while a scan of
-// /proc/net/tcp takes a time that grows with all sockets of the machine.
-std::optional<DiagAnswer> ask_about(const inet_diag_sockid& socket_id) {
-  static const Descriptor netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!netlink) return std::nullopt;
-  struct {
-    nlmsghdr header;
-    inet_diag_req_v2 body;
-  } question{};
-  question.header.nlmsg_len = sizeof question;
-  question.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  question.header.nlmsg_flags = NLM_F_REQUEST;
-  question.body.sdiag_family = AF_INET;
-  question.body.sdiag_protocol = IPPROTO_TCP;
-  question.body.idiag_states = ~0U;
-  question.body.id = socket_id;
-  if (send(netlink.fd(), &question, sizeof question, 0) < 0) return std::nullopt;
-  alignas(nlmsghdr) std::array<char, 4096> room;
-  const ssize_t count = recv(netlink.fd(), room.data(), room.size(), 0);
-  if (count < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(inet_diag_msg)))) return std::nullopt;
-  const auto* header = reinterpret_cast<const nlmsghdr*>(room.data());
-  if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;  // NLMSG_ERROR: no such
-  inet_diag_msg answer;
-  std::memcpy(&answer, room.data() + NLMSG_HDRLEN, sizeof answer);
-  return DiagAnswer{answer.idiag_state, answer.idiag_rqueue, answer.idiag_wqueue,
-                    answer.idiag_inode};
-}
-
-inet_diag_sockid any_cookie() {
-  inet_diag_sockid id{};
-  id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
-  id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-  return id;
-}
-
-}  // namespace
-
 std::optional<std::size_t> descriptor_limit_of(pid_t process) {
   rlimit limit{};
   if (prlimit(process, RLIMIT_NOFILE, nullptr, &limit) < 0) return std::nullopt;
@@ -390,51 +282,6 @@ bool limit_descriptors_of(pid_t process, std::size_t most) {
   if (prlimit(process, RLIMIT_NOFILE, nullptr, &limit) < 0) return false;
   limit.rlim_cur = std::min<rlim_t>(most, limit.rlim_max);
   return prlimit(process, RLIMIT_NOFILE, &limit, nullptr) == 0;
-}
-
-std::size_t unacknowledged_bytes(int socket) {
-  int count = 0;
-  if (ioctl(socket, SIOCOUTQ, &count) < 0) return 0;
-  return static_cast<std::size_t>(count);
-}
-
-std::optional<SocketLook> server_side_of(int client_socket) {
-  sockaddr_in own{};
-  sockaddr_in peer{};
-  socklen_t own_length = sizeof own;
-  socklen_t peer_length = sizeof peer;
-  if (getsockname(client_socket, reinterpret_cast<sockaddr*>(&own), &own_length) < 0 ||
-      getpeername(client_socket, reinterpret_cast<sockaddr*>(&peer), &peer_length) < 0)
-    return std::nullopt;
-  inet_diag_sockid id = any_cookie();  // source and destination as the server sees them
-  id.idiag_sport = peer.sin_port;
-  id.idiag_dport = own.sin_port;
-  id.idiag_src[0] = peer.sin_addr.s_addr;
-  id.idiag_dst[0] = own.sin_addr.s_addr;
-  const auto answer = ask_about(id);
-  if (!answer) return std::nullopt;
-  // A socket that no descriptor refers to either waits in the backlog or has been closed; the
-  // latter goes on until its last bytes are acknowledged, in a state that says so.
-  const bool orphan = answer->inode == 0;
-  const bool waiting = answer->state == TCP_ESTABLISHED || answer->state == TCP_SYN_RECV ||
-                       answer->state == TCP_CLOSE_WAIT;
-  return SocketLook{!orphan || !waiting, orphan && !waiting, answer->unread, answer->unsent};
-}
-
-std::optional<BacklogLook> backlog_of(std::uint16_t port) {
-  inet_diag_sockid id = any_cookie();
-  id.idiag_sport = htons(port);
-  id.idiag_src[0] = htonl(INADDR_LOOPBACK);
-  const auto answer = ask_about(id);
-  if (!answer) return std::nullopt;
-  return BacklogLook{answer->unread, answer->unsent};
-}
-
-std::optional<std::uint64_t> segments_received(int socket) {
-  tcp_info info{};
-  socklen_t length = sizeof info;
-  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return std::nullopt;
-  return info.tcpi_data_segs_in;
 }
 
 bool can_observe_epoll() {
@@ -449,20 +296,6 @@ bool can_observe_epoll() {
   return can;
 }
 
-bool can_observe_sockets() {
-  static const bool can = [] {
-    try {
-      const Descriptor listener = listen_on("127.0.0.1", 0);
-      const std::string address = local_address(listener.fd());
-      const auto port = std::stoi(address.substr(address.rfind(':') + 1));
-      return backlog_of(static_cast<std::uint16_t>(port)).has_value();
-    } catch (const std::exception&) {
-      return false;
-    }
-  }();
-  return can;
-}
-
 #else
 
 std::optional<std::size_t> descriptor_limit_of(pid_t) {
@@ -471,22 +304,7 @@ std::optional<std::size_t> descriptor_limit_of(pid_t) {
 bool limit_descriptors_of(pid_t, std::size_t) {
   return false;
 }
-std::size_t unacknowledged_bytes(int) {
-  return 0;
-}
-std::optional<SocketLook> server_side_of(int) {
-  return std::nullopt;
-}
-std::optional<BacklogLook> backlog_of(std::uint16_t) {
-  return std::nullopt;
-}
-std::optional<std::uint64_t> segments_received(int) {
-  return std::nullopt;
-}
 bool can_observe_epoll() {
-  return false;
-}
-bool can_observe_sockets() {
   return false;
 }
 

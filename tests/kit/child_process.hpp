@@ -1,9 +1,10 @@
-// server_process.hpp — the program under test, as a child of the tester.
+// child_process.hpp — a program, as a child of this process.
 //
-// Gives: a server that has been started, has said that it is ready, and cannot outlive its owner;
-//        what it printed; how it ended.
-// Do:    prefer the handed-down listener (the default). It needs no free port number, clients may
-//        queue before the server runs, and it decides the buffer sizes of all accepted sockets.
+// Gives: a program that has been started, with its ready line waited for or not, and that cannot
+//        outlive its owner; what it printed; how it ended.
+// Do:    for a server under test prefer the handed-down listener. It needs no free port number,
+//        clients may queue before the server runs, and it decides the buffer sizes of all accepted
+//        sockets.
 // Do not: send it signals that it has not promised to handle.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,15 +27,15 @@ inline constexpr Patience default_patience{8.0};
 
 struct Launch {
   std::vector<std::string> arguments;
-  std::vector<std::string> environment;  // NAME=VALUE, on top of the tester's own
+  std::vector<std::string> environment;  // NAME=VALUE, on top of this process's own
   bool hand_down_listener = true;        // false: the program makes its own, with -p 0
   bool small_buffers = false;            // accepted sockets hold a few thousand bytes at most
   int backlog = 4096;
-  std::size_t descriptor_limit = 0;     // RLIMIT_NOFILE, soft and hard; 0: the tester's own
+  std::size_t descriptor_limit = 0;     // RLIMIT_NOFILE, soft and hard; 0: this process's own
   std::size_t address_space_limit = 0;  // RLIMIT_AS in bytes; 0: none
-  std::size_t stack_limit = 0;          // RLIMIT_STACK in bytes; 0: the tester's own
+  std::size_t stack_limit = 0;          // RLIMIT_STACK in bytes; 0: this process's own
   std::size_t file_size_limit = std::size_t{16} << 20;  // RLIMIT_FSIZE: no endless complaints
-  int listener = -1;             // the check's own is handed down instead of a new one
+  int listener = -1;             // becomes its descriptor 3 instead of a new listener
   int output = -1;               // becomes its stdout, instead of a file
   int error_output = -1;         // and its stderr
   std::vector<int> closed;       // of 0, 1 and 2: it starts without them
@@ -43,21 +45,30 @@ struct Launch {
   bool expect_ready = true;      // wait for the ready line, and fail without it
 };
 
-// The server did not start. what() says why, in words.
+// The program did not start, or not in time. what() says why, in words.
 struct StartFailed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-class ServerProcess {
+class ChildProcess {
  public:
-  // Throws StartFailed; CallFailed when it is the tester that lacks something.
-  ServerProcess(const std::string& program, const Launch& launch);
-  ~ServerProcess();  // kills it, and whatever it has started
-  ServerProcess(const ServerProcess&) = delete;
-  ServerProcess& operator=(const ServerProcess&) = delete;
+  using Arguments = std::vector<std::string>;
+
+  // Throws StartFailed; CallFailed when it is this process that lacks something.
+  ChildProcess(const std::string& program, const Launch& launch);
+  // The program that words[0] names, on the PATH if it has no '/', and no waiting for its ready
+  // line. `listener` becomes its descriptor 3 (-1: it has none).
+  explicit ChildProcess(const Arguments& words, int listener = -1,
+                        const Arguments& environment = {});
+  ~ChildProcess();  // kills it, and whatever it has started
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&&) = delete;
 
   pid_t pid() const { return pid_; }
   std::uint16_t port() const { return port_; }
+
+  // The port that the ready line names. Throws StartFailed.
+  std::uint16_t wait_until_ready(Patience patience);
 
   // SIGSTOP and SIGCONT. When stop_running returns, every thread has stopped; everything that
   // happens until run_on is then pending at once, in one wake-up.
@@ -67,17 +78,23 @@ class ServerProcess {
   void signal(int number);
   bool was_asked_to_stop() const { return stops_asked_ > 0; }
   int stops_asked() const { return stops_asked_; }
+  // SIGTERM, and SIGKILL for one that does not end in time. True: ended by itself, with status 0.
+  bool stop(Patience patience = std::chrono::seconds(10));
 
   // The status of waitpid(2) if it has ended, now or within the patience.
   std::optional<int> status_if_ended();
   std::optional<int> wait_for_end(Patience patience);
+  // The same in words.
+  std::optional<std::string> has_ended();
 
   // All it has printed so far, the first 64 KiB of each.
   std::string output() const;
   std::string error_output() const;
+  // The last line that it wrote on stderr; empty if there is none.
+  std::string last_words() const;
 
  private:
-  void await_ready_line(Patience patience);
+  void run(const std::string& program, const Launch& launch);
 
   pid_t pid_ = -1;
   std::uint16_t port_ = 0;
@@ -89,6 +106,9 @@ class ServerProcess {
 
 // "exited with status 1", "was killed by signal 11 (Segmentation fault)".
 std::string describe_status(int status);
+
+// Where a program without a '/' is found on the PATH; empty if it is not.
+std::string find_on_path(const std::string& program);
 
 // Was the program built with Address-, Undefined- or ThreadSanitizer? They bring threads, memory
 // and descriptors of their own.

@@ -18,9 +18,10 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/behaviour/fault_plan.hpp"
-#include "tests/behaviour/observe.hpp"
-#include "tests/behaviour/server_process.hpp"
+#include "tests/kit/child_process.hpp"
+#include "tests/kit/fault_plan.hpp"
+#include "tests/kit/observe.hpp"
+#include "tests/kit/sockets.hpp"
 
 // The programs' models, one bit each, so that a check can name several.
 using Models = unsigned;
@@ -69,7 +70,6 @@ struct Check {
   const char* lesson = "";  // where the text explains it
   void (*run)(Context&) = nullptr;
 };
-std::vector<Check> all_checks();
 
 // How a check ends other than well. The story is for the reader of the server's code.
 struct Failed {
@@ -112,9 +112,9 @@ class Context {
 
   // Starts the program, in place of the one that may be running. Fails the check if it does not
   // get ready. `arguments` are all but the port.
-  ServerProcess& start(const Launch& launch = {});
-  ServerProcess& start_with(std::vector<std::string> arguments);
-  ServerProcess& server();
+  ChildProcess& start(const Launch& launch = {});
+  ChildProcess& start_with(std::vector<std::string> arguments);
+  ChildProcess& server();
   // What follows prefork's options: the program to run. Nothing for the servers.
   std::vector<std::string> command() const;
 
@@ -191,7 +191,7 @@ class Context {
 
   Tested tested_;
   Sanitizers sanitizers_;
-  std::unique_ptr<ServerProcess> server_;
+  std::unique_ptr<ChildProcess> server_;
   std::string done_;
   std::string expected_;
   std::vector<std::string> steps_;
@@ -245,14 +245,3 @@ struct Result {
 // Runs the check, up to three times while it is inconclusive, each time with a server of its own.
 // `again` is the command that repeats it, for the story.
 Result run_check(const Check& check, const Tested& tested, const std::string& again);
-
-// The tables, one for each file of checks.
-std::span<const Check> starting_checks();
-std::span<const Check> reading_checks();
-std::span<const Check> refusing_checks();
-std::span<const Check> writing_checks();
-std::span<const Check> leaving_checks();
-std::span<const Check> limit_checks();
-std::span<const Check> stopping_checks();
-std::span<const Check> waiting_checks();
-std::span<const Check> backend_checks();

@@ -1,0 +1,65 @@
+// forked.hpp — children that are forks of this process, and what all children have in common.
+//
+// Gives: a function run in a process of its own, which never outlives us. Signals, limits and
+//        exit() that would end or spoil our own process happen in the child only.
+// Do not: use doctest's assertions in the child; write to stdout or exit with a status instead.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "common/socket.hpp"
+
+class Forked {
+ public:
+  // The child leads a process group, and exits with what `work` returns, or with 99 if that throws.
+  // Throws CallFailed.
+  explicit Forked(const std::function<int()>& work);
+  ~Forked();  // kills it with its group, unless it has been waited for
+  Forked(Forked&& other) noexcept;
+  Forked& operator=(Forked&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    return *this;
+  }
+
+  pid_t pid() const { return pid_; }
+  void kill() const;  // with its group
+  int wait();         // its status, as waitpid(2) gives it
+  std::optional<int> status_if_ended();
+
+ private:
+  pid_t pid_ = -1;
+};
+
+// In a new child: a process group of its own, and SIGKILL when `parent` ends (Linux).
+void begin_child(pid_t parent);
+
+struct ChildEnd {
+  int exit_status = -1;  // -1: it did not exit
+  int signal = 0;        // that ended it; 0: none
+  std::string out;       // what it wrote to stdout, 64 KiB at most
+  std::string err;       // and to stderr
+};
+
+// Runs `work` in a child and waits for its end. A child still running after ten seconds is ended
+// by SIGALRM. Exit status 0 if `work` returns, 99 if it throws.
+ChildEnd run_in_child(const std::function<void()>& work);
+
+// In a child: ends it with status 1 and a line on stderr unless `holds`.
+void demand(bool holds, const char* what);
+
+// Both ends are closed by exec.
+struct Pipe {
+  Descriptor read_end;
+  Descriptor write_end;
+};
+Pipe new_pipe();  // throws CallFailed
+
+// A file that is gone when nobody has it open any more, and what it begins with: 64 KiB at most.
+// Unlike a pipe, it can never be full and stop who writes into it.
+Descriptor unnamed_file();
+std::string first_bytes(int file);
