@@ -37,11 +37,6 @@
 
 namespace {
 
-std::uint16_t port_of(int listener) {
-  const std::string address = local_address(listener);
-  return static_cast<std::uint16_t>(std::atoi(address.substr(address.rfind(':') + 1).c_str()));
-}
-
 // Ends a connection by a reset, which leaves nothing behind in the kernel.
 void reset(Descriptor& connection) {
   if (!connection) return;

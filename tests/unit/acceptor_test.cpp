@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -22,9 +21,7 @@ using namespace std::chrono_literals;
 namespace {
 
 Descriptor connect_to(const Acceptor& acceptor) {
-  const std::string address = local_address(acceptor.fd());
-  const int port = std::atoi(address.substr(address.rfind(':') + 1).c_str());
-  Descriptor client = connect_blocking(static_cast<std::uint16_t>(port), 1s);
+  Descriptor client = connect_blocking(port_of(acceptor.fd()), 1s);
   if (!is_ready(acceptor.fd(), POLLIN, 1000)) return Descriptor();
   return client;
 }

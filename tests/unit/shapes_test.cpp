@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -24,7 +25,8 @@ namespace {
 
 // -- the shapes, each as "serve this client to its end" --
 
-// The least loop there can be: one conversation, one wait.
+// The least loop there can be: one conversation, one wait. Between two turns others work on the
+// bench.
 template <class Shape>
 void serve_by_turns(Descriptor socket, const Options& options, std::size_t bench_size) {
   Surroundings surroundings(options.backend_port);
@@ -37,6 +39,9 @@ void serve_by_turns(Descriptor socket, const Options& options, std::size_t bench
     const int ready = poll(&watched, 1, 5000);
     if (ready == 0) return;  // the client will see the end of the stream too early
     wait = conversation.resume();
+    std::fill(surroundings.bench.space.begin(), surroundings.bench.space.end(), '#');
+    surroundings.bench.input = surroundings.bench.output = "somebody else's";
+    surroundings.bench.occupied = 77;
   }
 }
 
@@ -114,10 +119,7 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  std::uint16_t port() const {
-    const std::string address = local_address(listener_.fd());
-    return static_cast<std::uint16_t>(std::atoi(address.substr(address.rfind(':') + 1).c_str()));
-  }
+  std::uint16_t port() const { return port_of(listener_.fd()); }
 
  private:
   void serve() {
