@@ -75,7 +75,7 @@ $(BUILD)/slow_backend:          $(call objects,common/slow_backend.cpp)
 # -- tests and instruments -------------------------------------------------------------------------
 
 KIT       = $(call objects,$(wildcard tests/kit/*.cpp))
-UNIT      = $(call objects,$(wildcard tests/unit/*.cpp))
+UNIT      = $(call objects,$(wildcard tests/unit/*.cpp) tests/fuzz/request_fuzz.cpp)
 CATALOGUE = $(call objects,$(filter-out %/main.cpp,$(wildcard tests/behaviour/*.cpp)))
 ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp) tests/measure/text_table.cpp)
 MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/measure/*.cpp)))
