@@ -48,31 +48,15 @@ std::string plenty() {
 
 // -- ownership --
 
-TEST_CASE("socket: a Descriptor closes what it owns, once") {
-  const int fd = new_number();
-  {
-    const Descriptor owner(fd);
-    CHECK(is_open(fd));
-    CHECK(owner);
-    CHECK(owner.fd() == fd);
-  }
-  CHECK_FALSE(is_open(fd));
-}
-
-TEST_CASE("socket: an empty Descriptor is false and closes nothing") {
-  const Descriptor nobody;
-  CHECK_FALSE(nobody);
-  CHECK(nobody.fd() < 0);
-  CHECK(Descriptor(0).fd() == 0);  // stdin is a descriptor like any other; here it is closed
-  REQUIRE(open("/dev/null", O_RDONLY) == 0);
-}
-
-TEST_CASE("socket: moving a Descriptor moves the duty to close") {
+TEST_CASE("socket: a Descriptor closes what it owns, once, and moving it moves the duty to close") {
   const int fd = new_number();
   {
     Descriptor second;
+    CHECK_FALSE(second);
+    CHECK(second.fd() < 0);
     {
       Descriptor first(fd);
+      CHECK(first);
       second = std::move(first);
     }
     INFO("the first owner is gone, the descriptor is not");
@@ -82,14 +66,13 @@ TEST_CASE("socket: moving a Descriptor moves the duty to close") {
     CHECK(third.fd() == fd);
   }
   CHECK_FALSE(is_open(fd));
-}
-
-TEST_CASE("socket: assigning an empty Descriptor closes at once") {
-  const int fd = new_number();
-  Descriptor owner(fd);
+  Descriptor owner(new_number());
+  const int other = owner.fd();
   owner = Descriptor();
-  CHECK_FALSE(is_open(fd));
-  CHECK_FALSE(owner);
+  INFO("assigning an empty one closes at once");
+  CHECK_FALSE(is_open(other));
+  CHECK(Descriptor(0).fd() == 0);  // stdin is a descriptor like any other; here it is closed
+  REQUIRE(open("/dev/null", O_RDONLY) == 0);
 }
 
 TEST_CASE("socket: closing leaves errno to whoever is about to look at it") {
@@ -99,13 +82,6 @@ TEST_CASE("socket: closing leaves errno to whoever is about to look at it") {
 }
 
 // -- listening --
-
-TEST_CASE("socket: port 0 gives a free port, and local_address says which") {
-  const Descriptor listener = listen_on("127.0.0.1", 0);
-  const std::string address = local_address(listener.fd());
-  CHECK(address.starts_with("127.0.0.1:"));
-  CHECK(port_of(listener.fd()) != 0);
-}
 
 #ifdef __linux__
 TEST_CASE("socket: local_address shows a name that is in no file system with an @") {
@@ -122,6 +98,8 @@ TEST_CASE("socket: local_address shows a name that is in no file system with an 
 
 TEST_CASE("socket: a listener does not block, is closed on exec and sends without delay") {
   const Descriptor listener = listen_on("127.0.0.1", 0);
+  CHECK(local_address(listener.fd()).starts_with("127.0.0.1:"));
+  CHECK(port_of(listener.fd()) != 0);
   CHECK((fcntl(listener.fd(), F_GETFL) & O_NONBLOCK) != 0);
   CHECK((fcntl(listener.fd(), F_GETFD) & FD_CLOEXEC) != 0);
   int on = 0;
@@ -183,45 +161,10 @@ void hand_down(int fd) {
 
 }  // namespace
 
-TEST_CASE("socket: LISTEN_FDS=1 makes descriptor 3 the listener") {
+TEST_CASE("socket: LISTEN_FDS=1 makes descriptor 3 the listener, unless LISTEN_PID is another's") {
   const ChildEnd end = run_in_child([] {
-    Descriptor listener = listen_on("127.0.0.1", 0);
-    const std::string address = local_address(listener.fd());
+    const Descriptor listener = listen_on("127.0.0.1", 0);
     hand_down(listener.fd());
-    setenv("LISTEN_FDS", "1", 1);
-    unsetenv("LISTEN_PID");
-    fcntl(3, F_SETFL, 0);
-    const std::optional<Descriptor> inherited = inherited_listener();
-    demand(inherited && inherited->fd() == 3, "it is descriptor 3");
-    demand(local_address(3) == address, "it is the one that was handed down");
-    demand((fcntl(3, F_GETFL) & O_NONBLOCK) != 0, "it does not block any more");
-    demand((fcntl(3, F_GETFD) & FD_CLOEXEC) != 0, "it is not handed down further");
-    std::fflush(nullptr);
-    _exit(0);
-  });
-  CAPTURE(end.err);
-  CHECK(end.exit_status == 0);
-}
-
-TEST_CASE("socket: LISTEN_PID must be unset or this process's own") {
-  const ChildEnd end = run_in_child([] {
-    Descriptor listener = listen_on("127.0.0.1", 0);
-    hand_down(listener.fd());
-    setenv("LISTEN_FDS", "1", 1);
-    setenv("LISTEN_PID", "1", 1);
-    demand(!inherited_listener(), "another process's listener is left alone");
-    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
-    std::optional<Descriptor> inherited = inherited_listener();
-    demand(inherited.has_value(), "our own is taken");
-    std::fflush(nullptr);
-    _exit(0);
-  });
-  CAPTURE(end.err);
-  CHECK(end.exit_status == 0);
-}
-
-TEST_CASE("socket: no or another LISTEN_FDS means no inherited listener") {
-  const ChildEnd end = run_in_child([] {
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     demand(!inherited_listener(), "LISTEN_FDS is not set");
@@ -229,6 +172,17 @@ TEST_CASE("socket: no or another LISTEN_FDS means no inherited listener") {
       setenv("LISTEN_FDS", other, 1);
       demand(!inherited_listener(), other);
     }
+    setenv("LISTEN_FDS", "1", 1);
+    setenv("LISTEN_PID", "1", 1);
+    demand(!inherited_listener(), "another process's listener is left alone");
+    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+    fcntl(3, F_SETFL, 0);
+    const std::optional<Descriptor> inherited = inherited_listener();
+    demand(inherited && inherited->fd() == 3, "it is descriptor 3");
+    demand((fcntl(3, F_GETFL) & O_NONBLOCK) != 0, "it does not block any more");
+    demand((fcntl(3, F_GETFD) & FD_CLOEXEC) != 0, "it is not handed down further");
+    std::fflush(nullptr);
+    _exit(0);
   });
   CAPTURE(end.err);
   CHECK(end.exit_status == 0);
@@ -256,7 +210,8 @@ TEST_CASE("socket: a descriptor 3 that is no socket is an error, not a listener"
 
 // -- accepting and connecting --
 
-TEST_CASE("socket: accept_client gives a socket as it was ordered") {
+TEST_CASE(
+    "socket: accept_client gives a socket as it was ordered, and says EAGAIN when nobody waits") {
   const Descriptor listener = listen_on("127.0.0.1", 0);
   for (const Blocking blocking : {Blocking::yes, Blocking::no}) {
     CAPTURE(static_cast<int>(blocking));
@@ -274,10 +229,6 @@ TEST_CASE("socket: accept_client gives a socket as it was ordered") {
     INFO("Nagle's delay is off");
     CHECK(on != 0);
   }
-}
-
-TEST_CASE("socket: accept_client says EAGAIN when nobody waits") {
-  const Descriptor listener = listen_on("127.0.0.1", 0);
   const Descriptor nobody = accept_client(listener.fd(), Blocking::no);
   const int error = errno;
   CHECK_FALSE(nobody);
@@ -327,6 +278,8 @@ TEST_CASE("socket: connecting to a port where nobody listens fails by the first 
 }
 
 TEST_CASE("socket: patience ends a blocking recv and send with EAGAIN") {
+  CHECK_FALSE(set_patience(Descriptor(new_number()).fd(), 1s));
+  CHECK(errno == ENOTSOCK);
   const SocketPair pair = make_pair(Blocking::yes, 4096);
   REQUIRE(set_patience(pair.server.fd(), 20ms));
   std::array<char, 8> room;
@@ -334,33 +287,17 @@ TEST_CASE("socket: patience ends a blocking recv and send with EAGAIN") {
   CHECK(is_not_ready(errno));
   const std::string bytes = plenty();
   const ssize_t first = send_some(pair.server.fd(), bytes);
-  INFO("what fits is taken over first");
+  INFO("send_some says how much the kernel took, and the rest is still ours");
   CHECK(first > 0);
   CHECK(first < static_cast<ssize_t>(bytes.size()));
   CHECK(send_some(pair.server.fd(), bytes) == -1);
   CHECK(is_not_ready(errno));
-}
-
-TEST_CASE("socket: set_patience on something that is no socket says so") {
-  const Descriptor file(new_number());
-  CHECK_FALSE(set_patience(file.fd(), 1s));
-  CHECK(errno == ENOTSOCK);
+  std::string got;
+  CHECK(read_what_is_there(pair.client.fd(), got));
+  CHECK(got.size() == static_cast<std::size_t>(first));
 }
 
 // -- bytes --
-
-TEST_CASE("socket: send_some says how much the kernel took, and the rest is still ours") {
-  const SocketPair pair = make_pair(Blocking::no, 4096);
-  const std::string bytes = plenty();
-  const ssize_t count = send_some(pair.server.fd(), bytes);
-  CHECK(count > 0);
-  CHECK(count < static_cast<ssize_t>(bytes.size()));
-  CHECK(send_some(pair.server.fd(), bytes) == -1);
-  CHECK(is_not_ready(errno));
-  std::string got;
-  CHECK(read_what_is_there(pair.client.fd(), got));
-  CHECK(got.size() == static_cast<std::size_t>(count));
-}
 
 TEST_CASE("socket: receive says 0 at the end of the stream and EAGAIN before it") {
   SocketPair pair = make_pair(Blocking::no);
