@@ -2,7 +2,7 @@
 //
 //   FAULTS=seed=17,short_read=30,eintr=15 LD_PRELOAD=build/libfaults.so build/event_loop
 //
-// Each kind of fault (tests/behaviour/fault_plan.hpp has the list) has a percentage of the calls it
+// Each kind of fault (tests/kit/fault_plan.hpp has the list) has a percentage of the calls it
 // can happen to. Which calls these are follows from the seed and from the number of the call, so
 // the same calls in the same order fail in the same places.
 //

@@ -1,7 +1,7 @@
 // faults — the behaviour checks, against servers whose system calls fail and fall short on purpose.
 //
 // Usage: build/tests/faults [--build=DIR] [--server=NAME]... [--fault=KIND]... [--case=ID]...
-//                           [--seed=N] [--seeds=COUNT] [--seconds=S]
+//                           [--seed=N] [--seeds=COUNT] [--seconds=S] [--soak]
 //   --build=DIR    where the servers are (default: one up from where this program is)
 //   --server=NAME  only this one; may be given several times (default: all)
 //   --fault=KIND   only this kind, or 'all' for all at once (default: each alone, and all at once)
@@ -11,6 +11,7 @@
 //   --seconds=S    how long all seeds may take together (default: 50): each takes as many
 //                  combinations of server, check and kind as it can, in an order in which all kinds
 //                  come first. With 0, each takes all of them.
+//   --soak         no checks, but clients of all manners, in rounds (soak.cpp)
 //
 // A check either keeps its promise although calls fail, or, where the faults may end connections
 // by right (Check::disturbed_by), it may end early. Then what arrived must be right, and the server
@@ -31,7 +32,7 @@
 
 #include "common/program.hpp"
 #include "tests/behaviour/catalogue.hpp"
-#include "tests/faults/prefork_checks.hpp"
+#include "tests/faults/runs.hpp"
 
 namespace {
 
@@ -57,16 +58,6 @@ struct Tally {
   std::size_t others = 0;  // skipped, inconclusive
 };
 
-struct Settings {
-  std::string directory;
-  std::vector<std::string> servers;
-  std::vector<std::string> faults;
-  std::vector<std::string> ids;
-  std::uint64_t first_seed = 1;
-  std::uint64_t seeds = 5;
-  std::uint64_t seconds = 50;
-};
-
 std::vector<Mixture> all_mixtures() {
   std::vector<Mixture> mixtures;
   for (const FaultKind& kind : all_fault_kinds)
@@ -74,10 +65,6 @@ std::vector<Mixture> all_mixtures() {
   mixtures.push_back({"all", every_fault, 0.3});
   mixtures.push_back({"prefork", prefork_faults, 0.5});
   return mixtures;
-}
-
-bool is_wanted(const std::vector<std::string>& wanted, std::string_view name) {
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
 }
 
 std::vector<Check> tested_checks() {
@@ -279,6 +266,7 @@ std::optional<std::uint64_t> read_number(std::string_view text) {
 }
 
 bool read_setting(std::string_view word, Settings& settings) {
+  if (word == "--soak") return settings.soaks = true;
   const std::size_t equals = word.find('=');
   if (equals == std::string_view::npos) return false;
   const std::string_view name = word.substr(0, equals);
@@ -297,6 +285,10 @@ bool read_setting(std::string_view word, Settings& settings) {
 
 }  // namespace
 
+bool is_wanted(const std::vector<std::string>& wanted, std::string_view name) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+}
+
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
@@ -310,7 +302,7 @@ int main(int argc, char** argv) {
       return 2;
     }
   try {
-    return Run(settings).run();
+    return settings.soaks ? soak(settings) : Run(settings).run();
   } catch (const std::exception& trouble) {
     std::fprintf(stderr, "faults: %s\n", trouble.what());
     return 1;

@@ -1,10 +1,9 @@
-#include "tests/faults/prefork_checks.hpp"
-
 #include <csignal>
 #include <string>
 #include <vector>
 
 #include "tests/behaviour/lessons.hpp"
+#include "tests/faults/runs.hpp"
 #include "tests/kit/client.hpp"
 
 namespace {

@@ -22,32 +22,22 @@ $(BUILD)/libfaults.so: tests/faults/faults.cpp $(BUILD)/objects/built_with
 	$(call say,link,$@)$(CXX) -std=c++20 -O2 -g -U_FORTIFY_SOURCE $(WARNINGS) $(ERRORS) -I. -pthread -fPIC -shared \
 	  -MMD -MP -MF $(BUILD)/objects/tests/faults/library.d $< -o $@ -ldl
 
-$(BUILD)/tests/faults: $(call objects,tests/faults/faults_main.cpp tests/faults/prefork_checks.cpp) \
+$(BUILD)/tests/faults: $(call objects,$(filter-out %/faults.cpp,$(wildcard tests/faults/*.cpp))) \
                        $(CATALOGUE) $(KIT) $(COMMON)
 	$(link)
 
-$(BUILD)/soak: $(call objects,tests/faults/soak_main.cpp tests/faults/soak_client.cpp) $(KIT) $(COMMON)
-	$(link)
-
-$(BUILD)/slow_world: $(call objects,tests/faults/slow_world_main.cpp) $(KIT) $(COMMON)
-	$(link)
-
-.PHONY: faults soak slow-world
+.PHONY: faults soak
 faults: all $(FAULTS)  ## the behaviour checks while system calls fail: five seeds, a minute
 	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED)
 
 # Five seeds are a part of `make test`.
 test everything: $(FAULTS)
 
-slow-world: all $(BUILD)/slow_world  ## good clients among ten thousand that send or take a byte a second
-	$(BUILD)/slow_world --build=$(BUILD)
-
-soak: all $(FAULTS) $(BUILD)/soak $(BUILD)/slow_world  ## faults, floods, stops under load: make soak MINUTES=10 SEED=1
+soak: all $(FAULTS)  ## faults, floods, stops under load, ten thousand slow clients: make soak MINUTES=10 SEED=1
 	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED) --seeds=200 --seconds=$$(($(MINUTES) * 30))
-	$(BUILD)/soak --build=$(BUILD) --seed=$(SEED) --seconds=$$(($(MINUTES) * 30))
-	$(BUILD)/slow_world --build=$(BUILD)
+	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED) --seconds=$$(($(MINUTES) * 30)) --soak
 else
-.PHONY: faults soak slow-world
-faults soak slow-world:  ## the behaviour checks while system calls fail (Linux only)
+.PHONY: faults soak
+faults soak:  ## the behaviour checks while system calls fail (Linux only)
 	@echo 'faults: left out, because this system has no LD_PRELOAD with epoll'
 endif

@@ -3,7 +3,6 @@
 
 #include "common/http.hpp"
 #include "common/site.hpp"
-#include "tests/fuzz/story.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace {

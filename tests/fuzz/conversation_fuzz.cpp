@@ -31,7 +31,6 @@
 
 #include "common/conversation.hpp"
 #include "nonblocking/await_conversation.hpp"
-#include "tests/fuzz/story.hpp"
 #include "tests/fuzz/targets.hpp"
 #include "tests/unit/reference.hpp"
 

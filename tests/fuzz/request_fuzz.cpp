@@ -5,7 +5,6 @@
 #include <functional>
 
 #include "common/http.hpp"
-#include "tests/fuzz/story.hpp"
 #include "tests/fuzz/targets.hpp"
 #include "tests/unit/reference.hpp"
 

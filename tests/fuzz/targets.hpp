@@ -5,7 +5,11 @@
 // and replay.cpp, which any compiler can build and which runs the kept inputs of corpus/.
 #pragma once
 
+#include <cstdio>
+#include <cstdlib>
 #include <string_view>
+
+#include "tests/unit/socket_pair.hpp"
 
 struct Target {
   const char* name;  // its folder in corpus/
@@ -27,3 +31,10 @@ inline constexpr Target targets[] = {
     {"answer", fuzz_answer},
     {"conversation", fuzz_conversation},
 };
+
+// How a target says what went wrong.
+[[noreturn]] inline void tell_and_abort(std::string_view what, std::string_view input) {
+  std::fprintf(stderr, "\n%.*s\ninput: %s\n", static_cast<int>(what.size()), what.data(),
+               shown(input).c_str());
+  std::abort();
+}

@@ -1,7 +1,5 @@
-// soak — good and bad clients, more than there are descriptors for, while system calls fail and
+// A soak: good and bad clients, more than there are descriptors for, while system calls fail and
 // the server is stopped and started again at random moments.
-//
-// Usage: build/soak [--build=DIR] [--server=NAME]... [--seconds=S] [--seed=N]
 //
 // One round: a server is started with a limit of descriptors and with faults; clients of all
 // manners come, more than the limit allows; then all leave, the faults are called off, and
@@ -15,7 +13,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -25,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/faults/runs.hpp"
 #include "tests/faults/soak_client.hpp"
 #include "tests/kit/check.hpp"
 
@@ -36,13 +34,6 @@ using std::chrono::seconds;
 
 struct SoakFailed : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-struct Settings {
-  std::string directory = "build";
-  std::vector<std::string> servers;
-  std::uint64_t seconds = 60;
-  std::uint64_t seed = 1;
 };
 
 struct Totals {
@@ -289,29 +280,38 @@ void print(const Totals& totals) {
   std::printf("\n");
 }
 
+bool passes_in_slow_world(const Settings& settings) {
+  const Tested tested{"event_loop", settings.directory + "/event_loop", event_loop};
+  const Result result = run_check(slow_world_check(), tested, "make soak");
+  if (result.outcome == Outcome::passed) return true;
+  std::printf("FAILED  %s\n", result.story.c_str());
+  return false;
+}
+
+}  // namespace
+
 int soak(const Settings& settings) {
   std::vector<Program> wanted;
   for (const Program& program : programs())
-    if ((program.model & servers) != 0 &&
-        (settings.servers.empty() || std::find(settings.servers.begin(), settings.servers.end(),
-                                               program.name) != settings.servers.end()))
+    if ((program.model & servers) != 0 && is_wanted(settings.servers, program.name))
       wanted.push_back(program);
   if (wanted.empty()) {
-    std::fprintf(stderr, "soak: no such server\n");
+    std::fprintf(stderr, "faults: no such server\n");
     return 2;
   }
   Totals totals;
   const auto end = Clock::now() + seconds(settings.seconds);
-  std::uint64_t seed = settings.seed;
+  std::uint64_t seed = settings.first_seed;
   // Each server once at least.
   for (; Clock::now() < end || totals.rounds < wanted.size(); ++seed) {
     const Program& program = wanted[seed % wanted.size()];
     Round round(settings, program, seed, totals);
     const Sightings before = totals.seen;
     const auto fail = [&](const char* what) {
-      std::printf("FAILED  %s\n%s\nAgain: build/soak --build=%s --server=%s --seed=%llu\n",
-                  round.words().c_str(), what, settings.directory.c_str(), program.name,
-                  static_cast<unsigned long long>(seed));
+      std::printf(
+          "FAILED  %s\n%s\nAgain: build/tests/faults --soak --build=%s --server=%s --seed=%llu\n",
+          round.words().c_str(), what, settings.directory.c_str(), program.name,
+          static_cast<unsigned long long>(seed));
       return 1;
     };
     try {
@@ -325,7 +325,7 @@ int soak(const Settings& settings) {
                 static_cast<unsigned long long>(totals.seen.right - before.right));
     std::fflush(stdout);
   }
-  std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(settings.seed),
+  std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(settings.first_seed),
               static_cast<unsigned long long>(seed - 1));
   print(totals);
   const bool has_threads = std::any_of(wanted.begin(), wanted.end(), [](const Program& one) {
@@ -338,33 +338,5 @@ int soak(const Settings& settings) {
     std::printf("FAILED  %s has never happened\n", kind.name);
     return 1;
   }
-  return 0;
-}
-
-bool read_setting(std::string_view word, Settings& settings) {
-  const std::size_t equals = word.find('=');
-  if (equals == std::string_view::npos) return false;
-  const std::string_view name = word.substr(0, equals);
-  const std::string_view value = word.substr(equals + 1);
-  if (name == "--build") return settings.directory = value, true;
-  if (name == "--server") return settings.servers.emplace_back(value), true;
-  std::uint64_t number = 0;
-  const auto result = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (result.ec != std::errc() || result.ptr != value.data() + value.size()) return false;
-  if (name == "--seconds") return settings.seconds = number, true;
-  if (name == "--seed") return settings.seed = number, true;
-  return false;
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);
-  Settings settings;
-  for (int i = 1; i < argc; ++i)
-    if (!read_setting(argv[i], settings)) {
-      std::fprintf(stderr, "soak: what does '%s' mean? (see the top of soak_main.cpp)\n", argv[i]);
-      return 2;
-    }
-  return soak(settings);
+  return !is_wanted(settings.servers, "event_loop") || passes_in_slow_world(settings) ? 0 : 1;
 }
