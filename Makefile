@@ -11,8 +11,10 @@ WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 ERRORS    = $(if $(filter-out 0,$(STRICT)),-Werror)
 COMPILE   = $(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) $(WARNINGS) $(INCLUDES) -I. -MMD -MP -pthread
 LINK      = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(HARDENED_LINK) -pthread
-# A short line for each step; V=1 shows the whole command instead.
-say       = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+# A short line for each step; V=1 shows the whole command instead. Before a grade all of them are one
+# line, written over on a terminal: what is to be read then comes after it.
+STEP      = $(if $(filter grade,$(MAKECMDGOALS)),[ ! -t 1 ] || printf '\r  %-7s %-62s',printf '  %-7s %s\n')
+say       = $(if $(V),,@$(STEP) '$(1)' '$(2)';)
 
 FIND_CXX  = command -v $(firstword $(CXX)) >/dev/null
 
@@ -130,13 +132,13 @@ endif
 
 .PHONY: demo run trace tests test attack ratios
 tests: $(TESTS)
-demo: all $(BUILD)/demo  ## both ways to wait, side by side, on real requests
+demo: all $(BUILD)/demo  ##s both ways to wait, side by side, on real requests
 	$(BUILD)/demo -d $(BUILD) $(CHOSEN)
 
-run: all  ## one server: make run SERVER=event_loop PORT=8080
+run: all  ##s one server: make run SERVER=event_loop PORT=8080
 	$(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
 
-trace: all  ## one server, and the calls it makes: make trace SERVER=poll_loop
+trace: all  ##s one server, and its system calls: make trace SERVER=poll_loop
 	@sh tests/trace.sh $(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
 
 # Part of `make test`, after the cases, unless it is narrowed: what is slow and is the same for every
@@ -149,17 +151,19 @@ ONCE        = $(if $(WHOLE),check-build)
 check-build:
 	@$(unless_dry) sh tests/check_build.sh '$(MAKE)'
 announce:
-	@echo 'make test compiles what has changed (all: 6 minutes on one core, 3 with -j2).'
+	@echo 'make test compiles what has changed (all: $(if $(NARROWED),1 minute,6 minutes) on one core, half of it with -j2).'
 	@echo 'Then it tests for $(if $(WHOLE),6 minutes,$(if $(NARROWED),a minute at most,4 minutes)).'
 
-test: announce all $(TESTS)  ## every test; make test SERVER=poll_loop CASE='*half-close*' narrows
-	@$(unless_dry) FORTIFY='$(FORTIFY)' ONCE='$(ONCE)' MAKE='$(MAKE)' sh tests/run.sh $(BUILD) \
+# Narrowed, it needs the server and its cases. prefork runs copies of another.
+NARROW      = $(addprefix $(BUILD)/,$(CHOSEN) $(if $(filter prefork,$(CHOSEN)),event_loop) tests/behaviour)
+test: announce $(if $(NARROWED),$(NARROW),all tests)  ##s every test; make test SERVER=poll_loop CASE='*A14*' narrows
+	@$(unless_dry) FORTIFY='$(FORTIFY)' ONCE='$(ONCE)' MAKE='$(MAKE)' NARROWED='$(if $(NARROWED),yes)' sh tests/run.sh $(BUILD) \
 	  '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
 
-attack: all $(BUILD)/attack  ## the bad clients, at one server or at all, with a scoreboard
+attack: all $(BUILD)/attack  ##s the bad clients, at one server or all, with a scoreboard
 	$(BUILD)/attack $(addprefix $(BUILD)/,$(CHOSEN))
 
-ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the least program possible
+ratios: all $(FLOORS) $(BUILD)/compare  ##s how close each server comes to the least program possible
 	$(BUILD)/compare -d $(BUILD) $(EXPERIMENT)
 
 # Each folder of tests may bring rules of its own.
@@ -209,15 +213,15 @@ SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp
 SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh .ci/run)
 
 .PHONY: sanitize hardening lint format clean help
-sanitize: $(BUILD)/tests/behaviour  ## the tests with AddressSanitizer and UBSan, and the threads with ThreadSanitizer
+sanitize: $(BUILD)/tests/behaviour  ## the tests with AddressSanitizer, UBSan and ThreadSanitizer
 	@sh tests/sanitize.sh '$(CXX)' '$(BUILD)' '$(SERVERS)' '$(CASE)'
 
-hardening: all $(FLOORS) $(BUILD)/compare  ## the defences of SECURITY.md: are they in the programs, what do they cost
+hardening: all $(FLOORS) $(BUILD)/compare  ## SECURITY.md's defences: are they there, what do they cost
 	@sh tests/hardening.sh $(BUILD) '$(notdir $(PROGRAMS)) prefork' '$(FORTIFY)'
 	+@$(unless_dry) sh tests/hardening_cost.sh '$(CXX)' $(BUILD) '$(FORTIFY)'
 
 .PHONY: check-readme
-check-readme:  ## README's two commands, on a bare Debian that this makes (root, debootstrap)
+check-readme:  ## README's two commands on a bare Debian (root, debootstrap)
 	@sh tests/check_readme.sh
 
 lint:  ## clang-format, clang-tidy and shellcheck
@@ -226,14 +230,18 @@ lint:  ## clang-format, clang-tidy and shellcheck
 format:  ## puts every source file into shape
 	clang-format -i $(SOURCES)
 
-clean:  ## forgets everything that was built
+clean:  ##s forgets everything that was built
 	rm -rf $(BUILD)
 
-help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*##  */\1 /p' Makefile $(wildcard tests/*/*.mk) | awk '{ \
-	  line = sprintf("%-17s", $$1); \
-	  for (i = 2; i <= NF; i++) { \
-	    if (length(line) + 1 + length($$i) > 80) { print line; line = sprintf("%17s", "") } \
+# "##s" marks what is for students, "##t" for teachers, "##" for whoever looks after the code.
+help:  ##s this list
+	@sed -n 's/^\([a-z-]*\):.*##\([a-z]*\)  */\2m \1 /p' Makefile $(wildcard tests/*/*.mk) | awk '{ \
+	  line = sprintf("  %-16s", $$2); \
+	  for (i = 3; i <= NF; i++) { \
+	    if (length(line) + 1 + length($$i) > 80) { \
+	      list[substr($$1, 1, 1)] = list[substr($$1, 1, 1)] line "\n"; line = sprintf("%18s", "") \
+	    } \
 	    line = line " " $$i \
 	  } \
-	  print line }'
+	  list[substr($$1, 1, 1)] = list[substr($$1, 1, 1)] line "\n" } \
+	  END { printf "student\n%s\nteacher\n%s\nmaintainer\n%s", list["s"], list["t"], list["m"] }'

@@ -8,6 +8,7 @@ here=$(mktemp -d "${TMPDIR:-/tmp}/two-ways-build.XXXXXX") || exit 1
 trap 'rm -rf "$here"' EXIT
 unset MAKEFLAGS MFLAGS STRICT CXXFLAGS LDLIBS QUEUE # of the make that runs this
 cat >"$here/compiler" <<'END'
+case " $* " in *' -o '*) ;; *) exit ;; esac # is doctest there?
 echo "$@" >>"${0%/*}/calls"
 while [ "$1" != -o ]; do shift; done
 : >"$2"
@@ -43,6 +44,11 @@ expect_link() {
 }
 
 run_make -n all || fail 'make -n has failed'
+run_make -n test || fail 'make -n test has failed'
+whole=$(grep -c -- ' -c ' "$here/said")
+run_make -n test SERVER=poll_loop || fail 'make -n test SERVER=poll_loop has failed'
+one=$(grep -c -- ' -c ' "$here/said")
+[ $((one * 4)) -lt "$whole" ] || fail "one server's test compiles $one objects of all $whole"
 [ ! -e "$here/build" ] || fail 'make -n has made something'
 run_make all || fail 'make has failed'
 everything=$(calls)
@@ -59,4 +65,5 @@ expect_link 'ready_queue_epoll\.o' QUEUE=epoll
 expect_link 'wait\.o.* -lm' LDLIBS=-lm
 run_make typo && fail 'make typo has made something'
 grep -q 'make help' "$here/said" || fail 'make typo does not mention make help'
-echo "check-build: $everything calls of the compiler for everything, and none the second time"
+echo "check-build: $everything calls of the compiler for all programs, and none the second time;"
+echo "check-build: make test compiles $whole objects, for one server $one of them"

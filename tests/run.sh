@@ -6,8 +6,9 @@
 # Usage: tests/run.sh BUILD 'SERVERS' [CASE] [TESTS]
 #   TESTS is where the test programs are, if not in BUILD/tests.
 #   In the environment: FORTIFY, the flags that the programs were built with, for hardening.sh;
-#   ONCE, targets of the makefile that are tests, too; MAKE, who makes them.
-#   CASE is a pattern such as '*half-close*'; with it, or for one server, only behaviour runs.
+#   ONCE, targets of the makefile that are tests, too; MAKE, who makes them; NARROWED, if only
+#   behaviour is to run.
+#   CASE is a pattern such as '*half-close*'; with it, only behaviour runs.
 # What is skipped, and why, is said at the end. The last line is "N passed, N failed", and
 # ", N skipped" if any are; the status is 0 if none failed.
 set -u
@@ -75,7 +76,7 @@ failed_programs=
 names=
 beside=
 
-if [ -z "$case_pattern${4:-}" ] && [ "$(echo "$servers" | wc -w)" -gt 1 ]; then
+if [ -z "$case_pattern${4:-}${NARROWED-}" ]; then
   programs="$servers prefork"
   run_quietly hardening sh tests/hardening.sh "$build" "$programs" "${FORTIFY-}"
   report hardening

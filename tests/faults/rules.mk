@@ -31,7 +31,7 @@ faults: all $(FAULTS)  ## the behaviour checks while system calls fail: five see
 	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED)
 
 # Five seeds are a part of `make test`.
-test everything: $(FAULTS)
+tests everything: $(FAULTS)
 
 soak: all $(FAULTS)  ## faults, floods, stops under load, ten thousand slow clients: make soak MINUTES=10 SEED=1
 	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED) --seeds=200 --seconds=$$(($(MINUTES) * 30))

@@ -6,7 +6,7 @@ FUZZ_FLAGS   = -std=c++20 -O1 -g -I. -fsanitize=fuzzer,address,undefined
 SECONDS_EACH ?= 60
 
 .PHONY: fuzz
-fuzz:  ## looks for requests, answers and schedules that break something: make fuzz SECONDS_EACH=60
+fuzz:  ## looks for input that breaks something: make fuzz SECONDS_EACH=60
 	@mkdir -p $(BUILD)/fuzz/request $(BUILD)/fuzz/answer $(BUILD)/fuzz/conversation
 	clang++ $(FUZZ_FLAGS) $(FUZZ_SOURCES) -o $(BUILD)/fuzz/fuzz
 	for target in request answer conversation; do \

@@ -15,6 +15,7 @@
 
 #include "common/error.hpp"
 #include "common/program.hpp"
+#include "tests/grade/child.hpp"
 #include "tests/grade/class_run.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
@@ -213,6 +214,34 @@ std::map<std::string, std::string> rebuilt_from(const std::string& program, bool
   return found;
 }
 
+// A student grades what lies in the exercise's folder, and not somebody else a submission.
+bool is_at_work(const Request& request) {
+  return request.program.empty() && !request.contained;
+}
+
+// Those that are asked of a program built again are the last ones.
+std::size_t first_rebuilt(const Report& report) {
+  const auto is_rebuilt = [](const CheckReport& check) {
+    return std::any_of(rebuilds().begin(), rebuilds().end(),
+                       [&](const Rebuild& rebuild) { return check.id == rebuild.check; });
+  };
+  const auto& checks = report.checks;
+  return static_cast<std::size_t>(std::find_if(checks.begin(), checks.end(), is_rebuilt) -
+                                  checks.begin());
+}
+
+// The program of a student who works on it is built again when all other results are on the screen.
+void build_again(const Request& request, const std::string& program) {
+  const std::string again =
+      request.build + "/exercises/" + files::path(program).filename().string();
+  std::printf("  building %s, which takes longer the first time\n", again.c_str());
+  std::fflush(stdout);
+  const char* const make = std::getenv("MAKE");
+  const std::vector<std::string> words = {make == nullptr ? "make" : make, "-s",
+                                          "--no-print-directory", "BUILD=" + request.build, again};
+  if (run_bounded(words, again + ".log", 240, {}) != 0) unlink(again.c_str());
+}
+
 std::string first_lines(const std::string& path, int most) {
   std::ifstream file(path);
   std::string text;
@@ -253,6 +282,45 @@ Containment containment_for(const Request& request) {
   return containment;
 }
 
+// The results, in the order of the table. Those of a student at work fit a screen: the first loss
+// is told, and of the others how to ask.
+class Screen {
+ public:
+  explicit Screen(const Request& request)
+      : request_(request),
+        is_brief_(is_at_work(request) && request.only.empty() && !request.steps) {}
+
+  // Those from the last one shown to `end`.
+  void show(const Report& report, std::size_t end) {
+    if (can_redraw(STDOUT_FILENO)) std::printf("\r\033[K");
+    for (; shown_ < end; ++shown_) show(report.checks[shown_]);
+  }
+
+  void show_how_to_ask(const std::string& exercise) const {
+    if (is_brief_ && lost_ > 1)
+      std::printf(
+          "  The first loss is told. Another one: make grade EX=%s ONLY=%s\n"
+          "  All of them, step by step: make grade EX=%s V=1\n",
+          exercise.c_str(), last_lost_.c_str(), exercise.c_str());
+  }
+
+ private:
+  void show(const CheckReport& check) {
+    std::fputs(line_for(check).c_str(), stdout);
+    if (check.is_lost()) ++lost_;
+    if (check.verdict == Verdict::failed) last_lost_ = check.id;
+    if (is_brief_ && check.is_lost() && lost_ > 1) return;
+    const bool with_steps = request_.only.empty() || check.id == request_.only || check.is_lost();
+    std::fputs(details_of(check, request_.steps && with_steps).c_str(), stdout);
+  }
+
+  const Request& request_;
+  const bool is_brief_;
+  std::size_t shown_ = 0;
+  int lost_ = 0;
+  std::string last_lost_;
+};
+
 Report grade_one(const Request& request, const std::string& name, const Tested& tested,
                  const std::vector<Task>& tasks) {
   const bool has_terminal = can_redraw(STDOUT_FILENO);
@@ -273,6 +341,14 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   options.containment = containment_for(request);
   const Room room(temporary_folder());
   options.room = room.path();
+  const std::string warnings = request.program.empty() ? escaped(compiler, 6000) : "";
+  if (!warnings.empty()) std::printf("The compiler warns:\n%s", warnings.c_str());
+  Screen screen(request);
+  if (is_at_work(request))
+    options.build = [&](const std::string& program, const Report& so_far) {
+      screen.show(so_far, first_rebuilt(so_far));
+      build_again(request, program);
+    };
   Report report = grade(name, tested, tasks, options, [&](const Report& so_far, std::size_t ended) {
     if (has_terminal) {
       std::printf("\r  %zu of %zu checks ", ended, so_far.checks.size());
@@ -280,14 +356,9 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
     }
     write_result(request, so_far);
   });
-  if (request.program.empty()) report.compiler = escaped(compiler, 6000);
-  if (has_terminal) std::printf("\r\033[K");
-  if (!report.compiler.empty()) std::printf("The compiler warns:\n%s", report.compiler.c_str());
-  for (const CheckReport& check : report.checks) {
-    std::fputs(line_for(check).c_str(), stdout);
-    const bool with_steps = request.only.empty() || check.id == request.only || check.is_lost();
-    std::fputs(details_of(check, request.steps && with_steps).c_str(), stdout);
-  }
+  report.compiler = warnings;
+  screen.show(report, report.checks.size());
+  screen.show_how_to_ask(name);
   return report;
 }
 

@@ -338,6 +338,8 @@ class Grading {
       fail(check, "I compiled your program again, with the sanitizer.",
            {"it compiles, as our own programs do.",
             "it does not, although it does without the sanitizer."});
+    if (program != options_.rebuilt.end() && options_.build)
+      options_.build(program->second, report_);
     if (program == options_.rebuilt.end() || access(program->second.c_str(), X_OK) != 0) return;
     std::vector<Task> again;
     for (std::size_t i = 0; i < tasks_.size(); ++i)

@@ -30,6 +30,8 @@ struct GradingOptions {
   Containment containment;
   std::string room = temporary_folder();       // where each check gets a folder of its own
   std::map<std::string, std::string> rebuilt;  // the program as Y01 or Y02 want it, if it is there
+  // Makes one of them, if it is made only when it is wanted; the report is all the rest.
+  std::function<void(const std::string& program, const Report&)> build;
   Patience patience{2.5};
   double most_seconds = 120;  // for all checks together that fail
 };

@@ -14,9 +14,9 @@ lint: $(SOLVED)
 
 solution_text = tests/grade/solutions/$(WANTED).txt
 .PHONY: solution keep-solution
-solution: understood  ## prints the solution of an exercise: make solution EX=timeouts
+solution: understood  ##t prints the solution of an exercise: make solution EX=timeouts
 	@for exercise in $(WANTED); do sh tests/grade/mutant.sh solution $$exercise || exit 1; done
-keep-solution: understood  ## an edited solution takes the old one's place: make keep-solution EX=timeouts FROM=file
+keep-solution: understood  ##t keeps an edited one: make keep-solution EX=timeouts FROM=file
 	@test $(words $(EX)) = 1 && test -f '$(FROM)' || \
 	  { echo 'keep-solution: say which exercise and which file, EX=timeouts FROM=file'; exit 2; }
 	@test -f $(solution_text) || { echo 'This solution is a file of its own: edit that.'; exit 2; }
@@ -26,7 +26,7 @@ keep-solution: understood  ## an edited solution takes the old one's place: make
 
 # What Gradescope wants: an archive with setup.sh and run_autograder at its root.
 .PHONY: gradescope
-gradescope: understood  ## the autograder of one exercise, for Gradescope: make gradescope EX=short_writes
+gradescope: understood  ##t an autograder for Gradescope: make gradescope EX=short_writes
 	@test $(words $(EX)) = 1 || { echo 'gradescope: say which exercise, EX=short_writes'; exit 2; }
 	@$(MAKE) -s --no-print-directory handout EX='$(EX)'
 	@rm -rf $(BUILD)/gradescope && mkdir -p $(BUILD)/gradescope
@@ -76,7 +76,7 @@ false-failures: solutions-again beside  ## does the grader fail what is right? m
 	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
 
 .PHONY: correct-servers
-correct-servers: $(BUILD)/grade given  ## correct programs that are written in other ways: all must have 100 points
+correct-servers: $(BUILD)/grade given  ## correct programs, otherwise written: all must have 100 points
 	@$(unless_dry) sh tests/grade/prove.sh $(BUILD) '$(MAKE)' correct '$(ONLY)' '$(SHARE)'
 
 .PHONY: golden golden-quickly
@@ -88,7 +88,7 @@ golden-quickly: $(BUILD)/grade $(BUILD)/quiz given
 # The archive of `make gradescope`, tried as Gradescope's documentation prescribes. FRESH=1 takes
 # nothing from here that has been compiled already.
 .PHONY: prove-gradescope
-prove-gradescope: understood $(BUILD)/grade given beside  ## that archive, unpacked and used: make prove-gradescope EX=c10k FRESH=1
+prove-gradescope: understood $(BUILD)/grade given beside  ## the archive for Gradescope, used: make prove-gradescope EX=c10k
 	@$(unless_dry) for exercise in $(if $(EX),$(WANTED),short_writes); do \
 	  CXX='$(CXX)' sh tests/grade/prove_gradescope.sh $(BUILD) '$(MAKE)' $$exercise \
 	    $(if $(filter-out 0,$(FRESH)),fresh) || exit 1; \

@@ -89,6 +89,7 @@ folder_of_c10k            = nonblocking/exercises/c10k
 file_of_c10k              = c10k.cpp
 given_for_c10k            = $(READY_QUEUE)
 shown_by_c10k             =
+beside_c10k               = $(BUILD)/event_loop
 
 ALL_EXERCISES            += killing_test
 number_of_killing_test    = 12
@@ -138,7 +139,7 @@ SELF_TEST = $(call objects,$(wildcard tests/grade/self_test/*.cpp))
 $(SELF_TEST): CXXFLAGS += -O0
 $(BUILD)/tests/grader: $(SELF_TEST) $(filter-out %/grade_main.o,$(GRADE)) $(COMMON) | $(BUILD)/grade
 	$(link)
-test everything: $(BUILD)/tests/grader
+tests everything: $(BUILD)/tests/grader
 
 # What a submission can include, and no source file: whoever includes a server has written none.
 HEADERS := $(addprefix $(BUILD)/headers/,$(shell find common blocking select_poll nonblocking -name '*.hpp'))
@@ -177,7 +178,7 @@ given: $(COMMON) $(HEADERS) $(foreach ex,$(WANTED),$(given_for_$(ex)))
 
 # What the grader runs beside what it grades.
 .PHONY: beside
-beside: all $(foreach ex,$(WANTED),$(beside_$(ex)))
+beside: $(foreach ex,$(WANTED),$(beside_$(ex)))
 
 # What a student's file has against it is kept, and the others are graded all the same. Warnings are
 # kept until the file is compiled again.
@@ -188,26 +189,20 @@ understood:
 	$(if $(UNKNOWN),$(error there is no exercise called $(UNKNOWN); there are $(EXERCISES)))
 	$(if $(and $(ONLY),$(filter-out 1,$(words $(WANTED)))),$(error ONLY=$(ONLY) is a check of one exercise: say EX=NAME, too))
 	$(if $(filter-out 0 1,$(words $(ONLY))),$(error ONLY takes one check, not "$(ONLY)"))
-grade: understood $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ## your exercises, graded: make grade EX=short_writes ONLY=C01 V=1
-	@mkdir -p $(BUILD)/grades
+grade: understood $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ##s exercises, graded: make grade EX=short_writes ONLY=C01
+	@mkdir -p $(BUILD)/grades && { [ ! -t 1 ] || printf '\r%74s\r' ''; }
 	@$(unless_dry) for exercise in $(WANTED); do \
 	  said=$(BUILD)/grades/$$exercise.compiler.txt; \
 	  LC_ALL=C $(MAKE) -s --no-print-directory V=1 $(BUILD)/exercises/$$exercise \
 	    >$$said.new 2>&1 || rm -f $(BUILD)/exercises/$$exercise; \
 	  if [ -s $$said.new ] || [ -n "$$(find $(BUILD)/exercises/$$exercise -newer $$said 2>&1)" ]; \
 	  then mv $$said.new $$said && touch $$said; fi; \
-	  for as in $$($(BUILD)/grade --rebuilds $$exercise $(if $(ONLY),--only $(ONLY))); do \
-	    [ -x $(BUILD)/exercises/$$exercise ] || continue; \
-	    [ -d $(BUILD)/$$as ] || echo "building with $$as, which takes longer the first time"; \
-	    $(MAKE) -s --no-print-directory $(BUILD)/exercises/$$exercise.$$as >/dev/null 2>&1 || \
-	      rm -f $(BUILD)/exercises/$$exercise.$$as; \
-	  done; \
-	done
-	@$(BUILD)/grade --build $(BUILD) $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(ONLY),--only $(ONLY)) $(if $(filter-out 0,$(V)),--steps) \
+	done; \
+	MAKE='$(MAKE)' $(BUILD)/grade --build $(BUILD) $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(ONLY),--only $(ONLY)) $(if $(filter-out 0,$(V)),--steps) \
 	  $(WANTED)
 
 .PHONY: handout
-handout: understood $(BUILD)/grade $(BUILD)/check_lessons  ## an archive for students, without solutions: make handout EX="short_writes offload"
+handout: understood $(BUILD)/grade $(BUILD)/check_lessons  ##t an archive for students, no solutions: make handout EX="1 4"
 	@sh tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)' \
 	  '$(if $(filter-out 0,$(HIDE)),$(foreach ex,$(WANTED),$(shown_by_$(ex))))'
 

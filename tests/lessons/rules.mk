@@ -14,7 +14,7 @@ $(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(CO
 $(BUILD)/tests/wrong_code: $(call objects,$(wildcard tests/lessons/wrong/*.cpp) \
     tests/unit/main.cpp tests/unit/socket_pair.cpp) $(KIT) $(COMMON)
 	$(link)
-tests test everything: $(BUILD)/tests/wrong_code
+tests everything: $(BUILD)/tests/wrong_code
 
 .PHONY: lessons check-lessons quiz
 lessons: $(BUILD)/check_lessons  ## brings the excerpts and numbers of lessons.md up to date
@@ -37,5 +37,5 @@ ONCE += check-lessons
 test: $(LESSONS_NEED)
 endif
 
-quiz: $(BUILD)/quiz  ## the questions of lessons.md: make quiz LESSON=3, make quiz ANSWERS=file
+quiz: $(BUILD)/quiz  ##s the questions of lessons.md: make quiz LESSON=3
 	@$(BUILD)/quiz $(if $(LESSON),-l $(LESSON)) $(if $(ANSWERS),-a $(ANSWERS))

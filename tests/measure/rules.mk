@@ -25,18 +25,18 @@ ifneq ($(filter bench,$(MAKECMDGOALS)),)
     $(info bench: gnuplot is not installed, so there will be no pictures (Debian: apt-get install gnuplot-nox))
   endif
 endif
-bench: $(BENCH_NEEDS)  ## every claim of the lesson, measured: make bench EXPERIMENT=threads QUICK=1
+bench: $(BENCH_NEEDS)  ##s every claim, measured: make bench EXPERIMENT=threads QUICK=1
 	@mkdir -p $(BUILD)/bench
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT); status=$$?; \
 	  sh tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench; exit $$status
 
 A ?= $(BUILD)/bench-repeat/1
 B ?= $(BUILD)/bench-repeat/2
-bench-compare:  ## the ratios of two runs side by side: make bench-compare A=DIRECTORY B=DIRECTORY
+bench-compare:  ## two runs side by side: make bench-compare A=DIR B=DIR
 	@sh tests/measure/bench_compare.sh $(A) $(B)
 
 N ?= 10
-bench-repeat: $(BENCH_NEEDS)  ## does a verdict change when it is repeated? make bench-repeat N=10 QUICK=1
+bench-repeat: $(BENCH_NEEDS)  ## do verdicts change? make bench-repeat N=10 QUICK=1
 	@sh tests/measure/bench_repeat.sh $(N) $(BUILD)/bench-repeat $(BUILD)/run_bench -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
 
 # A directory of its own: what another run has left in bench is not this one's to keep.
@@ -47,8 +47,8 @@ figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS))  ## the kept figures: measures, the
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench-kept $(EXPERIMENT)
 	@sh tests/measure/figures.sh -k $(BUILD)/bench-kept figures
 
-predict: $(BENCH_NEEDS)  ## five questions, your guesses, and then what this machine says
+predict: $(BENCH_NEEDS)  ##s five questions, your guesses, and what this machine says
 	@$(BUILD)/predict -d $(BUILD)
 
-peers: $(BENCH_NEEDS)  ## the same work on nginx, Node.js and others, if they are installed
+peers: $(BENCH_NEEDS)  ## the same work on nginx, Node.js and others, where installed
 	@$(BUILD)/peers -d $(BUILD)
