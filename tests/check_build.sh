@@ -46,7 +46,7 @@ expect_link() {
 run_make -n all || fail 'make -n has failed'
 run_make -n test || fail 'make -n test has failed'
 whole=$(grep -c -- ' -c ' "$here/said")
-run_make -n test SERVER=poll_loop || fail 'make -n test SERVER=poll_loop has failed'
+run_make -n test SERVER=event_loop || fail 'make -n test SERVER=event_loop has failed'
 one=$(grep -c -- ' -c ' "$here/said")
 [ $((one * 4)) -lt "$whole" ] || fail "one server's test compiles $one objects of all $whole"
 [ ! -e "$here/build" ] || fail 'make -n has made something'

@@ -77,7 +77,8 @@ void run_current_case() {
       break;
     case Outcome::failed:
     case Outcome::broken:
-      ADD_FAIL_CHECK_AT("tests/behaviour", 0, result.story);
+      ADD_FAIL_CHECK_AT(current.check.run.file, static_cast<int>(current.check.run.line),
+                        result.story);
       break;
   }
   if (result.tries > 1 && result.outcome != Outcome::inconclusive)
@@ -109,15 +110,9 @@ bool register_cases(const std::vector<std::string>& wanted) {
       if ((check.models & program->model) != 0)
         cases[name + ": " + check.id + " " + check.title] = {check, tested};
   }
-  // doctest runs the cases of one file in the order of their lines.
-  std::map<std::string, unsigned> line_of;
-  unsigned line = 0;
-  for (const std::string& name : wanted)
-    for (const Check& check : all_checks())
-      line_of[name + ": " + check.id + " " + check.title] = ++line;
   for (const auto& [name, one] : cases)
     doctest::detail::regTest(
-        doctest::detail::TestCase(run_current_case, "tests/behaviour", line_of[name],
+        doctest::detail::TestCase(run_current_case, one.check.run.file, one.check.run.line,
                                   doctest_detail_test_suite_ns::getCurrentTestSuite()) *
         name.c_str());
   return true;
@@ -143,7 +138,9 @@ int main(int argc, char** argv) {
     for (const Program& program : programs()) wanted.emplace_back(program.name);
   if (!register_cases(wanted)) return 2;
 
-  doctest::Context context(static_cast<int>(rest.size()), rest.data());
+  doctest::Context context;
+  context.setOption("order-by", "name");  // A00, whether it starts at all, comes first
+  context.applyCommandLine(static_cast<int>(rest.size()), rest.data());
   const int failed = context.run();
   if (context.shouldExit()) return failed;  // -ltc, -h and the like
   if (skipped > 0) std::cout << skipped << " skipped, for the reasons above\n";

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -58,6 +59,26 @@ inline constexpr Needs need_peace = 8;  // not with faults on purpose: it measur
 
 class Context;
 
+// What a check does, and where that is written: a failed case says so. (As std::source_location
+// does it, which clang 14 has not.)
+class Body {
+ public:
+  constexpr Body() = default;
+  template <class Function>
+  constexpr Body(Function function, const char* in = __builtin_FILE(),
+                 unsigned at = __builtin_LINE())
+      : file(in), line(at), function_(function) {}
+
+  void operator()(Context& context) const { function_(context); }
+  bool operator==(std::nullptr_t) const { return function_ == nullptr; }
+
+  const char* file = "";
+  unsigned line = 0;
+
+ private:
+  void (*function_)(Context&) = nullptr;
+};
+
 struct Check {
   const char* id = "";
   const char* title = "";
@@ -68,7 +89,7 @@ struct Check {
   Faults disturbed_by = breaking_faults;
   const char* hint = "";    // a question
   const char* lesson = "";  // where the text explains it
-  void (*run)(Context&) = nullptr;
+  Body run = {};
 };
 
 // How a check ends other than well. The story is for the reader of the server's code.
