@@ -6,20 +6,15 @@
 //
 // The ports in the text (8080 to 8099, 9090 to 9099) are replaced by free ones.
 //
-// Numbers, dates, and units of size and time may differ; "..." stands for any lines. A comment
-// above the block may say otherwise:
-//     <!-- console: exact -->                    numbers count too
-//     <!-- console: needs /proc/self/status -->  skipped where that is not
-// A block that runs curl or strace is skipped where that is not installed.
+// Numbers, dates, and units of size and time may differ; "..." stands for any lines.
+//
+// A block that runs curl or strace is skipped where that is not installed, and under a comment
+//     <!-- console: needs /proc/self/status -->
+// where that is not.
 #pragma once
 
 #include "tests/lessons/document.hpp"
 
-// Runs the blocks of one lesson, or of all if `only` is negative. With `outputs`, it puts there for
-// each block's opening line what the block should say.
-struct ConsoleOutput {
-  std::size_t fence_begin;
-  Lines lines;
-};
-void run_consoles(const Document& document, int only, Report& report,
-                  std::vector<ConsoleOutput>* outputs);
+// Runs the blocks of one lesson, or of all if `only` is negative, under a soft limit of so many
+// descriptors (0: the one that is here).
+void run_consoles(const Document& document, int only, unsigned descriptors, Report& report);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <regex>
 
 #include "common/error.hpp"
 
@@ -61,24 +62,18 @@ std::string anchor_of(std::string_view heading, const std::vector<std::string>& 
   return anchor;
 }
 
-// "console: exact" for a line "<!-- console: exact -->".
-std::string comment_in(std::string_view line) {
-  const std::string text = trimmed(line);
-  if (!text.starts_with("<!-- ") || !text.ends_with(" -->")) return "";
-  return text.substr(5, text.size() - 9);
-}
-
+// "console: needs X" for a line "<!-- console: needs X -->" above the fence.
 std::string mark_above(const Lines& lines, std::size_t fence) {
+  static const std::regex comment("<!-- (.*) -->");
   while (fence > 0 && is_blank(lines[fence - 1])) --fence;
-  return fence > 0 ? comment_in(lines[fence - 1]) : "";
+  std::smatch part;
+  return fence > 0 && std::regex_match(lines[fence - 1], part, comment) ? part[1].str() : "";
 }
 
-void add_explicit_anchors(std::string_view line, std::vector<std::string>& anchors) {
-  constexpr std::string_view opening = "<a id=\"";
-  for (std::size_t at = 0; (at = line.find(opening, at)) != line.npos;) {
-    at += opening.size();
-    anchors.emplace_back(line.substr(at, line.find('"', at) - at));
-  }
+void add_explicit_anchors(const std::string& line, std::vector<std::string>& anchors) {
+  static const std::regex anchor("<a id=\"([^\"]*)\"");
+  for (std::sregex_iterator match(line.begin(), line.end(), anchor), end; match != end; ++match)
+    anchors.push_back((*match)[1]);
 }
 
 void add_heading(Document& document, std::size_t i) {
@@ -88,14 +83,13 @@ void add_heading(Document& document, std::size_t i) {
   const std::string text = trimmed(std::string_view(line).substr(level));
   const std::string anchor = anchor_of(text, document.anchors);
   document.anchors.push_back(anchor);
-  document.headings.push_back({i, level, text, anchor});
   if (level > 2) return;
   if (!document.lessons.empty() && document.lessons.back().end == 0)
     document.lessons.back().end = i;
   const std::size_t dot = text.find(". ");
   const bool is_lesson =
       level == 2 && dot != text.npos && dot > 0 && text.find_first_not_of("0123456789") == dot;
-  if (is_lesson) document.lessons.push_back({std::atoi(text.c_str()), text.substr(dot + 2), i, 0});
+  if (is_lesson) document.lessons.push_back({std::stoi(text), text.substr(dot + 2), anchor, i, 0});
 }
 
 }  // namespace

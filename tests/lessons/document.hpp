@@ -1,6 +1,6 @@
 // document.hpp — lessons.md, as lines and what they are.
 //
-// Gives: the lines, which of them lie in fenced blocks, the headings with their anchors, the
+// Gives: the lines, which of them lie in fenced blocks, the anchors, the
 //        lessons, and a report that collects what is wrong and where.
 // Do not: keep pointers into it over a change of its lines; read it anew.
 #pragma once
@@ -19,8 +19,8 @@ std::string trimmed(std::string_view text);
 std::size_t indentation(std::string_view line);
 bool is_blank(std::string_view line);
 
-// A fenced block. `mark` is what the comment above it says, "console: exact" for
-// "<!-- console: exact -->", or empty.
+// A fenced block. `mark` is what the comment above it says, "console: needs X" for
+// "<!-- console: needs X -->", or empty.
 struct Fence {
   std::size_t begin;  // the line that opens it
   std::size_t end;    // the line that closes it
@@ -28,17 +28,11 @@ struct Fence {
   std::string mark;
 };
 
-struct Heading {
-  std::size_t line;
-  std::size_t level;
-  std::string text;
-  std::string anchor;
-};
-
 // From its heading to the next: "## 3. Refusing to wait".
 struct Lesson {
   int number;
   std::string title;
+  std::string anchor;
   std::size_t begin;
   std::size_t end;  // one past its last line
 };
@@ -48,7 +42,6 @@ struct Document {
   Lines lines;
   std::vector<bool> is_code;  // for each line: in a fence, or one of its borders
   std::vector<Fence> fences;
-  std::vector<Heading> headings;
   std::vector<std::string> anchors;  // of headings and of <a id="...">
   std::vector<Lesson> lessons;
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <regex>
 #include <sstream>
 
 #include "common/error.hpp"
@@ -20,22 +21,11 @@ struct ExcerptName {
   std::string last;  // empty: the brace that closes the first line
 };
 
-std::optional<ExcerptName> excerpt_name(std::string_view line) {
-  constexpr std::string_view opening = "<!-- excerpt: ";
-  constexpr std::string_view closing = "\" -->";
-  if (!line.starts_with(opening) || !line.ends_with(closing)) return std::nullopt;
-  line.remove_prefix(opening.size());
-  line.remove_suffix(closing.size());
-  const std::size_t quote = line.find(" \"");
-  if (quote == line.npos) return std::nullopt;
-  ExcerptName name{std::string(line.substr(0, quote)), std::string(line.substr(quote + 2)), ""};
-  constexpr std::string_view between = "\" to \"";
-  const std::size_t to = name.first.find(between);
-  if (to != std::string::npos) {
-    name.last = name.first.substr(to + between.size());
-    name.first.resize(to);
-  }
-  return name;
+std::optional<ExcerptName> excerpt_name(const std::string& line) {
+  static const std::regex marker("<!-- excerpt: (\\S+) \"(.+?)\"( to \"(.+)\")? -->");
+  std::smatch part;
+  if (!std::regex_match(line, part, marker)) return std::nullopt;
+  return ExcerptName{part[1], part[2], part[4]};
 }
 
 struct Excerpt {
@@ -214,48 +204,35 @@ std::string number_for(const std::string& name) {
 }
 
 std::string with_fresh_numbers(const std::string& line, std::size_t i, Report& report) {
-  constexpr std::string_view opening = "<!-- number: ";
-  constexpr std::string_view middle = " -->";
-  constexpr std::string_view closing = "<!-- end -->";
+  static const std::regex marked("(<!-- number: (.*?) -->)(.*?)<!-- end -->|<!-- number");
   std::string fresh;
-  std::size_t from = 0;
-  for (std::size_t at = 0; (at = line.find(opening, from)) != line.npos;) {
-    const std::size_t name_end = line.find(middle, at);
-    const std::size_t end = name_end == line.npos ? line.npos : line.find(closing, name_end);
-    if (end == line.npos) {
-      report.add(i, "a number's marker does not end in the same line");
-      break;
-    }
-    const std::size_t text = name_end + middle.size();
-    fresh += line.substr(from, text - from);
-    const std::string name = line.substr(at + opening.size(), name_end - at - opening.size());
+  auto rest = line.begin();
+  for (std::sregex_iterator match(line.begin(), line.end(), marked), end; match != end; ++match) {
+    const std::string name = (*match)[2];
+    fresh += std::string(rest, (*match)[0].first) + (*match)[1].str();
     try {
-      fresh += number_for(name);
+      fresh += number_for(name) + "<!-- end -->";
+      rest = (*match)[0].second;
     } catch (const std::exception& problem) {
       report.add(i, "number '" + name + "': " + problem.what());
-      fresh += line.substr(text, end - text);
+      rest = (*match)[1].second;
     }
-    from = end;
   }
-  return fresh + line.substr(from);
+  return fresh + std::string(rest, line.end());
 }
 
 // -- exercises --
 
-// "| `poll/exercises/NAME` (not in this copy) | ..." or "|
-// [`poll/exercises/NAME`](poll/exercises/NAME) |
-// ..."
+// "| [`FOLDER`](FOLDER) | ...", and of one that is not there "| `FOLDER` (not in this copy) | ...".
 std::string with_fresh_exercise(const std::string& line) {
-  if (!line.starts_with("| ") || line.find("/exercises/") == line.npos) return line;
-  const std::size_t begin = line.find('`');
-  const std::size_t end = begin == line.npos ? line.npos : line.find('`', begin + 1);
-  const std::size_t cell_end = line.find(" |", 2);
-  if (end == line.npos || cell_end == line.npos || end > cell_end) return line;
-  const std::string folder = line.substr(begin + 1, end - begin - 1);
-  const std::string cell = std::filesystem::is_directory(folder)
-                               ? "[`" + folder + "`](" + folder + ")"
-                               : "`" + folder + "` (not in this copy)";
-  return "| " + cell + line.substr(cell_end);
+  static const std::regex row("\\| [^|`]*`([^`]+/exercises/[^`]+)`[^|]* (\\|.*)");
+  std::smatch part;
+  if (!std::regex_match(line, part, row)) return line;
+  const std::string folder = part[1];
+  return "| " +
+         (std::filesystem::is_directory(folder) ? "[`" + folder + "`](" + folder + ")"
+                                                : "`" + folder + "` (not in this copy)") +
+         " " + part[2].str();
 }
 
 }  // namespace
@@ -285,21 +262,10 @@ Lines regenerate(const Document& document, Report& report) {
 }
 
 void report_differences(const Document& document, const Lines& fresh, Report& report) {
-  // Both have the same markers in the same order: go along, and come together again at each.
   const Lines& old = document.lines;
-  std::size_t i = 0;
-  std::size_t j = 0;
-  while (i < old.size() && j < fresh.size()) {
-    if (old[i] == fresh[j]) {
-      ++i, ++j;
-      continue;
-    }
-    report.add(i, "out of date ('make lessons' mends it)\n    there: " + old[i] +
-                      "\n    now:   " + fresh[j]);
-    const auto is_marker = [](const std::string& line) {
-      return line.starts_with("<!-- excerpt: ") || line.starts_with("#");
-    };
-    for (++i; i < old.size() && !is_marker(old[i]);) ++i;
-    for (++j; j < fresh.size() && !is_marker(fresh[j]);) ++j;
-  }
+  const auto [was, is] = std::mismatch(old.begin(), old.end(), fresh.begin(), fresh.end());
+  if (was == old.end() && is == fresh.end()) return;
+  report.add(static_cast<std::size_t>(was - old.begin()),
+             "out of date from here on ('make lessons' mends it)\n    there: " +
+                 (was == old.end() ? "" : *was) + "\n    now:   " + (is == fresh.end() ? "" : *is));
 }

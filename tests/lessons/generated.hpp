@@ -26,5 +26,5 @@
 // The document as it should be. Sources that are not found go to the report.
 Lines regenerate(const Document& document, Report& report);
 
-// Where the document is not as it should be: each place with the first line that differs.
+// Where the document is not as it should be: the first line that differs.
 void report_differences(const Document& document, const Lines& fresh, Report& report);

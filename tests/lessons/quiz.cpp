@@ -2,56 +2,45 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
+#include <regex>
 
 namespace {
 
-// A paragraph or list item, of one or several lines, as one line. `i` comes to stand behind it.
-std::string join_lines(const Document& document, std::size_t& i) {
-  std::string text = trimmed(document.lines[i]);
-  for (++i; i < document.lines.size(); ++i) {
-    const std::string& line = document.lines[i];
-    if (is_blank(line) || line.starts_with("- ") || line.starts_with("<") ||
-        line.starts_with("```") || line.starts_with("#"))
-      break;
-    text += " " + trimmed(line);
+// Every paragraph and list item of these lines as one line.
+Lines paragraphs(Lines::const_iterator from, Lines::const_iterator to) {
+  Lines found;
+  for (bool is_inside = false; from != to; is_inside = !is_blank(*from++)) {
+    if (is_blank(*from)) continue;
+    if (is_inside && !from->starts_with("- "))
+      found.back() += " " + trimmed(*from);
+    else
+      found.push_back(trimmed(*from));
   }
-  return text;
+  return found;
 }
 
-void skip_blank(const Document& document, std::size_t& i) {
-  while (i < document.lines.size() && is_blank(document.lines[i])) ++i;
-}
-
-bool take(std::string& text, std::string_view beginning) {
-  if (!text.starts_with(beginning)) return false;
-  text = trimmed(std::string_view(text).substr(beginning.size()));
-  return true;
-}
-
-// "- A. ..." or, in an answer, "- A: ...". The name ends at `mark`.
-bool take_item(std::string text, char mark, Choice& choice, std::string& rest) {
-  if (!take(text, "- ")) return false;
-  const std::size_t end = text.find(mark);
-  if (end == text.npos || end > 5) return false;
-  choice.name = text.substr(0, end);
-  rest = trimmed(std::string_view(text).substr(end + 1));
-  return true;
+bool begins_question(const std::string& line) {
+  return line.starts_with("**Quiz ") || line.starts_with("**Order ");
 }
 
 class Reader {
  public:
-  Reader(const Document& document, Report& report, std::size_t at, bool is_order)
-      : document_(document), report_(report), at_(at) {
-    question_.line = at;
-    question_.kind = is_order ? Question::Kind::order : Question::Kind::choice;
-  }
+  Reader(const Document& document, Report& report) : document_(document), report_(report) {}
 
-  Question read() {
-    read_question();
-    read_choices();
-    if (question_.choices.empty()) question_.kind = Question::Kind::true_or_false;
-    read_answer();
-    check();
+  Question read(std::size_t at) {
+    question_.line = at;
+    const auto begin = document_.lines.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto next = std::find_if(begin + 1, document_.lines.end(), [](const std::string& line) {
+      return begins_question(line) || line.starts_with("#");
+    });
+    const auto end = std::find(begin, next, "</details>");
+    const auto answer = std::find(begin, end, "<details><summary>Answer</summary>");
+    read_question(paragraphs(begin, answer));
+    if (answer == end || end == next)
+      complain("has no folded answer");
+    else
+      read_answer(paragraphs(answer + 1, end));
     return question_;
   }
 
@@ -60,98 +49,70 @@ class Reader {
     report_.add(question_.line, "question " + question_.id + " " + what);
   }
 
-  void read_question() {
-    std::string text = join_lines(document_, at_);
-    const std::size_t end = text.find(".**");
-    const std::size_t space = text.find(' ');
-    if (end == text.npos || space > end) return complain("has no number");
-    question_.id = text.substr(space + 1, end - space - 1);
-    question_.lesson = std::atoi(question_.id.c_str());
-    question_.text = trimmed(std::string_view(text).substr(end + 3));
-  }
-
-  void read_choices() {
-    skip_blank(document_, at_);
-    while (at_ < document_.lines.size() && document_.lines[at_].starts_with("- ")) {
-      Choice choice;
-      const std::string item = join_lines(document_, at_);
-      if (!take_item(item, '.', choice, choice.text))
-        return complain("has a choice without a name");
-      question_.choices.push_back(choice);
+  void read_question(const Lines& text) {
+    static const std::regex asked("\\*\\*(Quiz|Order) ([0-9]+)(\\.[0-9]+)\\.\\*\\* (.+)");
+    static const std::regex choice("- ([A-Z])\\. (.+)");
+    std::smatch part;
+    if (!std::regex_match(text[0], part, asked)) return complain("has no number, or asks nothing");
+    question_.lesson = std::stoi(part[2]);
+    question_.id = part[2].str() + part[3].str();
+    question_.text = part[4];
+    for (std::size_t i = 1; i < text.size(); ++i) {
+      std::smatch named;
+      if (!std::regex_match(text[i], named, choice)) return complain("has a choice without a name");
+      question_.choices.push_back({.name = named[1], .text = named[2]});
     }
-  }
-
-  void read_answer() {
-    skip_blank(document_, at_);
-    const std::string summary = "<details><summary>Answer</summary>";
-    if (at_ >= document_.lines.size() || document_.lines[at_] != summary)
-      return complain("has no folded answer");
-    skip_blank(document_, ++at_);
-    if (question_.kind == Question::Kind::order)
-      read_order();
-    else
-      read_reasons();
-    skip_blank(document_, at_);
-    if (at_ >= document_.lines.size() || document_.lines[at_] != "</details>")
-      complain("has an answer that does not end with </details>");
-  }
-
-  void read_order() {
-    const std::string text = join_lines(document_, at_);
-    const std::size_t end = text.find(".**");
-    if (!text.starts_with("**") || end == text.npos) return complain("has no order");
-    for (const char c : text.substr(0, end))
-      if (std::isupper(static_cast<unsigned char>(c))) question_.order += c;
-    question_.why = trimmed(std::string_view(text).substr(end + 3));
-  }
-
-  void read_reasons() {
-    while (at_ < document_.lines.size() && document_.lines[at_].starts_with("- ")) {
-      Choice choice;
-      if (!take_item(join_lines(document_, at_), ':', choice, choice.why))
-        return complain("has a reason without a name");
-      choice.is_right = take(choice.why, "**Right.**");
-      if (!choice.is_right && !take(choice.why, "**No.**"))
-        complain("says neither Right nor No of " + choice.name);
-      add_reason(choice);
-    }
-  }
-
-  void add_reason(const Choice& reason) {
-    if (question_.kind == Question::Kind::true_or_false) return question_.choices.push_back(reason);
-    for (Choice& choice : question_.choices) {
-      if (choice.name != reason.name) continue;
-      choice.is_right = reason.is_right;
-      choice.why = reason.why;
-      return;
-    }
-    complain("has a reason for " + reason.name + ", which is no choice");
-  }
-
-  void check() {
-    if (question_.text.empty()) complain("asks nothing");
+    question_.kind = part[1] == "Order"          ? Question::Kind::order
+                     : question_.choices.empty() ? Question::Kind::true_or_false
+                                                 : Question::Kind::choice;
+    if (question_.kind == Question::Kind::true_or_false)
+      question_.choices = {{.name = "True"}, {.name = "False"}};
     if (question_.choices.size() < 2) complain("has fewer than two choices");
-    if (question_.kind == Question::Kind::order) return check_order();
+  }
+
+  void read_answer(const Lines& text) {
+    if (question_.kind == Question::Kind::order) return read_order(text.empty() ? "" : text[0]);
+    for (const std::string& reason : text) read_reason(reason);
     const auto is_right = [](const Choice& choice) { return choice.is_right; };
     if (std::count_if(question_.choices.begin(), question_.choices.end(), is_right) != 1)
       complain("needs exactly one right answer");
-    for (const Choice& choice : question_.choices)
-      if (choice.why.size() < 15) complain("does not say why for " + choice.name);
+    for (const Choice& choice : question_.choices) check_reason(choice.why, " for " + choice.name);
   }
 
-  void check_order() {
+  void read_reason(const std::string& text) {
+    static const std::regex reason("- ([A-Za-z]+): \\*\\*(Right|No)\\.\\*\\* *(.*)");
+    std::smatch part;
+    if (!std::regex_match(text, part, reason))
+      return complain("says neither Right nor No: " + text);
+    for (Choice& choice : question_.choices) {
+      if (choice.name != part[1]) continue;
+      choice.is_right = part[2] == "Right";
+      choice.why = part[3];
+      return;
+    }
+    complain("has a reason for " + part[1].str() + ", which is no choice");
+  }
+
+  void read_order(const std::string& text) {
+    static const std::regex order("\\*\\*([A-Z](, [A-Z])+)\\.\\*\\* *(.*)");
+    std::smatch part;
+    if (!std::regex_match(text, part, order)) return complain("has no order");
+    for (const char c : part[1].str())
+      if (std::isupper(static_cast<unsigned char>(c))) question_.order += c;
+    question_.why = part[3];
     std::string names;
     for (const Choice& choice : question_.choices) names += choice.name;
-    std::string sorted = question_.order;
-    std::sort(sorted.begin(), sorted.end());
-    if (sorted != names) complain("has an order that is no order of its choices");
+    if (!orders_all(question_, names)) complain("has an order that is no order of its choices");
     if (question_.order == names) complain("shows its choices in the right order already");
-    if (question_.why.size() < 15) complain("does not say why");
+    check_reason(question_.why, "");
+  }
+
+  void check_reason(const std::string& why, const std::string& of_what) {
+    if (why.size() < 15) complain("does not say why" + of_what);
   }
 
   const Document& document_;
   Report& report_;
-  std::size_t at_;
   Question question_;
 };
 
@@ -167,20 +128,19 @@ std::string plain(const std::string& answer) {
   return letters;
 }
 
-// A choice named F would be read as false; only true-or-false questions know that word.
-bool names_choice(const Choice& choice, const std::string& answer) {
-  return plain(choice.name) == plain(answer);
-}
-
 }  // namespace
 
 std::vector<Question> read_questions(const Document& document, Report& report) {
   std::vector<Question> questions;
+  std::map<int, int> asked;  // so many in each lesson
   for (std::size_t i = 0; i < document.lines.size(); ++i) {
-    if (document.is_code[i]) continue;
-    const bool is_order = document.lines[i].starts_with("**Order ");
-    if (!is_order && !document.lines[i].starts_with("**Quiz ")) continue;
-    questions.push_back(Reader(document, report, i, is_order).read());
+    if (document.is_code[i] || !begins_question(document.lines[i])) continue;
+    const Question question = Reader(document, report).read(i);
+    questions.push_back(question);
+    const Lesson* const lesson = document.lesson_of(i);
+    const int number = lesson == nullptr ? 0 : lesson->number;
+    const std::string id = std::to_string(number) + "." + std::to_string(++asked[number]);
+    if (question.id != id) report.add(i, "question " + question.id + " should be number " + id);
   }
   return questions;
 }
@@ -188,7 +148,7 @@ std::vector<Question> read_questions(const Document& document, Report& report) {
 bool is_right(const Question& question, const std::string& answer) {
   if (question.kind == Question::Kind::order) return plain(answer) == plain(question.order);
   return std::any_of(question.choices.begin(), question.choices.end(), [&](const Choice& choice) {
-    return choice.is_right && names_choice(choice, answer);
+    return choice.is_right && plain(choice.name) == plain(answer);
   });
 }
 
@@ -214,6 +174,6 @@ std::string right_answer(const Question& question) {
 std::string why(const Question& question, const std::string& answer) {
   if (question.kind == Question::Kind::order) return question.why;
   for (const Choice& choice : question.choices)
-    if (names_choice(choice, answer)) return choice.why;
+    if (plain(choice.name) == plain(answer)) return choice.why;
   return "";
 }

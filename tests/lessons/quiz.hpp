@@ -20,10 +20,10 @@
 #include "tests/lessons/document.hpp"
 
 struct Choice {
-  std::string name;  // "A", or "True"
-  std::string text;  // empty for true and false
+  std::string name = "";  // "A", or "True"
+  std::string text = "";  // empty for true and false
   bool is_right = false;
-  std::string why;
+  std::string why = "";
 };
 
 struct Question {

@@ -17,11 +17,10 @@
 namespace {
 
 constexpr const char* usage =
-    "usage: quiz [-l LESSON] [-f FILE] [-a ANSWERS | -b]\n"
+    "usage: quiz [-l LESSON] [-a ANSWERS | -b]\n"
     "Asks the questions of lessons.md, says why an answer is right or wrong, and\n"
     "keeps the score.\n"
     "  -l LESSON   the questions of this lesson only\n"
-    "  -f FILE     the text (lessons.md)\n"
     "  -a ANSWERS  grades a file instead of asking; - is standard input. A line is\n"
     "              the number of a question and its answer: '3.1 B', '3.2 true',\n"
     "              '3.4 C A B'; # begins a comment\n"
@@ -29,7 +28,6 @@ constexpr const char* usage =
     "Exit status: 0, or 2 if the text or the answers cannot be read.\n";
 
 struct Settings {
-  std::string text = "lessons.md";
   std::string answers;
   int lesson = -1;
   bool blank = false;
@@ -49,11 +47,9 @@ int read_lesson(const std::string& text) {
 Settings read_settings(int argc, char** argv) {
   Settings settings;
   int letter;
-  while ((letter = getopt(argc, argv, "l:f:a:bh")) != -1) {
+  while ((letter = getopt(argc, argv, "l:a:bh")) != -1) {
     if (letter == 'l') {
       settings.lesson = read_lesson(optarg);
-    } else if (letter == 'f') {
-      settings.text = optarg;
     } else if (letter == 'a') {
       settings.answers = optarg;
     } else if (letter == 'b') {
@@ -106,7 +102,7 @@ class Score {
   void add(const Question& question, bool right) {
     ++asked_;
     right_ += right;
-    if (!right) missed_[question.lesson].push_back(question.id);
+    if (!right) missed_[question.lesson] += " " + question.id;
   }
 
   // `questions`: how many there are, answered or not.
@@ -114,33 +110,18 @@ class Score {
     std::printf("\n%d of %d right\n", right_, asked_);
     if (questions > static_cast<std::size_t>(asked_))
       std::printf("%zu not answered\n", questions - static_cast<std::size_t>(asked_));
-    for (const auto& [number, ids] : missed_) {
-      std::string list;
-      for (const std::string& id : ids) list += " " + id;
-      std::printf("reread lesson %d, \"%s\" (%s): missed%s\n", number, title(number).c_str(),
-                  place(number).c_str(), list.c_str());
-    }
+    for (const auto& [number, ids] : missed_)
+      for (const Lesson& lesson : document_.lessons)
+        if (lesson.number == number)
+          std::printf("reread lesson %d, \"%s\" (%s#%s): missed%s\n", number, lesson.title.c_str(),
+                      document_.path.c_str(), lesson.anchor.c_str(), ids.c_str());
   }
 
  private:
-  std::string title(int number) const {
-    for (const Lesson& lesson : document_.lessons)
-      if (lesson.number == number) return lesson.title;
-    return "?";
-  }
-
-  std::string place(int number) const {
-    for (const Lesson& lesson : document_.lessons)
-      for (const Heading& heading : document_.headings)
-        if (lesson.number == number && heading.line == lesson.begin)
-          return document_.path + "#" + heading.anchor;
-    return document_.path;
-  }
-
   const Document& document_;
   int asked_ = 0;
   int right_ = 0;
-  std::map<int, std::vector<std::string>> missed_;
+  std::map<int, std::string> missed_;  // by lesson
 };
 
 // Is it one of the choices, or all of them in some order?
@@ -230,7 +211,7 @@ void print_blank(const std::vector<Question>& questions) {
 }
 
 int run(const Settings& settings) {
-  const Document document = read_document(settings.text);
+  const Document document = read_document("lessons.md");
   Report report(document);
   std::vector<Question> questions = read_questions(document, report);
   if (settings.lesson >= 0)

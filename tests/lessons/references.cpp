@@ -1,10 +1,8 @@
+#include "tests/lessons/references.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <regex>
-#include <set>
-#include <sstream>
-
-#include "tests/lessons/structure.hpp"
 
 namespace {
 
@@ -20,41 +18,40 @@ bool is_web_address(const std::string& target) {
   return target.starts_with("https://") || target.starts_with("http://");
 }
 
-void check_target(const Document& document, std::size_t i, const std::string& target,
-                  Report& report) {
-  if (is_web_address(target)) return;
-  const std::size_t hash = std::min(target.find('#'), target.size());
-  const std::string file = target.substr(0, hash);
-  if (!file.empty() && !files::exists(file)) return report.add(i, "there is no file " + file);
-  if (!file.empty() || hash == target.size()) return;
-  const std::string anchor = target.substr(hash + 1);
-  if (std::find(document.anchors.begin(), document.anchors.end(), anchor) == document.anchors.end())
-    report.add(i, "there is no place #" + anchor);
+bool has_anchor(const Document& document, const std::string& anchor) {
+  return std::find(document.anchors.begin(), document.anchors.end(), anchor) !=
+         document.anchors.end();
 }
 
-void check_links(const Document& document, Report& report) {
-  static const std::regex link("\\]\\(([^) ]+)[^)]*\\)");
-  static const std::regex source("(src|srcset)=\"([^\"]+)\"");
+void check_target(const Document& document, const std::string& folder, std::size_t i,
+                  const std::string& target, Report& report) {
+  if (is_web_address(target)) return;
+  const std::size_t hash = std::min(target.find('#'), target.size());
+  const std::string anchor = target.substr(std::min(hash + 1, target.size()));
+  const std::string file = (files::path(folder) / target.substr(0, hash)).lexically_normal();
+  if (hash > 0 && !files::exists(file)) return report.add(i, "there is no file " + file);
+  if (anchor.empty() || (hash > 0 && !file.ends_with(".md"))) return;
+  if (!has_anchor(hash > 0 ? read_document(file) : document, anchor))
+    report.add(i, "there is no place " + target.substr(0, hash) + "#" + anchor);
+}
+
+void check_links(const Document& document, const std::string& folder, Report& report) {
+  static const std::regex link("\\]\\(([^) ]+)[^)]*\\)|(src|srcset)=\"([^\"]+)\"");
   for (std::size_t i = 0; i < document.lines.size(); ++i) {
     if (document.is_code[i]) continue;
     const std::string line = without_code(document.lines[i]);
-    const std::sregex_iterator end;
-    for (std::sregex_iterator match(line.begin(), line.end(), link); match != end; ++match)
-      check_target(document, i, (*match)[1], report);
-    for (std::sregex_iterator match(line.begin(), line.end(), source); match != end; ++match)
-      check_target(document, i, (*match)[2], report);
+    for (std::sregex_iterator match(line.begin(), line.end(), link), end; match != end; ++match)
+      check_target(document, folder, i, (*match)[1].str() + (*match)[3].str(), report);
   }
 }
 
 // Every "lessons.md#PLACE" that sources and scripts of this project name.
 void check_anchors_from_code(const Document& document, Report& report) {
   static const std::regex anchor("lessons\\.md#([A-Za-z0-9_-]+)");
-  const std::set<std::string> known(document.anchors.begin(), document.anchors.end());
-  std::set<std::string> missing;
   for (const std::string folder : {"common", "blocking", "select_poll", "nonblocking", "tests"}) {
     for (auto i = files::recursive_directory_iterator(folder);
          i != files::recursive_directory_iterator(); ++i) {
-      if (i->path().filename() == "node_modules" || i->path().filename() == "corpus") {
+      if (i->path().filename() == "node_modules") {
         i.disable_recursion_pending();
         continue;
       }
@@ -64,11 +61,11 @@ void check_anchors_from_code(const Document& document, Report& report) {
       for (const std::string& line : read_lines(i->path().string()))
         for (std::sregex_iterator match(line.begin(), line.end(), anchor), end; match != end;
              ++match)
-          if (!known.contains((*match)[1]))
-            missing.insert(i->path().string() + " points to #" + (*match)[1].str());
+          if (!has_anchor(document, (*match)[1]))
+            report.add(0, i->path().string() + " points to #" + (*match)[1].str() +
+                              ", and there is no such place");
     }
   }
-  for (const std::string& one : missing) report.add(0, one + ", and there is no such place");
 }
 
 std::string whole_text(const Document& document) {
@@ -77,43 +74,7 @@ std::string whole_text(const Document& document) {
   return text;
 }
 
-// The servers are those that the Makefile lists.
-void check_servers(const std::string& text, Report& report) {
-  constexpr std::string_view list = "ALL_SERVERS ";
-  for (const std::string& line : read_lines("Makefile")) {
-    if (!line.starts_with(list)) continue;
-    std::istringstream names(line.substr(line.find('=') + 1));
-    for (std::string name; names >> name;)
-      if (text.find("build/" + name) == text.npos)
-        report.add(0, "the server " + name + " is never run");
-    return;
-  }
-  report.add(0, "the Makefile has no list " + std::string(list));
-}
-
-// -- exercises --
-
-// Everything between a brief's heading and the next.
-std::string brief_of(const Document& document, const std::string& name) {
-  std::string text;
-  bool is_inside = false;
-  for (std::size_t i = 0; i < document.lines.size(); ++i) {
-    if (document.lines[i].starts_with("#")) is_inside = document.lines[i] == "### " + name;
-    if (is_inside) text += document.lines[i] + "\n";
-  }
-  return text;
-}
-
-void check_brief(const Document& document, const std::string& name, Report& report) {
-  const std::string brief = brief_of(document, name);
-  if (brief.empty()) return report.add(0, "the exercise " + name + " has no brief");
-  for (const char* part :
-       {"**What.** ", "**Why.** ", "**The grader looks at** ", "**Time.** ", "**First step.** "})
-    if (brief.find(std::string("\n") + part) == brief.npos)
-      report.add(0, "the brief of " + name + " has no '" + part + "'");
-}
-
-void check_exercises(const Document& document, const std::string& text, Report& report) {
+void check_exercises(const std::string& text, Report& report) {
   for (const std::string model : {"blocking", "select_poll", "nonblocking"}) {
     const files::path folder = files::path(model) / "exercises";
     if (!files::is_directory(folder)) continue;
@@ -121,12 +82,12 @@ void check_exercises(const Document& document, const std::string& text, Report& 
       if (!entry.is_directory()) continue;
       if (text.find("\n| [`" + entry.path().string() + "`]") == text.npos)
         report.add(0, "the exercise " + entry.path().string() + " has no row in the table");
-      check_brief(document, entry.path().filename().string(), report);
+      const std::string name = entry.path().filename().string();
+      if (text.find("\n### " + name + "\n") == text.npos)
+        report.add(0, "the exercise " + name + " has no brief");
     }
   }
 }
-
-// -- code --
 
 // Code is quoted, never typed: right above it stands where it comes from. What is labelled WRONG
 // comes from where a case proves it, and all that is proved there is quoted.
@@ -169,8 +130,6 @@ bool is_misread_by_zsh(const std::string& line) {
   return false;
 }
 
-}  // namespace
-
 void check_pasting(const Document& document, Report& report) {
   for (const Fence& fence : document.fences) {
     const bool is_console = fence.language == "console";
@@ -183,12 +142,17 @@ void check_pasting(const Document& document, Report& report) {
   }
 }
 
+}  // namespace
+
+void check_page(const Document& document, const std::string& folder, Report& report) {
+  check_links(document, folder, report);
+  check_pasting(document, report);
+}
+
 void check_references(const Document& document, Report& report) {
   const std::string text = whole_text(document);
-  check_links(document, report);
+  check_page(document, "", report);
   check_anchors_from_code(document, report);
-  check_servers(text, report);
-  check_exercises(document, text, report);
+  check_exercises(text, report);
   check_code(document, text, report);
-  check_pasting(document, report);
 }

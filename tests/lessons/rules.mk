@@ -1,6 +1,5 @@
 # The walkthrough: kept in step with the code, checked, and asked about.
 LESSONS_COMMON = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/lessons/*.cpp)))
-MARKDOWNLINT  ?= $(shell command -v markdownlint || ls tests/lessons/node_modules/.bin/markdownlint 2>/dev/null)
 
 everything: $(BUILD)/check_lessons $(BUILD)/quiz
 
@@ -30,7 +29,7 @@ check-lessons: all $(LESSONS_NEED)  ## is everything in lessons.md true?
 	@$(BUILD)/tests/wrong_code --minimal
 	$(BUILD)/check_lessons $(if $(LESSON),-l $(LESSON))
 	@sh tests/lessons/prove_checker.sh $(BUILD)
-	@sh tests/lessons/check_words.sh $(BUILD) '$(MARKDOWNLINT)'
+	@sh tests/lessons/check_words.sh $(BUILD)
 endif
 ifneq ($(WHOLE),)
 ONCE += check-lessons
