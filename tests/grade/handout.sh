@@ -21,7 +21,7 @@ tracked=$(git ls-files --cached 2>/dev/null)
 if [ -n "$tracked" ]; then
   echo "$tracked"
 else # an unpacked handout, for example
-  find .clang-format .clang-tidy .gitattributes .gitignore Makefile README.md SECURITY.md \
+  find .clang-format .clang-tidy .editorconfig .gitattributes .gitignore CONTRIBUTING.md Makefile README.md SECURITY.md \
     compile_flags.txt lessons.md blocking common figures nonblocking select_poll tests -type f 2>/dev/null
 fi |
   sort -u | grep -v -e '^tests/grade/solutions/' -e '^tests/grade/mutants/' \
