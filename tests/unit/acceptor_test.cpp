@@ -72,7 +72,7 @@ TEST_CASE("acceptor: without descriptors it pauses, and goes on when one is free
   CHECK(end.exit_status == 0);
 }
 
-TEST_CASE("acceptor: a pause that is over is not a deadline: nobody would wait for it") {
+TEST_CASE("acceptor: a pause that is over is no deadline, and closed it pauses for nobody") {
   Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
   const Time now = Clock::now();
   acceptor.pause(now);
@@ -81,13 +81,7 @@ TEST_CASE("acceptor: a pause that is over is not a deadline: nobody would wait f
   CHECK(acceptor.resumes_at(now) == now + 100ms);
   CHECK(acceptor.is_accepting(now + 100ms));
   CHECK(acceptor.resumes_at(now + 100ms) == std::nullopt);
-}
-
-TEST_CASE("acceptor: closed, it accepts nobody, pauses for nobody and frees the port") {
-  Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
   const int fd = acceptor.fd();
-  const Time now = Clock::now();
-  acceptor.pause(now);
   acceptor.close();
   CHECK(acceptor.is_closed());
   CHECK_FALSE(acceptor.is_accepting(now + 1h));
@@ -109,15 +103,12 @@ TEST_CASE("acceptor: who is turned away is told why and finds the connection clo
   CHECK(got.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
   CHECK(got.find("\r\nConnection: close\r\n") != std::string::npos);
   CHECK(got.ends_with(".\n"));
-}
-
-TEST_CASE("acceptor: turning somebody away never waits, not even if the client takes nothing") {
-  SocketPair pair = make_pair(Blocking::yes, 4096);
-  set_nonblocking(pair.server.fd());
-  send_what_fits(pair.server.fd(), std::string(1 << 20, 'x'));
-  REQUIRE(fcntl(pair.server.fd(), F_SETFL, 0) == 0);
-  turn_away(std::move(pair.server), 503);  // a blocking send would park for ever
-  CHECK(true);
+  INFO("and nobody waits for a client that takes nothing");
+  SocketPair full = make_pair(Blocking::yes, 4096);
+  set_nonblocking(full.server.fd());
+  send_what_fits(full.server.fd(), std::string(1 << 20, 'x'));
+  REQUIRE(fcntl(full.server.fd(), F_SETFL, 0) == 0);
+  turn_away(std::move(full.server), 503);  // a blocking send would park for ever
 }
 
 TEST_CASE("acceptor: when one client after the other is gone, it pauses") {

@@ -2,16 +2,10 @@
 
 #include <doctest/doctest.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <chrono>
-#include <csignal>
-#include <thread>
 #include <vector>
 
 #include "tests/unit/socket_pair.hpp"
@@ -50,24 +44,21 @@ TEST_CASE("ready queue: it says whose wait is over, as often as it is asked") {
   CHECK(ready(queue).empty());
 }
 
-TEST_CASE("ready queue: the end of the stream makes readable") {
+TEST_CASE("ready queue: the end of the stream makes readable, and ends a wait for room, too") {
   ReadyQueue queue;
-  SocketPair pair = make_pair(Blocking::no);
-  int owner = 0;
-  REQUIRE(queue.watch({pair.server.fd(), Until::readable}, &owner));
-  REQUIRE(shutdown(pair.client.fd(), SHUT_WR) == 0);
-  CHECK(ready(queue, 1000) == Owners{&owner});
-}
-
-TEST_CASE("ready queue: a client that is gone ends a wait for room, too") {
-  ReadyQueue queue;
-  SocketPair pair = make_pair(Blocking::no, 4096);
-  send_what_fits(pair.server.fd(), std::string(1 << 20, 'x'));
-  int owner = 0;
-  REQUIRE(queue.watch({pair.server.fd(), Until::writable}, &owner));
-  CHECK(ready(queue).empty());
-  pair.client = Descriptor();
-  CHECK(ready(queue, 1000) == Owners{&owner});
+  for (const Until until : {Until::readable, Until::writable}) {
+    SocketPair pair = make_pair(Blocking::no, 4096);
+    send_what_fits(pair.server.fd(), std::string(1 << 20, 'x'));
+    int owner = 0;
+    REQUIRE(queue.watch({pair.server.fd(), until}, &owner));
+    CHECK(ready(queue).empty());
+    if (until == Until::readable)
+      REQUIRE(shutdown(pair.client.fd(), SHUT_WR) == 0);
+    else
+      pair.client = Descriptor();
+    CHECK(ready(queue, 1000) == Owners{&owner});
+    queue.forget({pair.server.fd(), until});
+  }
 }
 
 TEST_CASE("ready queue: a wait can be turned around") {
@@ -154,24 +145,4 @@ TEST_CASE("ready queue: when more are ready than one call tells, the next calls 
   std::sort(served.begin(), served.end());
   CHECK(std::unique(served.begin(), served.end()) == served.end());
   CHECK(served.size() == many);
-}
-
-TEST_CASE("ready queue: a signal ends the wait, and that is no failure") {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  REQUIRE(sigaction(SIGUSR2, &action, nullptr) == 0);
-  ReadyQueue queue;
-  std::atomic<bool> back = false;
-  const pthread_t waiting = pthread_self();
-  std::thread interrupter([&] {
-    while (!back) {
-      pthread_kill(waiting, SIGUSR2);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  });
-  const Time start = Clock::now();
-  CHECK(ready(queue, 10'000).empty());
-  back = true;
-  interrupter.join();
-  CHECK(Clock::now() - start < std::chrono::seconds(5));
 }

@@ -101,23 +101,21 @@ Result result_of(Task<Result>& task) {
 
 }  // namespace
 
-TEST_CASE("task: a coroutine runs at once, up to its first wait") {
-  Gate gate;
-  Task<int> at_once = answer_at_once();
-  CHECK(result_of(at_once) == 42);
-  Task<int> later = answer_later(gate);
-  CHECK_FALSE(later.has_ended());
-  CHECK(gate.parked);
-  gate.go_on();
-  CHECK(result_of(later) == 42);
-}
-
-TEST_CASE("task: the locals of a coroutine die when it ends, its frame with its owner") {
+TEST_CASE("task: a coroutine runs at once, up to its first wait; its locals die when it ends") {
   const long memory = allocations_in_use();
   {
-    Task<int> task = answer_at_once();
-    CHECK(Local::alive == 0);
+    Gate gate;
+    Task<int> at_once = answer_at_once();
+    const bool is_gone = Local::alive == 0;
+    Task<int> later = answer_later(gate);
+    CHECK(is_gone);
+    CHECK(result_of(at_once) == 42);
+    CHECK_FALSE(later.has_ended());
+    CHECK(gate.parked);
+    gate.go_on();
+    CHECK(result_of(later) == 42);
   }
+  INFO("and its frame with its owner");
   CHECK(allocations_in_use() == memory);
 }
 
