@@ -1,11 +1,7 @@
 // attack — throws the classic bad clients at a server, while a good client asks whether it is still
 // served.
 //
-// Usage: build/attack [-t SECONDS] [-o NAME] SERVER...    programs of this project, started here
-//        build/attack [-t SECONDS] [-o NAME] --port N     any server that runs already, on
-//        127.0.0.1
-//   -t SECONDS   how long each attack lasts (default 1)
-//   -o NAME      only this attack
+// Usage: build/attack -h says it.
 //
 // Prints a column for each server: what became of it under each attack, and how many it stood.
 //   ok       a good client was served all the time, and nothing was left behind

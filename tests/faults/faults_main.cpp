@@ -25,9 +25,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/program.hpp"
@@ -49,6 +51,7 @@ struct Combination {
   Tested tested;
   Check check;
   const Mixture* mixture;
+  std::size_t round = 0;  // how often its mixture comes before
 };
 
 struct Tally {
@@ -108,25 +111,12 @@ std::vector<Combination> combinations(const Settings& settings,
 void deal(std::vector<Combination>& all, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::shuffle(all.begin(), all.end(), random);
-  std::vector<const Mixture*> seen;
-  std::vector<std::pair<std::size_t, std::size_t>> order;  // how often its kind came, which one
-  std::vector<std::size_t> times;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto found = std::find(seen.begin(), seen.end(), all[i].mixture);
-    const auto kind = static_cast<std::size_t>(found - seen.begin());
-    if (found == seen.end()) {
-      seen.push_back(all[i].mixture);
-      times.push_back(0);
-    }
-    order.emplace_back(times[kind]++, i);
-  }
-  std::sort(order.begin(), order.end());
-  std::vector<Combination> dealt;
-  dealt.reserve(all.size());
-  for (const auto& [time, i] : order) dealt.push_back(all[i]);
-  std::stable_partition(dealt.begin(), dealt.end(),
-                        [](const Combination& one) { return is_for_prefork(*one.mixture); });
-  all = std::move(dealt);
+  std::map<const Mixture*, std::size_t> rounds;
+  for (Combination& one : all) one.round = rounds[one.mixture]++;
+  std::stable_sort(all.begin(), all.end(), [](const Combination& one, const Combination& other) {
+    return std::pair(!is_for_prefork(*one.mixture), one.round) <
+           std::pair(!is_for_prefork(*other.mixture), other.round);
+  });
 }
 
 class Run {
@@ -185,7 +175,7 @@ class Run {
                               " --seeds=1 --seconds=0";
     const Result result = run_check(one.check, tested, again);
     count(one, result);
-    if (result.outcome == Outcome::failed || result.outcome == Outcome::broken)
+    if (has_failed(result))
       std::printf("FAILED  %s: %s %s, with %s (%s)\n%s\n\n", tested.name.c_str(), one.check.id,
                   one.check.title, one.mixture->name.c_str(), plan.command_words().c_str(),
                   result.story.c_str());
@@ -195,24 +185,20 @@ class Run {
     calls_ += plan.calls();
   }
 
+  static bool has_failed(const Result& result) {
+    return result.outcome == Outcome::failed || result.outcome == Outcome::broken;
+  }
+
   void count(const Combination& one, const Result& result) {
     Tally& tally = tallies_[static_cast<std::size_t>(one.mixture - mixtures_.data())];
-    switch (result.outcome) {
-      case Outcome::passed:
-        ++tally.kept;
-        break;
-      case Outcome::disturbed:
-        ++tally.disturbed;
-        break;
-      case Outcome::failed:
-      case Outcome::broken:
-        ++tally.failed;
-        break;
-      case Outcome::skipped:
-      case Outcome::inconclusive:
-        ++tally.others;
-        break;
-    }
+    if (result.outcome == Outcome::passed)
+      ++tally.kept;
+    else if (result.outcome == Outcome::disturbed)
+      ++tally.disturbed;
+    else if (has_failed(result))
+      ++tally.failed;
+    else
+      ++tally.others;
   }
 
   bool was_to_happen(const FaultKind& kind) const {

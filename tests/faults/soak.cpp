@@ -226,12 +226,17 @@ class Round {
                        std::to_string(now.own_kib) + " KiB");
   }
 
-  void expect_alive() {
+  void expect_no_complaint() const {
     const std::string said = server_->error_output();
-    for (const char* mark : {"Sanitizer", "runtime error:", "terminate called"})
-      if (said.find(mark) != std::string::npos) throw SoakFailed("it said: " + said);
+    if (find_complaint(said, sanitizers_in(path_of(program_.name))) != std::string::npos ||
+        said.find("terminate called") != std::string::npos)
+      throw SoakFailed("it said: " + said);
+  }
+
+  void expect_alive() {
+    expect_no_complaint();
     if (const auto status = server_->status_if_ended())
-      throw SoakFailed("it " + describe_status(*status) + "; it said: " + said);
+      throw SoakFailed("it " + describe_status(*status) + "; it said: " + server_->error_output());
   }
 
   void stop_under_load() {
@@ -244,9 +249,7 @@ class Round {
     if (*status != 0)
       throw SoakFailed("after SIGTERM it " + describe_status(*status) +
                        "; it said: " + server_->error_output());
-    const std::string said = server_->error_output();
-    if (said.find("Sanitizer") != std::string::npos || said.find("runtime error") != said.npos)
-      throw SoakFailed("it said: " + said);
+    expect_no_complaint();
     ++totals_.stops_under_load;
   }
 

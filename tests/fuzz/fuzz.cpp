@@ -14,8 +14,7 @@ namespace {
 
 const Target& chosen_target() {
   const char* name = std::getenv("FUZZ");
-  for (const Target& target : targets)
-    if (name != nullptr && std::string_view(name) == target.name) return target;
+  if (const Target* target = find_target(name != nullptr ? name : "")) return *target;
   std::fprintf(stderr, "fuzz: FUZZ must be request, answer or conversation\n");
   std::exit(2);
 }

@@ -65,9 +65,8 @@ int main(int argc, char** argv) try {
   for (const int end : {SIGABRT, SIGSEGV, SIGALRM}) std::signal(end, name_the_file);
   alarm(60);
   if (argc <= 2) return replay_corpus(argc == 2 ? argv[1] : "tests/fuzz/corpus");
-  for (const Target& target : targets) {
-    if (argv[1] != std::string_view(target.name)) continue;
-    for (int i = 2; i < argc; ++i) replay(target, argv[i]);
+  if (const Target* target = find_target(argv[1])) {
+    for (int i = 2; i < argc; ++i) replay(*target, argv[i]);
     return 0;
   }
   std::fprintf(stderr, "replay: there is no target %s\n", argv[1]);

@@ -13,7 +13,29 @@
 #include "common/http.hpp"
 #include "common/site.hpp"
 #include "tests/unit/socket_pair.hpp"
-#include "tests/unit/wall_clock.hpp"
+
+namespace {
+
+thread_local std::time_t set_time = -1;
+
+// While one is alive, it is what time(2) says anywhere in this program.
+struct WallClock {
+  explicit WallClock(std::time_t moment) { set_time = moment; }
+  ~WallClock() { set_time = -1; }
+  WallClock(const WallClock&) = delete;
+  WallClock& operator=(const WallClock&) = delete;
+};
+
+}  // namespace
+
+// A function of the same name in the program stands in front of the C library's.
+extern "C" time_t time(time_t* result) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const time_t moment = set_time != -1 ? set_time : now.tv_sec;
+  if (result != nullptr) *result = moment;
+  return moment;
+}
 
 namespace {
 
@@ -155,17 +177,13 @@ TEST_CASE("backend's answer: lengths") {
   }
 }
 
-TEST_CASE("backend's answer: a head without an end is broken, however it is cut") {
+// However it is cut, tests/fuzz looks at.
+TEST_CASE("backend's answer: a head without an end is broken") {
   const std::string start = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ";
   CHECK(told(parse_answer(start + std::string(20'000, 'x'), false)) == "broken");
-  for (std::size_t size = max_request_head - 8; size < max_request_head + 8; ++size) {
-    const std::string bytes = start + std::string(size - 4 - start.size(), 'x') + "\r\n\r\n";
-    CAPTURE(size);
-    std::string growing = "incomplete";
-    for (std::size_t cut = 8000; cut <= bytes.size() && growing == "incomplete"; ++cut)
-      growing = told(parse_answer(bytes.substr(0, cut), false));
-    CHECK(told(parse_answer(bytes, false)) == growing);
-  }
+  const std::string longest = start + std::string(max_request_head - 4 - start.size(), 'x');
+  CHECK(told(parse_answer(longest + "\r\n\r\n", false)) == "200 ");
+  CHECK(told(parse_answer(longest + "x\r\n\r\n", false)) == "broken");
 }
 
 // -- what is made of it --
