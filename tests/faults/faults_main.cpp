@@ -1,22 +1,10 @@
 // faults — the behaviour checks, against servers whose system calls fail and fall short on purpose.
 //
-// Usage: build/tests/faults [--build=DIR] [--server=NAME]... [--fault=KIND]... [--case=ID]...
-//                           [--seed=N] [--seeds=COUNT] [--seconds=S] [--soak]
-//   --build=DIR    where the servers are (default: one up from where this program is)
-//   --server=NAME  only this one; may be given several times (default: all)
-//   --fault=KIND   only this kind, or 'all' for all at once (default: each alone, and all at once)
-//   --case=ID      only this check, such as B02 (default: all)
-//   --seed=N       the first seed (default: 1)
-//   --seeds=COUNT  how many seeds (default: 5)
-//   --seconds=S    how long all seeds may take together (default: 50): each takes as many
-//                  combinations of server, check and kind as it can, in an order in which all kinds
-//                  come first. With 0, each takes all of them.
-//   --soak         no checks, but clients of all manners, in rounds (soak.cpp)
-//
 // A check either keeps its promise although calls fail, or, where the faults may end connections
 // by right (Check::disturbed_by), it may end early. Then what arrived must be right, and the server
 // alive, with nothing left of the lost clients. prefork has a check of its own, and a mixture of
 // kinds: --server=prefork, --fault=prefork. A kind of fault that never happened fails the run.
+// -h shows the usage.
 #include <unistd.h>
 
 #include <algorithm>
@@ -251,6 +239,20 @@ std::optional<std::uint64_t> read_number(std::string_view text) {
   return number;
 }
 
+constexpr const char* usage =
+    "usage: faults [--build=DIR] [--server=NAME]... [--fault=KIND]... [--case=ID]...\n"
+    "              [--seed=N] [--seeds=COUNT] [--seconds=S] [--soak]\n"
+    "  --build=DIR    where the servers are (one up from where this program is)\n"
+    "  --server=NAME  only this one; may be given several times (all)\n"
+    "  --fault=KIND   only this kind, or 'all' for all at once (each alone, and all)\n"
+    "  --case=ID      only this check, such as B02 (all)\n"
+    "  --seed=N       the first seed (1)\n"
+    "  --seeds=COUNT  how many seeds (5)\n"
+    "  --seconds=S    how long all seeds may take together (50): each takes as many\n"
+    "                 combinations of server, check and kind as it can, in an order in\n"
+    "                 which all kinds come first; with 0, each takes all of them\n"
+    "  --soak         no checks, but clients of all manners, in rounds (soak.cpp)\n";
+
 bool read_setting(std::string_view word, Settings& settings) {
   if (word == "--soak") return settings.soaks = true;
   const std::size_t equals = word.find('=');
@@ -281,12 +283,13 @@ int main(int argc, char** argv) {
   Settings settings;
   const std::string self = argv[0];
   settings.directory = self.substr(0, self.rfind('/') + 1) + "..";
-  for (int i = 1; i < argc; ++i)
-    if (!read_setting(argv[i], settings)) {
-      std::fprintf(stderr, "faults: what does '%s' mean? (see the top of faults_main.cpp)\n",
-                   argv[i]);
-      return 2;
-    }
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "-h" || word == "--help") return std::fputs(usage, stdout) < 0;
+    if (read_setting(word, settings)) continue;
+    std::fprintf(stderr, "faults: what does '%s' mean? (-h shows the usage)\n", argv[i]);
+    return 2;
+  }
   try {
     return settings.soaks ? soak(settings) : Run(settings).run();
   } catch (const std::exception& trouble) {

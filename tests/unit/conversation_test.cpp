@@ -1,5 +1,6 @@
-// Conversations turn by turn. What they answer and how they end, the behaviour checks show; here is
-// what only a turn or the memory shows. Both shapes that a loop can drive must pass every case.
+// Conversations turn by turn. What they answer and how they end, the behaviour checks show, and the
+// faults what they do without memory; here is what only a turn or the memory in use shows. Both
+// shapes that a loop can drive must pass every case.
 #include "common/conversation.hpp"
 
 #include <doctest/doctest.h>
@@ -42,11 +43,9 @@ struct Table {
   }
 
   // Lets the conversation go on as long as its wait is over.
-  void run(int most_turns = 1000) {
-    for (; wait && most_turns > 0; --most_turns) {
-      if (!is_ready(wait->fd, wait->until == Until::readable ? POLLIN : POLLOUT)) return;
+  void run() {
+    while (wait && is_ready(wait->fd, wait->until == Until::readable ? POLLIN : POLLOUT))
       wait = conversation.resume();
-    }
   }
 
   std::string heard() const {
@@ -177,26 +176,5 @@ TEST_CASE_TEMPLATE("conversation: whatever it waits for, destroying it frees eve
       table.run();
     }
     CHECK(allocations_in_use() == memory);
-  }
-}
-
-TEST_CASE_TEMPLATE("conversation: without memory it is over, and nobody else is hurt", Shape,
-                   Conversation, AwaitConversation) {
-  const Descriptor backend = listen_on("127.0.0.1", 0);
-  for (const std::string& said :
-       {hello, std::string("GET / HT"), get("/row?1"), hello + get("/bytes/100000") + hello}) {
-    bool ran_through = false;
-    for (long successes = 0; !ran_through; ++successes) {
-      REQUIRE(successes < 100);
-      Table<Shape> table(4096, port_of(backend.fd()));
-      table.say(said);
-      fail_allocations_after(successes);
-      table.run(5);
-      const bool has_failed = allocation_has_failed();
-      fail_allocations_after(-1);
-      CAPTURE(successes);
-      if (has_failed) CHECK_FALSE(table.wait);
-      ran_through = !has_failed;
-    }
   }
 }
