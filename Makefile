@@ -184,12 +184,9 @@ $(BUILD)/objects/built_with:
 # What a target cannot do without is missed in one line, and before anything is compiled.
 MADE_WITH_DOCTEST = test tests everything sanitize check-kqueue check-macos check-bsd check-musl check-lessons \
   $(if $(filter killing_test,$(WANTED)),grade exercises given beside prove-grader)
-MADE_WITH_PATCH   = check-mutants prove-grader prove-grader-quickly prove-gradescope \
-  $(if $(filter killing_test,$(WANTED)),$(if $(wildcard tests/grade/mutants),grade beside handout))
 missing = $(error this needs $(1) (Debian: apt-get install $(2)$(if $(3),; $(3))))
 # need TARGETS,PROGRAM,PACKAGE[,ELSEWHERE]
 need    = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $(shell command -v $(2) 2>/dev/null),,$(call missing,$(2),$(3),$(4))))
-$(call need,$(MADE_WITH_PATCH),patch,patch)
 $(call need,gradescope,zip,zip)
 $(call need,fuzz,clang++,clang)
 $(call need,trace,strace,strace,macOS has dtruss instead)
