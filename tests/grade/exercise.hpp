@@ -1,10 +1,8 @@
 // exercise.hpp — the exercises, and what each is graded by.
 //
-// Gives: for every exercise its place, the file that is the student's, and its checks with points
-//        that sum to 100. A check is named by its id; the table in tests/behaviour and the few
-//        checks beside this file hold the rest.
-// Do:    name as parent a check without which this one would say nothing; it then counts as
-//        blocked, and says by whom. Keep `baseline` true: a test grades the starter with it.
+// Gives: what exercise.mk says in the folder of each: tests/grade/exercises.awk makes C++ of it. A
+//        check is named by its id; the table in tests/behaviour and the few checks beside this file
+//        hold the rest. One whose parent has not passed counts as blocked, and says by whom.
 #pragma once
 
 #include <span>
@@ -16,7 +14,7 @@
 struct Point {
   const char* id;
   int points;
-  const char* parent = "A00";
+  const char* parent;  // "" for none
 };
 
 struct Exercise {
@@ -30,4 +28,9 @@ struct Exercise {
 };
 
 std::span<const Exercise> exercises();
-const Exercise* find_exercise(std::string_view name);
+
+inline const Exercise* find_exercise(std::string_view name) {
+  for (const Exercise& exercise : exercises())
+    if (exercise.name == name) return &exercise;
+  return nullptr;
+}

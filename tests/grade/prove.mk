@@ -8,8 +8,6 @@ $(foreach ex,$(EXERCISES),$(eval $(BUILD)/objects/tests/grade/solutions/$(ex).cp
 $(SOLVED): $(BUILD)/objects/%.cpp: %.txt tests/grade/changes.awk
 	@mkdir -p $(@D)
 	@sh tests/grade/mutant.sh solution $(*F) >$@.new && mv $@.new $@
-$(SOLVED:.cpp=.o): %.o: %.cpp
-	$(call say,compile,$<)$(COMPILE) -c $< -o $@
 lint: $(SOLVED)
 
 solution_text = tests/grade/solutions/$(WANTED).txt

@@ -67,7 +67,8 @@ make_of() { # file, other file: the first becomes the second
 for solution in tests/grade/solutions/*; do
   exercise=$(basename "${solution%.*}")
   sh tests/grade/mutant.sh solution "$exercise" >"$here/solution"
-  starter=$(ls ./*/exercises/"$exercise/$exercise.cpp" ./*/exercises/"$exercise"/helpers.cpp 2>/dev/null)
+  facts=$(echo ./*/exercises/"$exercise"/exercise.mk)
+  starter=${facts%/*}/$(sed -n 's/^file *= *//p' "$facts")
   make_of "$starter" "$here/solution"
   make_of "$here/solution" "$starter"
 done

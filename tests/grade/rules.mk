@@ -5,105 +5,33 @@ EX   ?=
 ONLY ?=
 V    ?=
 
-# Every exercise is one block, in the order of lessons.md:
-#   number_of_NAME   by which EX takes it as well
-#   folder_of_NAME   its place
-#   file_of_NAME     the one file in it that is the student's
-#   given_for_NAME   the objects that the program is made of besides that file and common/, if any
-#   beside_NAME      other programs that the grader runs, if any
-#   shown_by_NAME    the sources of ours that give it away; a handout with HIDE=1 leaves them out
+# An exercise is its folder, and exercise.mk in it says all that make and the grader know of it:
+#   number         its place in lessons.md, by which EX takes it as well
+#   file           the one file in it that is the student's
+#   given          the objects that the program is made of besides that file and common/, if any
+#   beside         other programs that the grader runs, if any
+#   shown          the sources of ours that give it away; a handout with HIDE=1 leaves them out
+#   model          the server of ours that waits as this one does
+#   baseline       what the starter scores
+#   for_each_core  checks at a time for each core, if they wait more than they work
+#   checks         each with its points, 100 in all, and with the one that must pass first, if that
+#                  is not the first of all: a check without which this one would say nothing
+# A handout may hold only some of the folders.
+EXERCISE_FILES := $(shell awk '$$1 == "number" { print $$3, FILENAME }' /dev/null \
+                    $(wildcard */exercises/*/exercise.mk) | sort -n | sed 's/.* //')
+EXERCISES      := $(notdir $(patsubst %/exercise.mk,%,$(EXERCISE_FILES)))
+facts           = number file given beside shown folder
+read_exercise   = $(foreach fact,$(facts),$(eval $(fact) =))$(eval folder = $(1:%/exercise.mk=%))$(eval \
+                    include $(1))$(foreach fact,$(facts),$(eval $(fact)_of_$(notdir $(folder)) := $($(fact))))
+$(foreach each,$(EXERCISE_FILES),$(call read_exercise,$(each)))
 
-ALL_EXERCISES            += short_writes
-number_of_short_writes    = 1
-folder_of_short_writes    = blocking/exercises/short_writes
-file_of_short_writes      = helpers.cpp
-given_for_short_writes    = $(call objects,blocking/exercises/short_writes/server.cpp)
-shown_by_short_writes     =
-
-ALL_EXERCISES            += thread_limit
-number_of_thread_limit    = 2
-folder_of_thread_limit    = blocking/exercises/thread_limit
-file_of_thread_limit      = thread_limit.cpp
-given_for_thread_limit    = $(STRAIGHT_LINE)
-shown_by_thread_limit     = blocking/thread_per_connection.cpp
-
-ALL_EXERCISES            += chat_threads
-number_of_chat_threads    = 3
-folder_of_chat_threads    = blocking/exercises/chat_threads
-file_of_chat_threads      = chat_threads.cpp
-given_for_chat_threads    =
-shown_by_chat_threads     =
-
-ALL_EXERCISES            += find_the_bugs
-number_of_find_the_bugs   = 4
-folder_of_find_the_bugs   = select_poll/exercises/find_the_bugs
-file_of_find_the_bugs     = find_the_bugs.cpp
-given_for_find_the_bugs   =
-shown_by_find_the_bugs    = select_poll/poll_loop.cpp
-
-ALL_EXERCISES            += timeouts
-number_of_timeouts        = 5
-folder_of_timeouts        = select_poll/exercises/timeouts
-file_of_timeouts          = timeouts.cpp
-given_for_timeouts        =
-shown_by_timeouts         = select_poll/select_loop.cpp
-
-ALL_EXERCISES            += chat_poll
-number_of_chat_poll       = 6
-folder_of_chat_poll       = select_poll/exercises/chat_poll
-file_of_chat_poll         = chat_poll.cpp
-given_for_chat_poll       =
-shown_by_chat_poll        =
-
-ALL_EXERCISES            += edge_triggered
-number_of_edge_triggered  = 7
-folder_of_edge_triggered  = nonblocking/exercises/edge_triggered
-file_of_edge_triggered    = edge_triggered.cpp
-given_for_edge_triggered  = $(subst nonblocking/ready,nonblocking/exercises/edge_triggered/edge,$(READY_QUEUE))
-shown_by_edge_triggered   =
-
-ALL_EXERCISES            += chat_events
-number_of_chat_events     = 8
-folder_of_chat_events     = nonblocking/exercises/chat_events
-file_of_chat_events       = chat_events.cpp
-given_for_chat_events     = $(READY_QUEUE)
-shown_by_chat_events      =
-
-ALL_EXERCISES            += offload
-number_of_offload         = 9
-folder_of_offload         = nonblocking/exercises/offload
-file_of_offload           = offload.cpp
-given_for_offload         = $(READY_QUEUE)
-shown_by_offload          =
-
-ALL_EXERCISES            += await_timer
-number_of_await_timer     = 10
-folder_of_await_timer     = nonblocking/exercises/await_timer
-file_of_await_timer       = await_timer.cpp
-given_for_await_timer     = $(READY_QUEUE)
-shown_by_await_timer      =
-
-ALL_EXERCISES            += c10k
-number_of_c10k            = 11
-folder_of_c10k            = nonblocking/exercises/c10k
-file_of_c10k              = c10k.cpp
-given_for_c10k            = $(READY_QUEUE)
-shown_by_c10k             =
-beside_c10k               = $(BUILD)/event_loop
-
-ALL_EXERCISES            += killing_test
-number_of_killing_test    = 12
-folder_of_killing_test    = nonblocking/exercises/killing_test
-file_of_killing_test      = killing_test.cpp
-given_for_killing_test    = $(call objects,nonblocking/exercises/killing_test/harness.cpp)
-shown_by_killing_test     =
-# The right ones, as far as a handout does not hide them.
-RIGHT_SERVERS            := $(foreach server,event_loop await_loop poll_loop select_loop \
-                              thread_per_connection,$(if $(wildcard */$(server).cpp),$(BUILD)/right/$(server)))
-beside_killing_test       = $(addprefix $(BUILD)/wrong/,1 2 3 4 5 6 7 8 9 10) $(RIGHT_SERVERS)
-
-# A handout may hold only some of them.
-EXERCISES := $(foreach ex,$(ALL_EXERCISES),$(if $(wildcard $(folder_of_$(ex))),$(ex)))
+# The grader has them built in.
+EXERCISE_LIST = $(BUILD)/objects/tests/grade/exercise_list
+$(EXERCISE_LIST).cpp: tests/grade/exercises.awk $(EXERCISE_FILES) $(wildcard */exercises)
+	@mkdir -p $(@D)
+	@awk -f $< $(EXERCISE_FILES) >$@.new && mv $@.new $@
+$(BUILD)/objects/%.o: $(BUILD)/objects/%.cpp $(BUILD)/objects/built_with
+	$(call say,compile,$<)$(COMPILE) -c $< -o $@
 
 # EX by names, folders or numbers: EX="1 2 offload". Nothing means all.
 by_number = $(strip $(foreach ex,$(EXERCISES),$(if $(filter $(1),$(number_of_$(ex))),$(ex))))
@@ -112,7 +40,7 @@ UNKNOWN   = $(filter-out $(EXERCISES) quiz,$(WANTED))
 
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(foreach ex,$(EXERCISES),$(if $(wildcard tests/grade/solutions/$(ex).*),$(BUILD)/solutions/$(ex)))
-GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(CATALOGUE) $(KIT) \
+GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(EXERCISE_LIST).o $(CATALOGUE) $(KIT) \
             $(call objects,tests/attack/attacks.cpp tests/attack/attacker.cpp) \
             $(call objects,$(patsubst %,tests/measure/%.cpp,answer_check client_group dial histogram \
               slices text_table watcher))
@@ -120,8 +48,8 @@ GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(CATALOGUE) $(KIT) \
 # A student's file is compiled with warnings shown, and warnings are no errors.
 starter_object = $(call objects,$(folder_of_$(1))/$(file_of_$(1)))
 $(foreach ex,$(EXERCISES),$(eval $(call starter_object,$(ex)): WARNINGS = -Wall -Wextra -Wshadow))
-$(foreach ex,$(EXERCISES),$(eval $(BUILD)/exercises/$(ex): $(call starter_object,$(ex)) $(given_for_$(ex)) $(COMMON)))
-$(foreach ex,$(EXERCISES),$(eval $(BUILD)/solutions/$(ex): $(call objects,tests/grade/solutions/$(ex).cpp) $(given_for_$(ex)) $(COMMON)))
+$(foreach ex,$(EXERCISES),$(eval $(BUILD)/exercises/$(ex): $(call starter_object,$(ex)) $(given_of_$(ex)) $(COMMON)))
+$(foreach ex,$(EXERCISES),$(eval $(BUILD)/solutions/$(ex): $(call objects,tests/grade/solutions/$(ex).cpp) $(given_of_$(ex)) $(COMMON)))
 
 $(STARTERS) $(SOLUTIONS):
 	$(link)
@@ -152,7 +80,7 @@ $(HEADERS): $(BUILD)/headers/%: %
 # nothing else (a path written out still finds a source: no more than a copy of it would give).
 # LC_ALL, because other quotes than ASCII's are not shown.
 .PHONY: submission given
-submission: $(COMMON) $(given_for_$(WANTED)) | $(HEADERS)
+submission: $(COMMON) $(given_of_$(WANTED)) | $(HEADERS)
 	@LC_ALL=C $(CXX) -std=c++20 $(or $(SUBMISSION_FLAGS),$(CXXFLAGS)) $(HARDENING) -Wall -Wextra -Wshadow -I$(BUILD)/headers -pthread \
 	  -c $(FROM) -o $(INTO).o
 	@LC_ALL=C $(LINK) $(INTO).o $^ $(LDLIBS) -o $(INTO)
@@ -174,11 +102,11 @@ submission-asan submission-tsan: submission-%:
 given-asan given-tsan: given-%:
 	+@$(call again,$*,given $(BUILD)/$*/slow_backend)
 
-given: $(COMMON) $(HEADERS) $(foreach ex,$(WANTED),$(given_for_$(ex)))
+given: $(COMMON) $(HEADERS) $(foreach ex,$(WANTED),$(given_of_$(ex)))
 
 # What the grader runs beside what it grades.
 .PHONY: beside
-beside: $(foreach ex,$(WANTED),$(beside_$(ex)))
+beside: $(foreach ex,$(WANTED),$(beside_of_$(ex)))
 
 # What a student's file has against it is kept, and the others are graded all the same. Warnings are
 # kept until the file is compiled again.
@@ -204,7 +132,7 @@ grade: understood $(BUILD)/grade $(if $(ANSWERS),$(BUILD)/quiz) given beside  ##
 .PHONY: handout
 handout: understood $(BUILD)/grade $(BUILD)/check_lessons  ##t an archive for students, no solutions: make handout EX="1 4"
 	@sh tests/grade/handout.sh $(BUILD) '$(EXERCISES)' '$(WANTED)' \
-	  '$(if $(filter-out 0,$(HIDE)),$(foreach ex,$(WANTED),$(shown_by_$(ex))))'
+	  '$(if $(filter-out 0,$(HIDE)),$(foreach ex,$(WANTED),$(shown_of_$(ex))))'
 
 # A server of ours with some files in OVERLAY in the place of its own. CHANGED names the sources to
 # compile again: make mutant SERVER=poll_loop OVERLAY=dir CHANGED=select_poll/poll_loop.cpp INTO=file

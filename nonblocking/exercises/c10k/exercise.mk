@@ -1,0 +1,13 @@
+# What make and the grader know of c10k; tests/grade/rules.mk says what the lines mean.
+number   = 11
+file     = c10k.cpp
+given    = $(READY_QUEUE)
+beside   = $(BUILD)/event_loop
+model    = event_loop
+baseline = 9
+for_each_core = 2
+checks   = A00:4 A17:2 B01:1 B02:1 C01:1 C04:1:A17 C13:1 G01:2 G08:2:G01 T01:1 T03:1:T01 \
+           L01:2:A17 S02:1:C01 Q00:0 Q01:8:A17 Q02:8:Q01 Q03:4:A17 Q04:6:Q01 Q05:3:Q01 Q06:7:Q01 \
+           O01:8:A17 O06:2:O01 Q11:2:A17 Q12:2:A17 Q13:2:A17 Q14:2:A17 Q15:2:A17 Q16:2:A17 \
+           Q17:2:A17 Q18:2:A17 Q19:2:A17 Q20:2:A17 Q21:2:A17 Q22:2:A17 Q23:2:A17 Y01:4:Q01 \
+           Y02:4:Q01
