@@ -207,7 +207,7 @@ endif
 # -- looking after the code ------------------------------------------------------------------------
 
 SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp tests/*/*/*.hpp)
-SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh .ci/run)
+SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run)
 
 .PHONY: sanitize hardening lint format clean help
 sanitize: $(BUILD)/tests/behaviour  ## the tests with AddressSanitizer, UBSan and ThreadSanitizer
@@ -232,7 +232,7 @@ clean:  ##s forgets everything that was built
 
 # "##s" marks what is for students, "##t" for teachers, "##" for whoever looks after the code.
 help:  ##s this list
-	@sed -n 's/^\([a-z-]*\):.*##\([a-z]*\)  */\2m \1 /p' Makefile $(wildcard tests/*/*.mk) | awk '{ \
+	@sed -n 's/^\([a-z-]*\):.*##\([a-z]*\)  */\2m \1 /p' Makefile $(wildcard tests/*/*.mk tests/*/*/*.mk) | awk '{ \
 	  line = sprintf("  %-16s", $$2); \
 	  for (i = 3; i <= NF; i++) { \
 	    if (length(line) + 1 + length($$i) > 80) { \

@@ -33,22 +33,25 @@ namespace files = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 // What nobody who hands something in should see while it is compiled and run: the teacher's
-// sources, and what has been built from them, wherever below these folders.
-constexpr const char* teachers_folders[] = {"solutions", "mutants",      "golden",
-                                            "correct",   "golden-class", "false-failures"};
-
-void find_teachers_folders(const files::path& below, std::vector<std::string>& found) {
+// sources, which are the folders in tests/grade, and what has been built from them, which lies in
+// folders of the same names wherever in `build`.
+std::vector<std::string> teachers_folders(const std::string& build) {
+  std::vector<std::string> found;
+  std::set<files::path> names;
+  for (const auto& entry : files::directory_iterator("tests/grade")) {
+    if (!entry.is_directory() || entry.is_symlink()) continue;
+    names.insert(entry.path().filename());
+    found.push_back(files::absolute(entry.path()));
+  }
   std::error_code problem;
-  for (files::recursive_directory_iterator entry(below, problem), end; !problem && entry != end;
+  for (files::recursive_directory_iterator entry(build, problem), end; !problem && entry != end;
        entry.increment(problem)) {
-    if (entry->is_symlink() || !entry->is_directory()) continue;
-    const std::string name = entry->path().filename().string();
-    if (std::find(std::begin(teachers_folders), std::end(teachers_folders), name) ==
-        std::end(teachers_folders))
+    if (entry->is_symlink() || !entry->is_directory() || !names.contains(entry->path().filename()))
       continue;
-    found.push_back(files::absolute(entry->path()).string());
+    found.push_back(files::absolute(entry->path()));
     entry.disable_recursion_pending();
   }
+  return found;
 }
 
 // One file that was handed in.
@@ -108,8 +111,8 @@ class ClassRun {
     containment_.hidden = {results_, files::absolute(options.submissions), files::absolute(".git")};
     containment_.unchanged = {files::current_path(), files::absolute(options.build), room_.path()};
     refuse_to_hide(containment_.hidden, containment_.unchanged);
-    find_teachers_folders("tests/grade", containment_.hidden);
-    find_teachers_folders(options.build, containment_.hidden);
+    for (const std::string& folder : teachers_folders(options.build))
+      containment_.hidden.push_back(folder);
     for (int slot = 0; slot < options.parallel; ++slot) {
       slots_.push_back(room_.path() + "/" + std::to_string(slot));
       empty_slot(slots_.back());

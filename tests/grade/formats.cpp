@@ -1,7 +1,5 @@
 // The formats that other programs read. All are made from a Report and nothing else.
 #include <cstdio>
-#include <cstdlib>
-#include <ctime>
 
 #include "tests/grade/report.hpp"
 
@@ -57,20 +55,6 @@ std::string array_of(const Report& report, Make make) {
     if (!one.empty()) text += (text.empty() ? "\n    " : ",\n    ") + one;
   }
   return text.empty() ? "[]" : "[" + text + "\n  ]";
-}
-
-std::string setting(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-std::string now() {
-  const std::time_t time = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 std::string warnings_in(const Report& report) {
@@ -225,33 +209,4 @@ std::string as_gradescope(const Report& report) {
       .text("stdout_visibility", "hidden")
       .add("tests", tests);
   return result.str() + "\n";
-}
-
-std::string as_classroom50(const Report& report) {
-  const std::string tests = array_of(report, [](const CheckReport& check) {
-    if (check.verdict == Verdict::skipped) return std::string();
-    return Object("    ")
-        .text("test-name", check.id + " " + check.title)
-        .add("passed", is_whole(check) ? "true" : "false")
-        .integer("score", check.earned())
-        .integer("max-score", check.points)
-        .text("message", message_of(check))
-        .str();
-  });
-  const std::string review = setting("REVIEW_URL");
-  return Object("")
-             .text("schema", "classroom50/result/v1")
-             .text("classroom", setting("CLASSROOM"))
-             .text("assignment", setting("ASSIGNMENT"))
-             .text("submission", setting("SUBMISSION_TAG"))
-             .text("commit", setting("COMMIT_URL"))
-             .text("release", setting("RELEASE_URL"))
-             .text("review", review.empty() ? setting("COMMIT_URL") : review)
-             .text("datetime", now())
-             .integer("score", report.score())
-             .integer("max-score", report.problem.empty() ? report.most() : 100)
-             .text("message", report.problem.empty() ? warnings_in(report) : report.problem)
-             .add("tests", tests)
-             .str() +
-         "\n";
 }

@@ -30,7 +30,7 @@ namespace files = std::filesystem;
 constexpr const char* usage =
     "usage: grade [--build DIR] [--only ID] [--steps] [--program FILE] [--jobs N]\n"
     "             [--answers FILE] [--contained]\n"
-    "             [--format json|junit|gradescope|classroom50] [--out FILE]\n"
+    "             [--format json|junit|gradescope] [--out FILE]\n"
     "             [EXERCISE...]\n"
     "       grade class DIR --out RESULTS [--build DIR] [-j N]\n"
     "       grade --server NAME --program FILE [--list-lost]\n"
@@ -81,9 +81,9 @@ const Exercise& exercise_called(const std::string& name) {
 }
 
 void refuse_formats_unheard_of(const Request& request) {
-  constexpr std::string_view known[] = {"", "json", "junit", "gradescope", "classroom50"};
+  constexpr std::string_view known[] = {"", "json", "junit", "gradescope"};
   if (std::find(std::begin(known), std::end(known), request.format) == std::end(known))
-    reject("--format takes json, junit, gradescope or classroom50, not '" + request.format + "'");
+    reject("--format takes json, junit or gradescope, not '" + request.format + "'");
   if (!request.format.empty() && request.out.empty())
     reject("--format " + request.format + " needs --out FILE, for the result to go to");
 }
@@ -252,10 +252,9 @@ std::string first_lines(const std::string& path, int most) {
 
 void write_result(const Request& request, const Report& report) {
   if (request.out.empty()) return;
-  const std::string text = request.format == "junit"         ? as_junit(report)
-                           : request.format == "gradescope"  ? as_gradescope(report)
-                           : request.format == "classroom50" ? as_classroom50(report)
-                                                             : as_json(report);
+  const std::string text = request.format == "junit"        ? as_junit(report)
+                           : request.format == "gradescope" ? as_gradescope(report)
+                                                            : as_json(report);
   save(request.out, text);
 }
 

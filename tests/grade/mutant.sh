@@ -17,7 +17,7 @@
 set -eu
 
 changes() { # mode, name, directory
-  LC_ALL=C awk -f tests/grade/changes.awk -v mode="$1" -v name="${2:-}" -v into="${3:-}" \
+  LC_ALL=C awk -f tests/grade/prove/changes.awk -v mode="$1" -v name="${2:-}" -v into="${3:-}" \
     tests/grade/solutions/*.txt tests/grade/mutants/*.txt tests/grade/correct/*.txt
 }
 
@@ -25,7 +25,7 @@ case $1 in
   list) changes list | grep -- "^[^|]*${2:-}" ;;
   check) changes check ;;
   solution) cat "tests/grade/solutions/$2.cpp" 2>/dev/null || changes print "$2-solution" ;;
-  differences) diff "$2" "$3" | awk -f tests/grade/differences.awk -v old="$2" -v new="$3" ;;
+  differences) diff "$2" "$3" | awk -f tests/grade/prove/differences.awk -v old="$2" -v new="$3" ;;
   overlay)
     rm -rf "$3"
     changes make "$2" "$3"

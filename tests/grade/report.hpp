@@ -70,7 +70,6 @@ std::string bar_for(const Report& report);
 std::string as_json(const Report& report);
 std::string as_junit(const Report& report);
 std::string as_gradescope(const Report& report);
-std::string as_classroom50(const Report& report);
 
 std::string in_xml(const std::string& text);
 

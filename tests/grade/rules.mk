@@ -40,7 +40,7 @@ UNKNOWN   = $(filter-out $(EXERCISES) quiz,$(WANTED))
 
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(foreach ex,$(EXERCISES),$(if $(wildcard tests/grade/solutions/$(ex).*),$(BUILD)/solutions/$(ex)))
-GRADE     = $(call objects,$(wildcard tests/grade/*.cpp)) $(EXERCISE_LIST).o $(CATALOGUE) $(KIT) \
+GRADE     = $(call objects,$(filter-out %_test.cpp,$(wildcard tests/grade/*.cpp))) $(EXERCISE_LIST).o $(CATALOGUE) $(KIT) \
             $(call objects,tests/attack/attacks.cpp tests/attack/attacker.cpp) \
             $(call objects,$(patsubst %,tests/measure/%.cpp,answer_check client_group dial histogram \
               slices text_table watcher))
@@ -63,8 +63,7 @@ $(BUILD)/grade: $(GRADE) $(COMMON)
 	$(link)
 
 # The cases about the grader itself.
-SELF_TEST = $(call objects,$(wildcard tests/grade/self_test/*.cpp))
-$(SELF_TEST): CXXFLAGS += -O0
+SELF_TEST = $(call objects,$(wildcard tests/grade/*_test.cpp))
 $(BUILD)/tests/grader: $(SELF_TEST) $(filter-out %/grade_main.o,$(GRADE)) $(COMMON) | $(BUILD)/grade
 	$(link)
 tests everything: $(BUILD)/tests/grader
@@ -165,4 +164,4 @@ $(BUILD)/right/%: $(PROGRAMS)
 	@$(unless_dry) sh tests/grade/wrong_server.sh $(BUILD) '$(MAKE)' $*
 
 # What is for teachers alone.
--include tests/grade/prove.mk
+include $(wildcard tests/grade/prove/rules.mk)

@@ -2,10 +2,10 @@
 # false_failures.sh — correct programs through the grader, again and again, while the machine is
 # kept busy. Every check that does not pass is a false failure.
 #
-# Usage: tests/grade/false_failures.sh BUILD RUNS GRADERS HOGS 'NAME...'
+# Usage: tests/grade/prove/false_failures.sh BUILD RUNS GRADERS HOGS 'NAME...'
 #   Each NAME is a program BUILD/NAME/EXERCISE, as in "solutions/offload". It is graded RUNS times,
 #   GRADERS at once, beside HOGS processes that do nothing but compute.
-# What did not pass is kept in BUILD/false-failures/*.log. Ends with the counts, and with status 0
+# What did not pass is kept in BUILD/mutants/false-failures/*.log. Ends with the counts, and with status 0
 # if nothing failed. May be interrupted: it then counts what it has.
 set -u
 build=$1
@@ -13,7 +13,7 @@ runs=$2
 graders=$3
 hogs=$4
 programs=$5
-here=$build/false-failures
+here=$build/mutants/false-failures
 rm -rf "$here"
 mkdir -p "$here" || exit 1
 # Copies, so that a build that goes on beside this does not take them away.

@@ -1,15 +1,43 @@
 #!/bin/sh
-# prove_changes.sh — changes.awk makes what it is told to make, and says what is wrong with what it
-# cannot make; differences.awk tells it how to make every solution of its starter, and back.
+# mutants.sh — which wrong program loses which check, as tests/grade/mutants/ says. Nothing is built or
+# run here: make prove-grader shows that it says the truth.
 #
-# Usage: tests/grade/prove_changes.sh
+# Usage: tests/grade/prove/mutants.sh table    a line for each check: the wrong programs that lose it
+#        tests/grade/prove/mutants.sh check    can all be made, and is every check lost by one? And
+#          changes.awk makes what it is told to make, and says what is wrong with what it cannot make;
+#          differences.awk tells it how to make every solution of its starter, and back.
+# Status 1 if not.
 set -u
+
+# The ids of all checks in our tables, in their order.
+checks() {
+  sed -n 's/^    {\.id = "\([A-Z][0-9]*\)",$/\1/p' \
+    tests/behaviour/checks_*.cpp tests/grade/checks_*.cpp
+}
+
+# "ID NAME..." for every check; after a ? those that lose it by chance of timing only.
+losses() {
+  sh tests/grade/mutant.sh list | awk -F'|' '{
+    for (i = split($3, ids, " "); i > 0; i--) must[ids[i]] = must[ids[i]] " " $1
+    for (i = split($4, ids, " "); i > 0; i--) may[ids[i]] = may[ids[i]] " ?" $1
+  }
+  END {
+    for (id in must) print id must[id] may[id]
+    for (id in may) if (!(id in must)) print id may[id]
+  }' | sort
+}
+
+case ${1-} in
+  table) losses && exit ;;
+  check) ;;
+  *) echo "mutants.sh: table or check, not '${1-}'" >&2 && exit 2 ;;
+esac
 here=$(mktemp -d "${TMPDIR:-/tmp}/changes.XXXXXX") || exit 1
 trap 'rm -rf "$here"' EXIT
 failed=0
 
 changes() { # mode, name
-  awk -f tests/grade/changes.awk -v mode="$1" -v name="${2:-}" -v into="$here/made" "$here/changes.txt"
+  awk -f tests/grade/prove/changes.awk -v mode="$1" -v name="${2:-}" -v into="$here/made" "$here/changes.txt"
 }
 
 written() { # file, then the lines of one program that changes it
@@ -64,6 +92,16 @@ make_of() { # file, other file: the first becomes the second
   cmp "$2" "$here/made/$1" || failed=1
 }
 
+sh tests/grade/mutant.sh check || failed=1
+checks | sort >"$here/all"
+losses >"$here/losses"
+cut -d' ' -f1 "$here/losses" >"$here/named"
+sed -n 's/^\([^ ]*\) [^?].*/\1/p' "$here/losses" >"$here/lost"
+unknown=$(comm -13 "$here/all" "$here/named" | tr '\n' ' ')
+spared=$(comm -23 "$here/all" "$here/lost" | tr '\n' ' ')
+[ -z "$unknown" ] || { echo "mutants name checks that do not exist: $unknown" && failed=1; }
+[ -z "$spared" ] || { echo "no wrong program loses these checks: $spared" && failed=1; }
+
 for solution in tests/grade/solutions/*; do
   exercise=$(basename "${solution%.*}")
   sh tests/grade/mutant.sh solution "$exercise" >"$here/solution"
@@ -72,5 +110,6 @@ for solution in tests/grade/solutions/*; do
   make_of "$starter" "$here/solution"
   make_of "$here/solution" "$starter"
 done
-[ "$failed" -eq 0 ] && echo 'changes are made as they are written'
+mutants=$(sh tests/grade/mutant.sh list | awk -F'|' '$3 != ""' | wc -l)
+[ "$failed" -ne 0 ] || echo $((mutants)) mutants can be made, $(($(wc -l <"$here/all"))) checks are lost
 exit "$failed"

@@ -12,10 +12,10 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/grade/build_directory.hpp"
 #include "tests/grade/child.hpp"
 #include "tests/grade/containment.hpp"
 #include "tests/grade/exercise.hpp"
-#include "tests/grade/self_test/build_directory.hpp"
 #include "tests/kit/descendants.hpp"
 
 namespace files = std::filesystem;
@@ -38,7 +38,8 @@ bool is_gone(pid_t process) {
 
 }  // namespace
 
-TEST_CASE("asked to stop, the grader ends what it has started, and leaves no folder behind") {
+TEST_CASE("asked to stop, the grader ends what it has started, and leaves no folder behind" *
+          doctest::skip(is_without_servers())) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     CAPTURE(signal);
     const Room room(temporary_folder());

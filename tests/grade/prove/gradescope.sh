@@ -2,7 +2,7 @@
 # prove_gradescope.sh — the archive for Gradescope, in an empty directory, as its documentation
 # prescribes: unpacked into source/, setup.sh once, then run_autograder for each submission.
 #
-# Usage: tests/grade/prove_gradescope.sh BUILD MAKE EXERCISE [fresh]
+# Usage: tests/grade/prove/gradescope.sh BUILD MAKE EXERCISE [fresh]
 #   The solution must score 100, the starter its baseline, and a submission without a file nothing.
 #   To save time, what BUILD has compiled already is not compiled again, unless it is to be fresh.
 set -u
@@ -74,6 +74,6 @@ if ! grep -q 'nobody_needs_this' "$result"; then
   failed=1
 fi
 # On its machines the grader can hide nothing. It is root there, and what is graded is not.
-sed "s,@RESULT@,$result,g" tests/grade/prove_gradescope/forger.cpp >"$AUTOGRADER/submission/$file"
+sed "s,@RESULT@,$result,g" tests/grade/prove/forger.cpp >"$AUTOGRADER/submission/$file"
 expect 'a submission that forges the result, and kills who grades it' 0
 exit "$failed"

@@ -2,7 +2,7 @@
 # prove.sh — the grader is graded: every starter scores its baseline, every solution and every program
 # in tests/grade/correct/ has all points, and every mutant loses the checks that it names and no others.
 #
-# Usage: tests/grade/prove.sh BUILD MAKE all|quick|correct [PATTERN [SHARE]]
+# Usage: tests/grade/prove/prove.sh BUILD MAKE all|quick|correct [PATTERN [SHARE]]
 #   PATTERN picks what mutant.sh lists, and files of tests/grade/correct/, by name. SHARE is a part of
 #   it all, as in 2/4: of every four proofs the second, so that several machines can have a part each.
 #   The quick run asks each solution its first check only, and a few mutants the checks they lose:

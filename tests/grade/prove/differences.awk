@@ -1,6 +1,6 @@
 # differences.awk — what makes one file of another, in the form that changes.awk reads.
 #
-# Usage: diff OLD NEW | awk -f tests/grade/differences.awk -v old=OLD -v new=NEW
+# Usage: diff OLD NEW | awk -f tests/grade/prove/differences.awk -v old=OLD -v new=NEW
 #   Each difference is told with as many of the lines around it as it takes to name its place.
 
 function read_lines(path, lines, line, count) {

@@ -2,7 +2,7 @@
 # golden.sh — a class of bad submissions, and two good ones, through the grader. None gets a point
 # that it did not earn, none keeps the others from being graded, and none leaves anything behind.
 #
-# Usage: tests/grade/golden.sh BUILD [SUBMISSION...]    only these of tests/grade/golden
+# Usage: tests/grade/prove/golden.sh BUILD [SUBMISSION...]    only these of tests/grade/golden
 set -u
 build=$1
 shift

@@ -5,7 +5,7 @@
 SOLVED = $(patsubst %.txt,$(BUILD)/objects/%.cpp,$(wildcard tests/grade/solutions/*.txt))
 $(foreach ex,$(EXERCISES),$(eval $(BUILD)/objects/tests/grade/solutions/$(ex).cpp: \
   $(folder_of_$(ex))/$(file_of_$(ex))))
-$(SOLVED): $(BUILD)/objects/%.cpp: %.txt tests/grade/changes.awk
+$(SOLVED): $(BUILD)/objects/%.cpp: %.txt tests/grade/prove/changes.awk
 	@mkdir -p $(@D)
 	@sh tests/grade/mutant.sh solution $(*F) >$@.new && mv $@.new $@
 lint: $(SOLVED)
@@ -42,9 +42,9 @@ gradescope: understood  ##t an autograder for Gradescope: make gradescope EX=sho
 SHARE ?= 1/1
 .PHONY: prove-grader prove-grader-quickly
 prove-grader: all $(BUILD)/grade $(STARTERS) solutions-again given beside  ## every solution, starter and mutant through the grader
-	@$(unless_dry) sh tests/grade/prove.sh $(BUILD) '$(MAKE)' all '$(ONLY)' '$(SHARE)'
+	@$(unless_dry) sh tests/grade/prove/prove.sh $(BUILD) '$(MAKE)' all '$(ONLY)' '$(SHARE)'
 prove-grader-quickly: all $(BUILD)/grade $(SOLUTIONS) given $(BUILD)/right/event_loop
-	@$(unless_dry) sh tests/grade/prove.sh $(BUILD) '$(MAKE)' quick
+	@$(unless_dry) sh tests/grade/prove/prove.sh $(BUILD) '$(MAKE)' quick
 
 # The solutions as the checks Y01 and Y02 want them, too.
 .PHONY: solutions-again
@@ -59,10 +59,9 @@ solutions-again: $(BUILD)/grade $(SOLUTIONS)
 # every check is lost by one of them.
 .PHONY: mutant-table check-mutants
 mutant-table:  ## which wrong program loses which check of the grader
-	@sh tests/grade/mutant_table.sh table
+	@sh tests/grade/prove/mutants.sh table
 check-mutants:
-	@sh tests/grade/mutant_table.sh check
-	@sh tests/grade/prove_changes.sh
+	@sh tests/grade/prove/mutants.sh check
 
 # Correct programs, again and again, on a machine that is kept busy.
 RUNS    ?= 100
@@ -70,25 +69,25 @@ GRADERS ?= 4
 HOGS    ?= 2
 .PHONY: false-failures
 false-failures: solutions-again beside  ## does the grader fail what is right? make false-failures RUNS=100
-	@sh tests/grade/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
+	@sh tests/grade/prove/false_failures.sh $(BUILD) $(RUNS) $(GRADERS) $(HOGS) \
 	  '$(patsubst $(BUILD)/%,%,$(SOLUTIONS))'
 
 .PHONY: correct-servers
 correct-servers: $(BUILD)/grade given  ## correct programs, otherwise written: all must have 100 points
-	@$(unless_dry) sh tests/grade/prove.sh $(BUILD) '$(MAKE)' correct '$(ONLY)' '$(SHARE)'
+	@$(unless_dry) sh tests/grade/prove/prove.sh $(BUILD) '$(MAKE)' correct '$(ONLY)' '$(SHARE)'
 
 .PHONY: golden golden-quickly
 golden: $(BUILD)/grade $(BUILD)/quiz $(BUILD)/solutions/find_the_bugs given  ## a class of bad submissions through the grader
-	@sh tests/grade/golden.sh $(BUILD)
+	@sh tests/grade/prove/golden.sh $(BUILD)
 golden-quickly: $(BUILD)/grade $(BUILD)/quiz given
-	@sh tests/grade/golden.sh $(BUILD) empty syntax_error immediate_exit fake_score closes_fd3
+	@sh tests/grade/prove/golden.sh $(BUILD) empty syntax_error immediate_exit fake_score closes_fd3
 
 # The archive of `make gradescope`, tried as Gradescope's documentation prescribes. FRESH=1 takes
 # nothing from here that has been compiled already.
 .PHONY: prove-gradescope
 prove-gradescope: understood $(BUILD)/grade given beside  ## the archive for Gradescope, used: make prove-gradescope EX=c10k
 	@$(unless_dry) for exercise in $(if $(EX),$(WANTED),short_writes); do \
-	  CXX='$(CXX)' sh tests/grade/prove_gradescope.sh $(BUILD) '$(MAKE)' $$exercise \
+	  CXX='$(CXX)' sh tests/grade/prove/gradescope.sh $(BUILD) '$(MAKE)' $$exercise \
 	    $(if $(filter-out 0,$(FRESH)),fresh) || exit 1; \
 	done
 
