@@ -2,12 +2,13 @@
 # prove.sh — the grader is graded: every starter scores its baseline, every solution and every program
 # in tests/grade/correct/ has all points, and every mutant loses the checks that it names and no others.
 #
-# Usage: tests/grade/prove/prove.sh BUILD MAKE all|quick|correct [PATTERN [SHARE]]
+# Usage: tests/grade/prove/prove.sh BUILD MAKE all|quick|correct|exercise [PATTERN [SHARE]]
 #   PATTERN picks what mutant.sh lists, and files of tests/grade/correct/, by name. SHARE is a part of
 #   it all, as in 2/4: of every four proofs the second, so that several machines can have a part each.
 #   The quick run asks each solution its first check only, and a few mutants the checks they lose:
 #   enough to see that the machinery works, and too little to say that nothing else is lost.
-#   "correct" is what is in tests/grade/correct/ alone.
+#   "correct" is what is in tests/grade/correct/ alone, and "exercise" the exercise called PATTERN: its
+#   starter, its solution and its brief.
 # Ends with "N proved, N not", and with status 0 if all are proved.
 set -u
 build=$1
@@ -127,13 +128,37 @@ prove_starter() { # exercise
   "$grade" --build "$build" --program "$build/exercises/$1" "$1" >"$log" 2>&1
   score=$(sed -n 's/.*\] *\([0-9]*\) of 100$/\1/p' "$log")
   baseline=$("$grade" --baseline "$1")
-  if [ "$score" = "$baseline" ]; then
+  if [ "$score" = 100 ]; then
+    say "starter-$1" FAIL 'has all the points: what is there to do?'
+  elif [ "$score" = "$baseline" ]; then
     say "starter-$1" ok "$score points"
   else
     say "starter-$1" FAIL "scores $score instead of $baseline, see $log"
   fi
 }
 
+finish() {
+  echo "$proved proved, $failed not"
+  [ "$failed" -eq 0 ] && rm -rf "$here"
+}
+
+prove_brief() { # exercise
+  row=$(grep "^| \[\`[a-z_]*/exercises/$1\`\]" lessons.md)
+  brief=$(sed -n "/^### $1\$/,/^## /p" lessons.md | awk 'NR > 1 && /^##/ { exit } { print }')
+  if [ -z "$row" ] || [ -z "$brief" ]; then
+    say "brief-$1" FAIL 'lessons.md has no row for it, or no brief'
+  elif echo "$row $brief" "$(head -n 3 ./*/exercises/"$1"/*.cpp)" | grep -q -F ' ...'; then
+    say "brief-$1" FAIL 'has three dots where something should stand'
+  else
+    say "brief-$1" ok 'make check-lessons says whether it is true'
+  fi
+}
+
+if [ "$extent" = exercise ]; then
+  for what in solution starter brief; do "prove_$what" "$pattern"; done
+  finish
+  exit
+fi
 if [ -z "$pattern" ] && [ "$extent" != correct ]; then
   for source in tests/grade/solutions/*.*; do
     exercise=$(basename "${source%.*}")
@@ -166,5 +191,4 @@ for source in tests/grade/correct/*"$pattern"*.cpp; do
   prove_exercise "$name" "${name%%-*}" "$source" '' ''
 done
 
-echo "$proved proved, $failed not"
-[ "$failed" -eq 0 ] && rm -rf "$here"
+finish

@@ -46,12 +46,24 @@ prove-grader: all $(BUILD)/grade $(STARTERS) solutions-again given beside  ## ev
 prove-grader-quickly: all $(BUILD)/grade $(SOLUTIONS) given $(BUILD)/right/event_loop
 	@$(unless_dry) sh tests/grade/prove/prove.sh $(BUILD) '$(MAKE)' quick
 
-# The solutions as the checks Y01 and Y02 want them, too.
-.PHONY: solutions-again
-solutions-again: $(BUILD)/grade $(SOLUTIONS)
-	+@$(unless_dry) $(MAKE) -s --no-print-directory $$(for exercise in $(notdir $(SOLUTIONS)); do \
+# The beginning of an exercise, and whether it is one: it compiles, its starter scores its baseline, its
+# solution all points, and it has a brief.
+.PHONY: new-exercise check-exercise
+new-exercise:  ## the beginning of an exercise: make new-exercise NAME=foo IN=select_poll
+	@sh tests/grade/prove/new_exercise.sh '$(NAME)' '$(IN)'
+check-exercise: understood exercises-again solutions-again given beside  ## is it one? make check-exercise EX=foo
+	@$(unless_dry) for exercise in $(WANTED); do \
+	  sh tests/grade/prove/prove.sh $(BUILD) '$(MAKE)' exercise $$exercise || exit 1; \
+	done
+
+# The solutions, or the starters, as the checks Y01 and Y02 want them, too.
+.PHONY: solutions-again exercises-again
+solutions-again: $(addprefix $(BUILD)/solutions/,$(WANTED))
+exercises-again: $(addprefix $(BUILD)/exercises/,$(WANTED))
+solutions-again exercises-again: %-again: $(BUILD)/grade
+	+@$(unless_dry) $(MAKE) -s --no-print-directory $$(for exercise in $(WANTED); do \
 	  for as in $$($(BUILD)/grade --rebuilds $$exercise); do \
-	    echo $(BUILD)/solutions/$$exercise.$$as; \
+	    echo $(BUILD)/$*/$$exercise.$$as; \
 	  done; \
 	done)
 
