@@ -66,13 +66,14 @@ AWAIT         = $(call objects,nonblocking/await_conversation.cpp)
 .PHONY: all
 all: $(PROGRAMS)
 
-$(BUILD)/one_at_a_time:         $(call objects,blocking/one_at_a_time.cpp) $(STRAIGHT_LINE)
-$(BUILD)/thread_per_connection: $(call objects,blocking/thread_per_connection.cpp) $(STRAIGHT_LINE)
-$(BUILD)/select_loop:           $(call objects,select_poll/select_loop.cpp)
-$(BUILD)/poll_loop:             $(call objects,select_poll/poll_loop.cpp)
-$(BUILD)/event_loop:            $(call objects,nonblocking/event_loop.cpp) $(READY_QUEUE)
-$(BUILD)/await_loop:            $(call objects,nonblocking/await_loop.cpp) $(AWAIT) $(READY_QUEUE)
-$(BUILD)/slow_backend:          $(call objects,common/slow_backend.cpp)
+# What a server is made of besides its own file and common/, if anything.
+with_one_at_a_time         = $(STRAIGHT_LINE)
+with_thread_per_connection = $(STRAIGHT_LINE)
+with_event_loop            = $(READY_QUEUE)
+with_await_loop            = $(AWAIT) $(READY_QUEUE)
+
+parts_of = $(call objects,$(wildcard */$(1).cpp)) $(with_$(1))
+$(foreach server,$(SERVERS) slow_backend,$(eval $(BUILD)/$(server): $(call parts_of,$(server))))
 
 # -- tests and instruments -------------------------------------------------------------------------
 

@@ -135,14 +135,7 @@ handout: understood $(BUILD)/grade $(BUILD)/check_lessons  ##t an archive for st
 
 # A server of ours with some files in OVERLAY in the place of its own. CHANGED names the sources to
 # compile again: make mutant SERVER=poll_loop OVERLAY=dir CHANGED=select_poll/poll_loop.cpp INTO=file
-parts_of_one_at_a_time         = $(call objects,blocking/one_at_a_time.cpp) $(STRAIGHT_LINE)
-parts_of_thread_per_connection = $(call objects,blocking/thread_per_connection.cpp) $(STRAIGHT_LINE)
-parts_of_select_loop           = $(call objects,select_poll/select_loop.cpp)
-parts_of_poll_loop             = $(call objects,select_poll/poll_loop.cpp)
-parts_of_event_loop            = $(call objects,nonblocking/event_loop.cpp) $(READY_QUEUE)
-parts_of_await_loop            = $(call objects,nonblocking/await_loop.cpp) $(AWAIT) $(READY_QUEUE)
-parts_of_slow_backend          = $(call objects,common/slow_backend.cpp)
-sources_of_server = $(patsubst $(BUILD)/objects/%.o,%.cpp,$(parts_of_$(SERVER)) $(COMMON))
+sources_of_server = $(patsubst $(BUILD)/objects/%.o,%.cpp,$(call parts_of,$(SERVER)) $(COMMON))
 
 .PHONY: mutant
 mutant: all
@@ -152,7 +145,7 @@ mutant: all
 	    -o $(OVERLAY)/$$(echo $$source | tr / _).o || exit 1; \
 	done
 	@$(LINK) $(OVERLAY)/*.o \
-	  $(filter-out $(call objects,$(CHANGED)),$(parts_of_$(SERVER)) $(COMMON)) $(LDLIBS) -o $(INTO)
+	  $(filter-out $(call objects,$(CHANGED)),$(call parts_of,$(SERVER)) $(COMMON)) $(LDLIBS) -o $(INTO)
 
 # The wrong servers of killing_test: the mutants that say so, and in a handout what has been packed.
 $(BUILD)/wrong/%: $(PROGRAMS) $(wildcard $(folder_of_killing_test)/wrong/*) \
