@@ -137,8 +137,8 @@ class ClassRun {
           "%zu could not be graded, and have no points: look for 'error' and 'killed' in\n"
           "summary.csv. An error is the grader's own; a submission may kill what grades it.\n",
           faults_);
-    std::printf("%zu submissions, %zu results: see %s/summary.csv, histogram.txt and .svg\n",
-                students_, reports_.size(), options_.results.c_str());
+    std::printf("%zu submissions, %zu results: see %s/summary.csv and histogram.txt\n", students_,
+                reports_.size(), options_.results.c_str());
     return faults_ > 0 ? 2 : 0;
   }
 
@@ -387,8 +387,11 @@ class ClassRun {
               late + "\n";
     }
     save(results_ + "/summary.csv", text);
-    save(results_ + "/histogram.txt", histogram_as_text(histograms()));
-    save(results_ + "/histogram.svg", histogram_as_drawing(histograms()));
+    std::map<std::string, std::vector<Report>> by_exercise;
+    for (const auto& [key, report] : reports_) by_exercise[key.second].push_back(report);
+    std::string histograms;
+    for (const auto& [name, reports] : by_exercise) histograms += histogram_of(reports);
+    save(results_ + "/histogram.txt", histograms);
   }
 
   static std::string outcome_of(const Report& report) {
@@ -409,21 +412,6 @@ class ClassRun {
     for (const char c : escaped(text, 200))
       result += c == '"' ? std::string("\"\"") : std::string(1, c == '\n' ? ' ' : c);
     return result + '"';
-  }
-
-  // Which check did the class fail, and how are the scores spread?
-  std::vector<ClassHistogram> histograms() const {
-    std::map<std::string, ClassHistogram> by_exercise;
-    for (const auto& [key, report] : reports_) {
-      ClassHistogram& histogram = by_exercise[key.second];
-      histogram.exercise = key.second;
-      const int most = report.problem.empty() ? std::max(report.most(), 1) : 100;
-      ++histogram.scores[static_cast<std::size_t>(report.score() * 10 / most)];
-      for (const CheckReport& check : report.checks) histogram.add(check);
-    }
-    std::vector<ClassHistogram> all;
-    for (const auto& [name, histogram] : by_exercise) all.push_back(histogram);
-    return all;
   }
 
   const ClassOptions& options_;

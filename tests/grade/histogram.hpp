@@ -1,25 +1,11 @@
-// histogram.hpp — how a class has done in one exercise: the scores, and who failed which check.
+// histogram.hpp — how a class has done in one exercise.
 #pragma once
 
-#include <array>
 #include <string>
 #include <vector>
 
 #include "tests/grade/report.hpp"
 
-struct ClassHistogram {
-  struct Row {
-    std::string id;
-    std::string title;
-    int asked = 0;
-    int lost = 0;
-  };
-  std::string exercise;
-  std::array<int, 11> scores{};  // below 10, below 20, ..., all
-  std::vector<Row> rows;         // in the order of the checks
-
-  void add(const CheckReport& check);
-};
-
-std::string histogram_as_text(const std::vector<ClassHistogram>& all);
-std::string histogram_as_drawing(const std::vector<ClassHistogram>& all);
+// How many have how many points, and how many failed which check or did not get to it: two bars of
+// signs, ready to print. All reports are of the same exercise, and there is one at least.
+std::string histogram_of(const std::vector<Report>& reports);

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
-#include <stdexcept>
+#include <iomanip>
+#include <sstream>
 #include <string_view>
 
 #include "common/error.hpp"
@@ -177,87 +177,60 @@ std::string bar_for(const Report& report) {
 
 namespace {
 
-// Every field is its length, a colon, and its bytes.
-class Packer {
- public:
-  void visit(std::string& field) { bytes += std::to_string(field.size()) + ":" + field; }
-  void visit(int& field) { through_text(std::to_string(field)); }
-  void visit(bool& field) { through_text(field ? "1" : "0"); }
-  void visit(double& field) { through_text(std::to_string(field)); }
-  std::string bytes;
+// One function for both ways: what it writes into a stream, it reads from one.
+template <class T>
+std::ostream& operator|(std::ostream& out, const T& field) {
+  return out << field << ' ';
+}
+std::ostream& operator|(std::ostream& out, const std::string& field) {
+  return out << std::quoted(field) << ' ';
+}
+template <class T>
+std::istream& operator|(std::istream& in, T& field) {
+  return in >> field;
+}
+std::istream& operator|(std::istream& in, std::string& field) {
+  return in >> std::quoted(field);
+}
 
- private:
-  void through_text(std::string text) { visit(text); }
-};
-
-class Unpacker {
- public:
-  explicit Unpacker(std::string_view bytes) : rest_(bytes) {}
-  void visit(std::string& field) {
-    const std::size_t colon = rest_.find(':');
-    std::size_t length = 0;
-    if (colon == rest_.npos ||
-        std::from_chars(rest_.data(), rest_.data() + colon, length).ec != std::errc() ||
-        length > rest_.size() - colon - 1)
-      throw std::invalid_argument("a report that is not whole");
-    field = rest_.substr(colon + 1, length);
-    rest_.remove_prefix(colon + 1 + length);
-  }
-  void visit(int& field) { field = std::stoi(text()); }
-  void visit(bool& field) { field = text() == "1"; }
-  void visit(double& field) { field = std::stod(text()); }
-
- private:
-  std::string text() {
-    std::string field;
-    visit(field);
-    return field;
-  }
-  std::string_view rest_;
-};
-
-template <class Visitor>
-void visit_fields(Visitor& visitor, CheckReport& check) {
+template <class Stream>
+void pass(Stream& stream, CheckReport& check) {
   int verdict = static_cast<int>(check.verdict);
-  for (std::string* field : {&check.id, &check.title, &check.did, &check.expected, &check.saw,
-                             &check.steps, &check.hint, &check.lesson, &check.again})
-    visitor.visit(*field);
-  visitor.visit(check.points);
-  visitor.visit(verdict);
-  visitor.visit(check.seconds);
+  stream | check.id | check.title | check.did | check.expected | check.saw | check.steps |
+      check.hint | check.lesson | check.again | check.points | verdict | check.seconds;
   check.verdict = static_cast<Verdict>(verdict);
 }
 
-template <class Visitor>
-void visit_fields(Visitor& visitor, Report& report) {
-  visitor.visit(report.exercise);
-  visitor.visit(report.problem);
-  visitor.visit(report.fault);
-  visitor.visit(report.compiler);
-  visitor.visit(report.seconds);
-  visitor.visit(report.is_finished);
-  int count = static_cast<int>(report.checks.size());
-  visitor.visit(count);
-  report.checks.resize(static_cast<std::size_t>(count));
-  for (CheckReport& check : report.checks) visit_fields(visitor, check);
+template <class Stream>
+void pass(Stream& stream, Report& report) {
+  stream | report.exercise | report.problem | report.fault | report.compiler | report.seconds |
+      report.is_finished;
 }
+
+constexpr const char* end_of_report = "whole";
 
 }  // namespace
 
 std::string packed(const Report& report) {
-  Packer packer;
+  std::ostringstream out;
   Report copy = report;
-  visit_fields(packer, copy);
-  return packer.bytes;
+  pass(out, copy);
+  out << copy.checks.size() << ' ';
+  for (CheckReport& check : copy.checks) pass(out, check);
+  out << end_of_report;
+  return out.str();
 }
 
-std::optional<Report> unpacked(const std::string& bytes) try {
-  Unpacker unpacker(bytes);
+std::optional<Report> unpacked(const std::string& bytes) {
+  std::istringstream in(bytes);
   Report report;
-  visit_fields(unpacker, report);
+  pass(in, report);
+  std::size_t count = 0;
+  for (in >> count; in && report.checks.size() < count;) pass(in, report.checks.emplace_back());
+  std::string end;
+  in >> end;
+  if (end != end_of_report) return std::nullopt;
   return report;
-} catch (const std::logic_error&) {  // what stoi, stod and resize throw, too
-  return std::nullopt;
 }
 
 void save(const std::string& path, const std::string& text) {
