@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <stdexcept>
 
 #include "common/error.hpp"
@@ -69,7 +70,7 @@ struct Request {
 };
 
 [[noreturn]] void reject(const std::string& reason) {
-  std::fprintf(stderr, "grade: %s (--help shows the usage)\n", reason.c_str());
+  std::fprintf(stderr, "grade: %s (-h shows the usage)\n", reason.c_str());
   std::exit(2);
 }
 
@@ -88,61 +89,54 @@ void refuse_formats_unheard_of(const Request& request) {
     reject("--format " + request.format + " needs --out FILE, for the result to go to");
 }
 
+int number_of_jobs(const std::string& text) {
+  int jobs = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), jobs);
+  if (error != std::errc() || *end != '\0' || jobs < 1 || jobs > 64)
+    reject("--jobs takes a whole number from 1 to 64, not '" + text + "'");
+  return jobs;
+}
+
 Request read_request(int argc, char** argv) {
   Request request;
-  std::vector<std::string> words(argv + 1, argv + argc);
-  bool is_class = false;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    const auto value = [&]() -> std::string {
-      if (i + 1 >= words.size()) reject(word + " needs a value");
-      return words[++i];
-    };
-    if (word == "--help" || word == "-h") {
-      std::fputs(usage, stdout);
-      std::exit(0);
-    } else if (word == "--build") {
-      request.build = value();
-    } else if (word == "--only") {
-      request.only = value();
-      for (char& c : request.only)
-        c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    } else if (word == "--program") {
-      request.program = value();
-    } else if (word == "--format") {
-      request.format = value();
-    } else if (word == "--out") {
-      request.out = value();
-    } else if (word == "--answers") {
-      request.answers = value();
-    } else if (word == "--server") {
-      request.server = value();
-    } else if (word == "--jobs" || word == "-j") {
-      const std::string count = value();
-      const auto [end, error] =
-          std::from_chars(count.data(), count.data() + count.size(), request.jobs);
-      if (error != std::errc() || *end != '\0' || request.jobs < 1 || request.jobs > 64)
-        reject("--jobs takes a whole number from 1 to 64, not '" + count + "'");
-    } else if (word == "--steps") {
-      request.steps = true;
-    } else if (word == "--baseline") {
-      std::printf("%d\n", exercise_called(value()).baseline);
-      std::exit(0);
-    } else if (word == "--rebuilds") {
-      request.list_rebuilds = true;
-    } else if (word == "--contained") {
-      request.contained = true;
-    } else if (word == "--list-lost") {
-      request.list_lost = true;
-    } else if (word == "class" && request.names.empty() && !is_class) {
-      is_class = true;
-      request.class_directory = value();
+  std::string jobs;
+  std::string baseline;
+  bool help = false;
+  const std::map<std::string, std::string*> values = {{"--build", &request.build},
+                                                      {"--only", &request.only},
+                                                      {"--program", &request.program},
+                                                      {"--format", &request.format},
+                                                      {"--out", &request.out},
+                                                      {"--answers", &request.answers},
+                                                      {"--server", &request.server},
+                                                      {"class", &request.class_directory},
+                                                      {"--jobs", &jobs},
+                                                      {"-j", &jobs},
+                                                      {"--baseline", &baseline}};
+  const std::map<std::string, bool*> switches = {{"--help", &help},
+                                                 {"-h", &help},
+                                                 {"--steps", &request.steps},
+                                                 {"--rebuilds", &request.list_rebuilds},
+                                                 {"--contained", &request.contained},
+                                                 {"--list-lost", &request.list_lost}};
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (const auto found = values.find(word); found != values.end()) {
+      if (++i >= argc) reject(word + " needs a value");
+      *found->second = argv[i];
+    } else if (const auto meant = switches.find(word); meant != switches.end()) {
+      *meant->second = true;
     } else if (word.starts_with("-")) {
       reject("there is no option " + word);
     } else {
       request.names.push_back(word);
     }
   }
+  if (help) std::fputs(usage, stdout);
+  if (!baseline.empty()) std::printf("%d\n", exercise_called(baseline).baseline);
+  if (help || !baseline.empty()) std::exit(0);
+  if (!jobs.empty()) request.jobs = number_of_jobs(jobs);
+  for (char& c : request.only) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   refuse_formats_unheard_of(request);
   return request;
 }

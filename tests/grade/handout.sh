@@ -3,6 +3,7 @@
 # and of the exercises only those that are asked for.
 #
 # Usage: tests/grade/handout.sh BUILD 'ALL EXERCISES' 'WANTED EXERCISES' ['HIDDEN FILES']
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -u
 build=$1
 all=$2

@@ -8,12 +8,11 @@
 #          does every text that is to be changed stand where it should, and once?
 #        tests/grade/mutant.sh solution EXERCISE
 #          prints it whole
-#        tests/grade/mutant.sh differences OLD NEW
-#          says what makes the file NEW of the file OLD, to be written down as a mutant or a solution
 #        tests/grade/mutant.sh overlay NAME DIR
 #          makes DIR hold the files that NAME changes, changed
 #        tests/grade/mutant.sh build BUILD MAKE SERVER DIR INTO
 #          makes the program INTO: SERVER with the files of DIR in the place of its own
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -eu
 
 changes() { # mode, name, directory
@@ -25,7 +24,6 @@ case $1 in
   list) changes list | grep -- "^[^|]*${2:-}" ;;
   check) changes check ;;
   solution) cat "tests/grade/solutions/$2.cpp" 2>/dev/null || changes print "$2-solution" ;;
-  differences) diff "$2" "$3" | awk -f tests/grade/prove/differences.awk -v old="$2" -v new="$3" ;;
   overlay)
     rm -rf "$3"
     changes make "$2" "$3"
@@ -44,7 +42,7 @@ case $1 in
       CHANGED="$(echo "$sources" | tr '\n' ' ')" INTO="$6"
     ;;
   *)
-    echo "mutant.sh: list, check, solution, differences, overlay or build, not '$1'" >&2
+    echo "mutant.sh: list, check, solution, overlay or build, not '$1'" >&2
     exit 2
     ;;
 esac

@@ -9,6 +9,7 @@
 #        tests/grade/wrong_server.sh BUILD MAKE NAME       makes BUILD/right/NAME, of our sources
 #        tests/grade/wrong_server.sh pack BUILD DIR [HIDDEN FILES]
 #          packs all of them, as DIR/NUMBER, each with what it needs of the hidden files
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -eu
 packed=nonblocking/exercises/killing_test/wrong
 

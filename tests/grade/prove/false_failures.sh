@@ -7,6 +7,7 @@
 #   GRADERS at once, beside HOGS processes that do nothing but compute.
 # What did not pass is kept in BUILD/mutants/false-failures/*.log. Ends with the counts, and with status 0
 # if nothing failed. May be interrupted: it then counts what it has.
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -u
 build=$1
 runs=$2

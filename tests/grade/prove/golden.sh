@@ -3,6 +3,7 @@
 # that it did not earn, none keeps the others from being graded, and none leaves anything behind.
 #
 # Usage: tests/grade/prove/golden.sh BUILD [SUBMISSION...]    only these of tests/grade/golden
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -u
 build=$1
 shift
@@ -64,9 +65,10 @@ if [ $killed = yes ] && ! grep -q '^"kills_grader",find_the_bugs,0,100,killed,' 
 fi
 sed 1d "$results/summary.csv" | sed 's/"//g' | awk -F, '{print $1, $2, $3}' | LC_ALL=C sort \
   >"$results/seen.txt"
-while read -r name expected; do
-  [ -d "$class/$name" ] && echo "$name $expected"
-done <tests/grade/golden/expected.txt >"$results/expected.txt"
+for submission in "$class"/*/; do # most have nothing
+  name=$(basename "$submission")
+  grep "^$name " tests/grade/golden/expected.txt || echo "$name find_the_bugs 0"
+done | LC_ALL=C sort >"$results/expected.txt"
 if holds 'able to READ'; then
   echo 'skipped: golden, runs_*: nothing can be hidden here, so who looks for it may have points'
   for list in expected seen; do

@@ -5,6 +5,7 @@
 # Usage: tests/grade/prove/gradescope.sh BUILD MAKE EXERCISE [fresh]
 #   The solution must score 100, the starter its baseline, and a submission without a file nothing.
 #   To save time, what BUILD has compiled already is not compiled again, unless it is to be fresh.
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -u
 build=$1
 make=$2

@@ -4,9 +4,11 @@
 # where three dots stand, something is to be filled in. make check-exercise says what is still missing.
 #
 # Usage: tests/grade/prove/new_exercise.sh NAME blocking|select_poll|nonblocking
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -eu
 name=${1-}
 in=${2-}
+# shellcheck disable=SC2016 # make's variables, as exercise.mk has them
 case $in in
   blocking) model=thread_per_connection given='$(STRAIGHT_LINE)' ;;
   select_poll) model=poll_loop given='' ;;

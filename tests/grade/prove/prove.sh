@@ -10,6 +10,7 @@
 #   "correct" is what is in tests/grade/correct/ alone, and "exercise" the exercise called PATTERN: its
 #   starter, its solution and its brief.
 # Ends with "N proved, N not", and with status 0 if all are proved.
+[ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -u
 build=$1
 make=$2

@@ -1,4 +1,0 @@
-// Ends with success, and has done nothing.
-int main() {
-  return 0;
-}
