@@ -152,14 +152,15 @@ ONCE        = $(if $(WHOLE),check-build)
 check-build:
 	@$(unless_dry) sh tests/check_build.sh '$(MAKE)'
 announce:
-	@echo 'make test compiles what has changed (all: $(if $(NARROWED),1 minute,6 minutes) on one core, half of it with -j2).'
+	@echo 'make test compiles what has changed (all: $(if $(NARROWED),1 minute,6 minutes), half with -j2).'
 	@echo 'Then it tests for $(if $(WHOLE),6 minutes,$(if $(NARROWED),a minute at most,4 minutes)).'
 
-# Narrowed, it needs the server and its cases. prefork runs copies of another.
-NARROW      = $(addprefix $(BUILD)/,$(CHOSEN) $(if $(filter prefork,$(CHOSEN)),event_loop) tests/behaviour)
-test: announce $(if $(NARROWED),$(NARROW),all tests)  ##s every test; make test SERVER=poll_loop CASE='*A14*' narrows
+# Narrowed, it needs the servers and their cases. prefork runs copies of another.
+TESTED      = $(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)
+NARROW      = $(TESTED) $(if $(filter prefork,$(TESTED)),event_loop) tests/behaviour
+test: announce $(if $(NARROWED),$(addprefix $(BUILD)/,$(NARROW)),all tests)  ##s every test; make test SERVER=poll_loop CASE='*A14*' narrows
 	@$(unless_dry) FORTIFY='$(FORTIFY)' ONCE='$(ONCE)' MAKE='$(MAKE)' NARROWED='$(if $(NARROWED),yes)' sh tests/run.sh $(BUILD) \
-	  '$(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS) slow_backend)' '$(CASE)'
+	  '$(TESTED)' '$(CASE)'
 
 attack: all $(BUILD)/attack  ##s the bad clients, at one server or all, with a scoreboard
 	$(BUILD)/attack $(addprefix $(BUILD)/,$(CHOSEN))
