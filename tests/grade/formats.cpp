@@ -1,5 +1,6 @@
 // The formats that other programs read. All are made from a Report and nothing else.
 #include <cstdio>
+#include <string_view>
 
 #include "tests/grade/report.hpp"
 
@@ -8,18 +9,16 @@ namespace {
 std::string quoted(const std::string& text) {
   std::string result = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
-    } else if (c == '\n') {
+    const auto byte = static_cast<unsigned char>(c);
+    char code[8];
+    std::snprintf(code, sizeof code, "\\u%04x", byte);
+    if (c == '"' || c == '\\') result += '\\';
+    if (c == '\n')
       result += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
-      char code[8];
-      std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned char>(c));
+    else if (byte < 0x20 || byte >= 0x7f)
       result += code;
-    } else {
+    else
       result += c;
-    }
   }
   return result + '"';
 }
@@ -83,24 +82,14 @@ std::string message_of(const CheckReport& check) {
 }  // namespace
 
 std::string in_xml(const std::string& text) {
+  constexpr std::string_view special = "<>&\"";
+  constexpr const char* names[] = {"&lt;", "&gt;", "&amp;", "&quot;"};
   std::string result;
   for (const char c : text) {
-    switch (c) {
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '&':
-        result += "&amp;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? '?' : c;
-    }
+    if (const std::size_t place = special.find(c); place != special.npos)
+      result += names[place];
+    else
+      result += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? '?' : c;
   }
   return result;
 }
@@ -146,22 +135,29 @@ std::string as_junit(const Report& report) {
     cases += "  <testcase classname=\"" + in_xml(report.exercise) + "\" name=\"" +
              in_xml(check.id) + " " + in_xml(check.title) + "\" time=\"" + number(check.seconds) +
              "\"";
-    const std::string message = in_xml(message_of(check));
-    if (check.verdict == Verdict::failed) {
-      ++failures;
-      cases +=
-          "><failure message=\"" + in_xml(check.saw) + "\">" + message + "</failure></testcase>\n";
-    } else if (check.verdict == Verdict::blocked || check.verdict == Verdict::skipped) {
-      ++skipped;
-      cases += "><skipped message=\"" + in_xml(check.saw) + "\"/></testcase>\n";
-    } else if (check.verdict == Verdict::error) {
-      ++errors;
-      cases += "><error message=\"" + in_xml(check.saw) + "\"/></testcase>\n";
-    } else if (check.verdict == Verdict::inconclusive) {
-      cases += "><system-out>" + message + "</system-out></testcase>\n";
-    } else {
-      cases += "/>\n";
+    const std::string text = in_xml(message_of(check));
+    const std::string saw = " message=\"" + in_xml(check.saw) + "\"";
+    switch (check.verdict) {
+      case Verdict::passed:
+        cases += "/>\n";
+        continue;
+      case Verdict::inconclusive:
+        cases += "><system-out>" + text + "</system-out>";
+        break;
+      case Verdict::failed:
+        ++failures;
+        cases += "><failure" + saw + ">" + text + "</failure>";
+        break;
+      case Verdict::blocked:
+      case Verdict::skipped:
+        ++skipped;
+        cases += "><skipped" + saw + "/>";
+        break;
+      case Verdict::error:
+        ++errors;
+        cases += "><error" + saw + "/>";
     }
+    cases += "</testcase>\n";
   }
   if (!report.problem.empty()) {
     ++errors;

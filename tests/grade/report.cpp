@@ -33,21 +33,9 @@ bool Report::has_error() const {
 }
 
 const char* word_for(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::passed:
-      return "passed";
-    case Verdict::failed:
-      return "failed";
-    case Verdict::blocked:
-      return "blocked";
-    case Verdict::skipped:
-      return "skipped";
-    case Verdict::inconclusive:
-      return "inconclusive";
-    case Verdict::error:
-      return "error";
-  }
-  return "error";
+  constexpr const char* words[] = {"passed",  "failed",       "blocked",
+                                   "skipped", "inconclusive", "error"};
+  return words[static_cast<std::size_t>(verdict)];
 }
 
 std::string escaped(const std::string& text, std::size_t most) {
@@ -123,20 +111,10 @@ std::string line_for(const CheckReport& check) {
   line.back() = ' ';
   const std::size_t begin = line.rfind('\n') + 1;  // 0 if it is one line
   line.resize(std::max(line.size(), begin + most_of_title + 3), '.');
-  const char* word = word_for(check.verdict);
-  switch (check.verdict) {
-    case Verdict::passed:
-      word = "ok";
-      break;
-    case Verdict::failed:
-      word = "FAIL";
-      break;
-    case Verdict::inconclusive:
-      word = "ok (?)";
-      break;
-    default:
-      break;
-  }
+  const char* word = check.verdict == Verdict::passed         ? "ok"
+                     : check.verdict == Verdict::failed       ? "FAIL"
+                     : check.verdict == Verdict::inconclusive ? "ok (?)"
+                                                              : word_for(check.verdict);
   char end[48];
   std::snprintf(end, sizeof end, " %-8s %2d/%d", word, check.earned(), check.counted());
   return line + end + "\n";
