@@ -17,8 +17,9 @@ V    ?=
 #   checks         each with its points, 100 in all, and with the one that must pass first, if that
 #                  is not the first of all: a check without which this one would say nothing
 # A handout may hold only some of the folders.
+EXERCISE_ROOMS  = $(wildcard blocking/exercises select_poll/exercises nonblocking/exercises)
 EXERCISE_FILES := $(shell awk '$$1 == "number" { print $$3, FILENAME }' /dev/null \
-                    $(wildcard */exercises/*/exercise.mk) | sort -n | sed 's/.* //')
+                    $(wildcard $(addsuffix /*/exercise.mk,$(EXERCISE_ROOMS))) | sort -n | sed 's/.* //')
 EXERCISES      := $(notdir $(patsubst %/exercise.mk,%,$(EXERCISE_FILES)))
 facts           = number file given beside shown folder
 read_exercise   = $(foreach fact,$(facts),$(eval $(fact) =))$(eval folder = $(1:%/exercise.mk=%))$(eval \
@@ -27,7 +28,7 @@ $(foreach each,$(EXERCISE_FILES),$(call read_exercise,$(each)))
 
 # The grader has them built in.
 EXERCISE_LIST = $(BUILD)/objects/tests/grade/exercise_list
-$(EXERCISE_LIST).cpp: tests/grade/exercises.awk $(EXERCISE_FILES) $(wildcard */exercises)
+$(EXERCISE_LIST).cpp: tests/grade/exercises.awk $(EXERCISE_FILES) $(EXERCISE_ROOMS)
 	@mkdir -p $(@D)
 	@awk -f $< $(EXERCISE_FILES) >$@.new && mv $@.new $@
 $(BUILD)/objects/%.o: $(BUILD)/objects/%.cpp $(BUILD)/objects/built_with
