@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -316,80 +317,47 @@ namespace {
 
 std::atomic<int> signals_seen = 0;
 
-// Sends SIGUSR2 to a thread until it says it is done.
-class Interrupter {
- public:
-  explicit Interrupter(pthread_t target) {
-    struct sigaction action {};
-    action.sa_handler = [](int) { ++signals_seen; };  // without SA_RESTART
-    sigaction(SIGUSR2, &action, nullptr);
-    thread_ = std::thread([this, target] {
-      while (!done_) {
-        pthread_kill(target, SIGUSR2);
-        std::this_thread::sleep_for(1ms);
-      }
-    });
+// Sends SIGUSR2 to a thread so often, each when the one before has been handled.
+void interrupt(pthread_t target, int times) {
+  for (; times > 0; --times) {
+    const int before = signals_seen;
+    pthread_kill(target, SIGUSR2);
+    while (signals_seen == before) std::this_thread::sleep_for(1ms);
   }
-  ~Interrupter() {
-    done_ = true;
-    thread_.join();
-  }
-  Interrupter(const Interrupter&) = delete;
-  Interrupter& operator=(const Interrupter&) = delete;
-
- private:
-  std::atomic<bool> done_ = false;
-  std::thread thread_;
-};
-
-// Comes back when `more` further signals have been handled.
-void wait_for_signals(int more) {
-  const int goal = signals_seen + more;
-  while (signals_seen < goal) std::this_thread::sleep_for(1ms);
 }
 
 }  // namespace
 
 TEST_CASE("socket: a signal does not end receive, send_some or accept_client") {
+  struct sigaction action {};
+  action.sa_handler = [](int) { ++signals_seen; };  // without SA_RESTART
+  REQUIRE(sigaction(SIGUSR2, &action, nullptr) == 0);
   const SocketPair pair = make_pair(Blocking::yes, 4096);
   const Descriptor listener = listen_on("127.0.0.1", 0);
   REQUIRE(fcntl(listener.fd(), F_SETFL, 0) == 0);  // so that accept parks, too
   const std::string bytes = plenty();
-  const Interrupter interrupter(pthread_self());
-
-  std::thread peer([&] {
-    wait_for_signals(3);
+  std::string got;
+  std::thread peer([&, target = pthread_self()] {
+    interrupt(target, 3);
     (void)send_some(pair.client.fd(), "x");
+    interrupt(target, 3);
+    (void)connect_blocking(port_of(listener.fd()), 1s);
+    do interrupt(target, 1);
+    while (read_what_is_there(pair.client.fd(), got) && got.size() < bytes.size());
   });
   std::array<char, 8> room;
-  INFO("receive parks until a byte is here, however many signals come");
+  INFO("each parks until there is a reason, however many signals come");
   CHECK(receive(pair.server.fd(), room) == 1);
-  peer.join();
-
-  peer = std::thread([&] {
-    wait_for_signals(3);
-    (void)connect_blocking(port_of(listener.fd()), 1s);
-  });
   CHECK(accept_client(listener.fd(), Blocking::no));
-  peer.join();
-
-  std::atomic<bool> all_sent = false;
-  peer = std::thread([&] {
-    std::string got;
-    while (!all_sent || is_ready(pair.client.fd(), POLLIN)) {
-      wait_for_signals(1);
-      read_what_is_there(pair.client.fd(), got);
-    }
-    CHECK(got == bytes);
-  });
-  std::string_view rest = bytes;
-  while (!rest.empty()) {
-    const ssize_t count = send_some(pair.server.fd(), rest);
-    REQUIRE(count > 0);
-    rest.remove_prefix(static_cast<std::size_t>(count));
+  ssize_t count = 1;
+  for (std::string_view rest = bytes; !rest.empty() && count > 0;) {
+    count = send_some(pair.server.fd(), rest);
+    rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   }
-  all_sent = true;
+  CHECK(count > 0);
+  (void)shutdown(pair.server.fd(), SHUT_WR);
   peer.join();
+  CHECK(got == bytes);
 }
 
 TEST_CASE("socket: the classes of errors") {
