@@ -92,7 +92,7 @@ TEST_CASE(
     CAPTURE(size);
     CHECK(verdict(bytes.substr(0, size)) == 0);
   }
-  const Parsed parsed = parse(bytes + "\n\0 nonsense");
+  const Parsed parsed = parse(bytes + "\n" + std::string(1, '\0') + " nonsense");
   CHECK(parsed.outcome == Outcome::request);
   CHECK(parsed.request.size == bytes.size());
 }
