@@ -13,10 +13,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +27,7 @@
 #include "tests/attack/attacks.hpp"
 #include "tests/kit/check.hpp"
 #include "tests/kit/client.hpp"
+#include "tests/kit/command_line.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -201,42 +200,22 @@ constexpr const char* usage =
     "  -o NAME     only this attack\n"
     "Attacks:\n";
 
-[[noreturn]] void print_usage() {
-  std::fputs(usage, stdout);
-  for (const Attack& attack : attacks()) std::printf("  %-11s %s\n", attack.name, attack.what);
-  std::exit(0);
-}
-
-[[noreturn]] void refuse_usage(const std::string& reason) {
-  std::fprintf(stderr, "attack: %s (-h shows the usage)\n", reason.c_str());
-  std::exit(2);
-}
-
-Settings read_command_line(int argc, char** argv) {
-  Settings settings;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const auto value = [&]() -> std::string {
-      if (++i >= argc) refuse_usage(word + " needs a value");
-      return argv[i];
-    };
-    if (word == "-h") print_usage();
-    if (word == "-t") {
-      settings.length = std::chrono::duration<double>(std::atof(value().c_str()));
-      if (settings.length.count() <= 0 || settings.length.count() > 600)
-        refuse_usage("-t takes seconds, up to 600");
-    } else if (word == "-o") {
-      settings.only = value();
-    } else if (word == "--port") {
-      const std::string text = value();
-      std::from_chars(text.data(), text.data() + text.size(), settings.port);
-      if (settings.port == 0) refuse_usage("--port takes a number from 1 to 65535");
-    } else if (!word.empty() && word[0] == '-') {
-      refuse_usage("there is no option " + word);
-    } else {
-      settings.programs.push_back(word);
-    }
+std::string whole_usage() {
+  std::string all = usage;
+  for (const Attack& attack : attacks()) {
+    std::string name = attack.name;
+    name.resize(std::max<std::size_t>(name.size(), 11), ' ');
+    all += "  " + name + " " + attack.what + "\n";
   }
+  return all;
+}
+
+Settings read_settings(int argc, char** argv) {
+  Settings settings;
+  settings.programs = read_command_line(
+      argc, argv, whole_usage(),
+      {number("-t", 0.01, 600, [&](double seconds) { settings.length = Patience(seconds); }),
+       text("-o", settings.only), number("--port", settings.port, 1, 65535)});
   if (settings.programs.empty() == (settings.port == 0))
     refuse_usage("name programs, or one --port");
   const auto all = attacks();
@@ -252,7 +231,7 @@ Settings read_command_line(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
-  const Settings settings = read_command_line(argc, argv);
+  const Settings settings = read_settings(argc, argv);
   std::vector<Column> columns;
   for (const std::string& path : settings.programs) {
     if (access(path.c_str(), X_OK) != 0) refuse_usage("there is no program " + path);

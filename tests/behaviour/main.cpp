@@ -1,9 +1,6 @@
 // behaviour — every black-box check against every server it applies to, as doctest cases.
 //
-// Usage: build/tests/behaviour [--build=DIR] [--server=NAME]... [doctest's options]
-//   --build=DIR     where the servers are (default: build)
-//   --server=NAME   only this one; may be given several times (default: all)
-//   -tc='*half*'    only the cases whose name matches; -ltc lists the names
+// Usage: build/tests/behaviour -h says it.
 //
 // A case is named "poll_loop: B02 fifty pipelined requests come back in order".
 #define DOCTEST_CONFIG_IMPLEMENT
@@ -16,13 +13,21 @@
 #include <iostream>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/program.hpp"
 #include "tests/behaviour/catalogue.hpp"
+#include "tests/kit/command_line.hpp"
 
 namespace {
+
+constexpr const char* usage =
+    "usage: behaviour [--build=DIR] [--server=NAME]... [doctest's options]\n"
+    "Every black-box check against every server it applies to.\n"
+    "  --build=DIR     where the servers are (build)\n"
+    "  --server=NAME   only this one; may be given several times (all)\n"
+    "  -tc='*half*'    only the cases whose name matches; -ltc lists the names,\n"
+    "                  -? all that doctest can do\n";
 
 struct Case {
   Check check;
@@ -85,10 +90,6 @@ void run_current_case() {
     std::cout << "note: " << name << " needed " << result.tries << " tries to be judged\n";
 }
 
-bool starts_with(std::string_view text, std::string_view start) {
-  return text.substr(0, start.size()) == start;
-}
-
 bool register_cases(const std::vector<std::string>& wanted) {
   for (const std::string& name : wanted) {
     const auto all = programs();
@@ -124,16 +125,12 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   std::vector<std::string> wanted;
+  std::vector<std::string> words = read_command_line(
+      argc, argv, usage, {text("--build", directory), texts("--server", wanted)},
+      [](const std::string& word) { return !word.starts_with("--") || word.starts_with("--dt-"); });
+  words.insert(words.begin(), argv[0]);
   std::vector<const char*> rest;
-  for (int i = 0; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (starts_with(word, "--server="))
-      wanted.emplace_back(word.substr(9));
-    else if (starts_with(word, "--build="))
-      directory = word.substr(8);
-    else
-      rest.push_back(argv[i]);
-  }
+  for (const std::string& word : words) rest.push_back(word.c_str());
   if (wanted.empty())
     for (const Program& program : programs()) wanted.emplace_back(program.name);
   if (!register_cases(wanted)) return 2;

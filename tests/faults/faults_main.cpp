@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -23,6 +22,7 @@
 #include "common/program.hpp"
 #include "tests/behaviour/catalogue.hpp"
 #include "tests/faults/runs.hpp"
+#include "tests/kit/command_line.hpp"
 
 namespace {
 
@@ -232,13 +232,6 @@ class Run {
   std::uint64_t calls_ = 0;
 };
 
-std::optional<std::uint64_t> read_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 constexpr const char* usage =
     "usage: faults [--build=DIR] [--server=NAME]... [--fault=KIND]... [--case=ID]...\n"
     "              [--seed=N] [--seeds=COUNT] [--seconds=S] [--soak]\n"
@@ -253,24 +246,6 @@ constexpr const char* usage =
     "                 which all kinds come first; with 0, each takes all of them\n"
     "  --soak         no checks, but clients of all manners, in rounds (soak.cpp)\n";
 
-bool read_setting(std::string_view word, Settings& settings) {
-  if (word == "--soak") return settings.soaks = true;
-  const std::size_t equals = word.find('=');
-  if (equals == std::string_view::npos) return false;
-  const std::string_view name = word.substr(0, equals);
-  const std::string value(word.substr(equals + 1));
-  if (name == "--build") return settings.directory = value, true;
-  if (name == "--server") return settings.servers.push_back(value), true;
-  if (name == "--fault") return settings.faults.push_back(value), true;
-  if (name == "--case") return settings.ids.push_back(value), true;
-  const auto number = read_number(value);
-  if (!number) return false;
-  if (name == "--seed") return settings.first_seed = *number, true;
-  if (name == "--seeds") return settings.seeds = std::max<std::uint64_t>(*number, 1), true;
-  if (name == "--seconds") return settings.seconds = *number, true;
-  return false;
-}
-
 }  // namespace
 
 bool is_wanted(const std::vector<std::string>& wanted, std::string_view name) {
@@ -283,13 +258,14 @@ int main(int argc, char** argv) {
   Settings settings;
   const std::string self = argv[0];
   settings.directory = self.substr(0, self.rfind('/') + 1) + "..";
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "-h" || word == "--help") return std::fputs(usage, stdout) < 0;
-    if (read_setting(word, settings)) continue;
-    std::fprintf(stderr, "faults: what does '%s' mean? (-h shows the usage)\n", argv[i]);
-    return 2;
-  }
+  constexpr double most = 1e15;
+  const auto others = read_command_line(
+      argc, argv, usage,
+      {text("--build", settings.directory), texts("--server", settings.servers),
+       texts("--fault", settings.faults), texts("--case", settings.ids),
+       number("--seed", settings.first_seed, 0, most), number("--seeds", settings.seeds, 1, most),
+       number("--seconds", settings.seconds, 0, most)});
+  if (!others.empty()) refuse_usage("what does '" + others[0] + "' mean?");
   try {
     return settings.soaks ? soak(settings) : Run(settings).run();
   } catch (const std::exception& trouble) {

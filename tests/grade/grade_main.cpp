@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -22,6 +21,7 @@
 #include "tests/grade/grading.hpp"
 #include "tests/grade/interruption.hpp"
 #include "tests/grade/quiz_item.hpp"
+#include "tests/kit/command_line.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -69,74 +69,42 @@ struct Request {
   bool list_rebuilds = false;
 };
 
-[[noreturn]] void reject(const std::string& reason) {
-  std::fprintf(stderr, "grade: %s (-h shows the usage)\n", reason.c_str());
-  std::exit(2);
-}
-
 const Exercise& exercise_called(const std::string& name) {
   if (const Exercise* const exercise = find_exercise(name)) return *exercise;
   std::string names;
   for (const Exercise& exercise : exercises()) names += std::string(" ") + exercise.name;
-  reject("there is no exercise called " + name + "; there are" + names);
+  refuse_usage("there is no exercise called " + name + "; there are" + names);
 }
 
 void refuse_formats_unheard_of(const Request& request) {
   constexpr std::string_view known[] = {"", "json", "junit", "gradescope"};
   if (std::find(std::begin(known), std::end(known), request.format) == std::end(known))
-    reject("--format takes json, junit or gradescope, not '" + request.format + "'");
+    refuse_usage("--format takes json, junit or gradescope, not '" + request.format + "'");
   if (!request.format.empty() && request.out.empty())
-    reject("--format " + request.format + " needs --out FILE, for the result to go to");
-}
-
-int number_of_jobs(const std::string& text) {
-  int jobs = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), jobs);
-  if (error != std::errc() || *end != '\0' || jobs < 1 || jobs > 64)
-    reject("--jobs takes a whole number from 1 to 64, not '" + text + "'");
-  return jobs;
+    refuse_usage("--format " + request.format + " needs --out FILE, for the result to go to");
 }
 
 Request read_request(int argc, char** argv) {
   Request request;
-  std::string jobs;
-  std::string baseline;
-  bool help = false;
-  const std::map<std::string, std::string*> values = {{"--build", &request.build},
-                                                      {"--only", &request.only},
-                                                      {"--program", &request.program},
-                                                      {"--format", &request.format},
-                                                      {"--out", &request.out},
-                                                      {"--answers", &request.answers},
-                                                      {"--server", &request.server},
-                                                      {"class", &request.class_directory},
-                                                      {"--jobs", &jobs},
-                                                      {"-j", &jobs},
-                                                      {"--baseline", &baseline}};
-  const std::map<std::string, bool*> switches = {{"--help", &help},
-                                                 {"-h", &help},
-                                                 {"--steps", &request.steps},
-                                                 {"--rebuilds", &request.list_rebuilds},
-                                                 {"--contained", &request.contained},
-                                                 {"--list-lost", &request.list_lost}};
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (const auto found = values.find(word); found != values.end()) {
-      if (++i >= argc) reject(word + " needs a value");
-      *found->second = argv[i];
-    } else if (const auto meant = switches.find(word); meant != switches.end()) {
-      *meant->second = true;
-    } else if (word.starts_with("-")) {
-      reject("there is no option " + word);
-    } else {
-      request.names.push_back(word);
-    }
-  }
-  if (help) std::fputs(usage, stdout);
-  if (!baseline.empty()) std::printf("%d\n", exercise_called(baseline).baseline);
-  if (help || !baseline.empty()) std::exit(0);
-  if (!jobs.empty()) request.jobs = number_of_jobs(jobs);
+  const auto print_baseline = [](const std::string& name) {
+    std::printf("%d\n", exercise_called(name).baseline);
+    std::exit(0);
+  };
+  request.names = read_command_line(
+      argc, argv, usage,
+      {text("--build", request.build), text("--only", request.only),
+       text("--program", request.program), text("--format", request.format),
+       text("--out", request.out), text("--answers", request.answers),
+       text("--server", request.server), number("--jobs", request.jobs, 1, 64),
+       number("-j", request.jobs, 1, 64), flag("--steps", request.steps),
+       Option{"--baseline", true, print_baseline}, flag("--rebuilds", request.list_rebuilds),
+       flag("--contained", request.contained), flag("--list-lost", request.list_lost)});
   for (char& c : request.only) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (!request.names.empty() && request.names[0] == "class") {
+    if (request.names.size() == 1) refuse_usage("class needs a folder");
+    request.class_directory = request.names[1];
+    request.names.erase(request.names.begin(), request.names.begin() + 2);
+  }
   refuse_formats_unheard_of(request);
   return request;
 }
@@ -394,7 +362,7 @@ int grade_server(const Request& request) {
   const auto all = programs();
   const auto server = std::find_if(all.begin(), all.end(),
                                    [&](const Program& one) { return request.server == one.name; });
-  if (server == all.end()) reject("there is no server called " + request.server);
+  if (server == all.end()) refuse_usage("there is no server called " + request.server);
   const std::string path =
       request.program.empty() ? request.build + "/" + request.server : request.program;
   std::vector<Task> tasks = tasks_of_model(server->model, request.server);
@@ -403,7 +371,7 @@ int grade_server(const Request& request) {
       return (" " + request.only + " ").find(std::string(" ") + task.check.id + " ") ==
              std::string::npos;
     });
-  if (tasks.empty()) reject(request.server + " has no check called " + request.only);
+  if (tasks.empty()) refuse_usage(request.server + " has no check called " + request.only);
   const Tested tested{.name = request.server, .path = path, .model = server->model};
   const Report report = grade_one(request, request.server, tested, tasks);
   if (request.list_lost) list_lost(report);
@@ -429,7 +397,8 @@ int grade_exercises(const Request& request) {
   if (names.empty())
     for (const Exercise& exercise : exercises()) names.emplace_back(exercise.name);
   if (!request.answers.empty() && names.back() != "quiz") names.emplace_back("quiz");
-  if (!request.out.empty() && names.size() > 1) reject("--out takes the result of one exercise");
+  if (!request.out.empty() && names.size() > 1)
+    refuse_usage("--out takes the result of one exercise");
   if (request.contained) {
     const bool has_own_network = enter_empty_network();  // first: it may bring what the rest needs
     std::printf("Contained: %s.\n",
@@ -462,7 +431,7 @@ int main(int argc, char** argv) try {
   raise_descriptor_limit();
   const Request request = read_request(argc, argv);
   if (!request.class_directory.empty()) {
-    if (request.out.empty()) reject("class needs --out RESULTS");
+    if (request.out.empty()) refuse_usage("class needs --out RESULTS");
     return grade_class(
         {request.class_directory, request.out, request.build, request.jobs > 0 ? request.jobs : 1});
   }

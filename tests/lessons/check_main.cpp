@@ -1,12 +1,11 @@
 // check_lessons — is everything in lessons.md true?
-#include <getopt.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <string>
 
+#include "tests/kit/command_line.hpp"
 #include "tests/lessons/console.hpp"
 #include "tests/lessons/document.hpp"
 #include "tests/lessons/generated.hpp"
@@ -36,23 +35,14 @@ struct Settings {
 
 Settings read_settings(int argc, char** argv) {
   Settings settings;
-  int letter;
-  while ((letter = getopt(argc, argv, "f:l:d:nrh")) != -1) {
-    if (letter == 'f') {
-      settings.path = optarg;
-    } else if (letter == 'l') {
-      settings.lesson = std::atoi(optarg);
-    } else if (letter == 'd') {
-      settings.descriptors = static_cast<unsigned>(std::atoi(optarg));
-    } else if (letter == 'n') {
-      settings.runs_commands = false;
-    } else if (letter == 'r') {
-      settings.refreshes = true;
-    } else {
-      std::fputs(usage, letter == 'h' ? stdout : stderr);
-      std::exit(letter == 'h' ? 0 : 2);
-    }
-  }
+  bool is_text_only = false;
+  const auto others = read_command_line(
+      argc, argv, usage,
+      {text("-f", settings.path), number("-l", settings.lesson, 0, 99),
+       number("-d", settings.descriptors, 0, 1e6), flag("-n", is_text_only),
+       flag("-r", settings.refreshes)});
+  if (!others.empty()) refuse_usage("what does '" + others[0] + "' mean?");
+  settings.runs_commands = !is_text_only;
   return settings;
 }
 

@@ -1,5 +1,4 @@
 // quiz — the questions of lessons.md in the terminal, or an answers file graded.
-#include <getopt.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <sstream>
 #include <string>
 
+#include "tests/kit/command_line.hpp"
 #include "tests/lessons/document.hpp"
 #include "tests/lessons/quiz.hpp"
 
@@ -33,32 +33,13 @@ struct Settings {
   bool blank = false;
 };
 
-[[noreturn]] void refuse(const std::string& why) {
-  std::fprintf(stderr, "quiz: %s (-h shows the usage)\n", why.c_str());
-  std::exit(2);
-}
-
-int read_lesson(const std::string& text) {
-  if (text.empty() || text.size() > 2 || text.find_first_not_of("0123456789") != text.npos)
-    refuse("-l takes the number of a lesson, not '" + text + "'");
-  return std::atoi(text.c_str());
-}
-
 Settings read_settings(int argc, char** argv) {
   Settings settings;
-  int letter;
-  while ((letter = getopt(argc, argv, "l:a:bh")) != -1) {
-    if (letter == 'l') {
-      settings.lesson = read_lesson(optarg);
-    } else if (letter == 'a') {
-      settings.answers = optarg;
-    } else if (letter == 'b') {
-      settings.blank = true;
-    } else {
-      std::fputs(usage, letter == 'h' ? stdout : stderr);
-      std::exit(letter == 'h' ? 0 : 2);
-    }
-  }
+  const auto others =
+      read_command_line(argc, argv, usage,
+                        {number("-l", settings.lesson, 0, 99), text("-a", settings.answers),
+                         flag("-b", settings.blank)});
+  if (!others.empty()) refuse_usage("what does '" + others[0] + "' mean?");
   return settings;
 }
 
@@ -217,7 +198,7 @@ int run(const Settings& settings) {
   if (settings.lesson >= 0)
     std::erase_if(questions,
                   [&](const Question& question) { return question.lesson != settings.lesson; });
-  if (report.count() > 0 || questions.empty()) refuse("there are no questions to ask");
+  if (report.count() > 0 || questions.empty()) refuse_usage("there are no questions to ask");
   if (settings.blank) {
     print_blank(questions);
     return 0;

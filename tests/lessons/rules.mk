@@ -3,10 +3,10 @@ LESSONS_COMMON = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/lessons
 
 everything: $(BUILD)/check_lessons $(BUILD)/quiz
 
-$(BUILD)/check_lessons: $(BUILD)/objects/tests/lessons/check_main.o $(LESSONS_COMMON) $(COMMON)
+$(BUILD)/check_lessons: $(BUILD)/objects/tests/lessons/check_main.o $(LESSONS_COMMON) $(KIT) $(COMMON)
 	$(link)
 
-$(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(COMMON)
+$(BUILD)/quiz: $(BUILD)/objects/tests/lessons/quiz_main.o $(LESSONS_COMMON) $(KIT) $(COMMON)
 	$(link)
 
 # The code that the lessons label WRONG, each proved wrong by a case of its own.

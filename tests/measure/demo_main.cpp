@@ -1,5 +1,4 @@
 // demo — the two ways to wait, side by side: the same work on each server, and one table.
-#include <getopt.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/kit/child_process.hpp"
+#include "tests/kit/command_line.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
@@ -49,18 +49,8 @@ struct DemoOptions {
 DemoOptions read_demo_options(int argc, char** argv) {
   DemoOptions options;
   options.directory = directory_of(argv[0]);
-  int letter;
-  while ((letter = getopt(argc, argv, "d:i:h")) != -1) {
-    if (letter == 'd') {
-      options.directory = optarg;
-    } else if (letter == 'i' && std::atoi(optarg) > 0) {
-      options.idle = static_cast<std::size_t>(std::atoi(optarg));
-    } else {
-      std::fputs(usage, letter == 'h' ? stdout : stderr);
-      std::exit(letter == 'h' ? 0 : 2);
-    }
-  }
-  options.names.assign(argv + optind, argv + argc);
+  options.names = read_command_line(
+      argc, argv, usage, {text("-d", options.directory), number("-i", options.idle, 1, 1e7)});
   return options;
 }
 

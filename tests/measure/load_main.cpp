@@ -1,5 +1,4 @@
 // load — puts clients on one server, or on several to compare them. Itself an event loop.
-#include <getopt.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,6 +10,7 @@
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
+#include "tests/kit/command_line.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
@@ -45,57 +45,21 @@ struct LoadOptions {
   std::vector<std::uint16_t> ports;
 };
 
-[[noreturn]] void refuse(const std::string& what) {
-  std::fprintf(stderr, "load: %s (load -h says more)\n", what.c_str());
-  std::exit(2);
-}
-
-double number(const char* text, double least, double most) {
-  char* end = nullptr;
-  const double value = std::strtod(text, &end);
-  if (end == text || *end != '\0' || !(value >= least && value <= most))
-    refuse("expected a number from " + with_digits(least, 0) + " to " + with_digits(most, 0) +
-           ", not '" + text + "'");
-  return value;
-}
-
 LoadOptions read_load_options(int argc, char** argv) {
   LoadOptions options;
-  int letter;
-  while ((letter = getopt(argc, argv, "c:i:s:k:r:nu:h")) != -1) {
-    switch (letter) {
-      case 'c':
-        options.clients = static_cast<std::size_t>(number(optarg, 1, 1e6));
-        break;
-      case 'i':
-        options.idle = static_cast<std::size_t>(number(optarg, 0, 1e6));
-        break;
-      case 's':
-        options.seconds = number(optarg, 0.01, 3600);
-        break;
-      case 'k':
-        options.depth = static_cast<std::size_t>(number(optarg, 1, 64));
-        break;
-      case 'r':
-        options.rate = number(optarg, 1, 1e6);
-        break;
-      case 'n':
-        options.new_connection_each = true;
-        break;
-      case 'u':
-        options.target = optarg;
-        break;
-      case 'h':
-        std::fputs(usage, stdout);
-        std::exit(0);
-      default:
-        std::exit(2);
-    }
+  const auto ports =
+      read_command_line(argc, argv, usage,
+                        {number("-c", options.clients, 1, 1e6), number("-i", options.idle, 0, 1e6),
+                         number("-s", options.seconds, 0.01, 3600),
+                         number("-k", options.depth, 1, 64), number("-r", options.rate, 1, 1e6),
+                         flag("-n", options.new_connection_each), text("-u", options.target)});
+  for (const std::string& port : ports) {
+    options.ports.push_back(static_cast<std::uint16_t>(std::atoi(port.c_str())));
+    if (std::to_string(options.ports.back()) != port || port == "0")
+      refuse_usage("a PORT is a number from 1 to 65535, not '" + port + "'");
   }
-  for (int i = optind; i < argc; ++i)
-    options.ports.push_back(static_cast<std::uint16_t>(number(argv[i], 1, 65535)));
-  if (options.ports.empty()) refuse("which PORT?");
-  if (options.rate > 0 && options.ports.size() > 1) refuse("-r takes one PORT only");
+  if (options.ports.empty()) refuse_usage("which PORT?");
+  if (options.rate > 0 && options.ports.size() > 1) refuse_usage("-r takes one PORT only");
   return options;
 }
 
