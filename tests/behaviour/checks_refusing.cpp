@@ -136,8 +136,8 @@ const Check checks[] = {
              Client client(context);
              client.send(std::string(method) + " /echo/x HTTP/1.1\r\n" + host_and_end);
              const ReceivedAnswer answer = client.expect_answer(405);
-             const std::string* allow = answer.field("allow");
-             context.expect(allow != nullptr && *allow == "GET, HEAD",
+             const auto allow = answer.field("allow");
+             context.expect(allow && *allow == "GET, HEAD",
                             std::string("the 405 to ") + method + " has no 'Allow: GET, HEAD'");
              client.expect_end();
            }

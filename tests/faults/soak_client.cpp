@@ -203,24 +203,24 @@ std::optional<std::size_t> SoakClient::look_at_head() {
     if (head_.size() > 65'536) complain("the head of an answer does not end");
     return std::nullopt;
   }
-  std::string problem;
-  const auto answer = parse_answer_head(std::string_view(head_).substr(0, end), problem);
-  if (!answer) complain("an answer is not HTTP: " + problem);
-  closing_ = answer->closes();
+  AnswerHead answer;
+  const std::string problem = read_answer_head(std::string_view(head_).substr(0, end + 2), answer);
+  if (!problem.empty()) complain("an answer is not HTTP: " + problem);
+  closing_ = answer.closes();
   const bool has_question = !expected_.empty() && expected_.front().sent_at <= sent_;
-  if (answer->status == 200) {
+  if (answer.status == 200) {
     if (!has_question) complain("an answer 200 to nothing that has been asked");
     const Expected& question = expected_.front();
     is_pattern_ = question.pattern > 0;
     body_ = question.body;
     is_free_text_ = false;
     const std::size_t size = is_pattern_ ? question.pattern : body_.size();
-    if (*answer->content_length != size)
-      complain("an answer announces " + std::to_string(*answer->content_length) + " bytes, not " +
+    if (answer.content_length != size)
+      complain("an answer announces " + std::to_string(answer.content_length) + " bytes, not " +
                std::to_string(size));
   } else {
-    if (!is_refusal(answer->status, closing_))
-      complain("an answer with status " + std::to_string(answer->status));
+    if (!is_refusal(answer.status, closing_))
+      complain("an answer with status " + std::to_string(answer.status));
     is_free_text_ = true;
     ++sightings_.refusals;
   }
@@ -231,7 +231,7 @@ std::optional<std::size_t> SoakClient::look_at_head() {
   }
   in_body_ = true;
   body_at_ = 0;
-  body_left_ = *answer->content_length;
+  body_left_ = answer.content_length;
   const std::size_t rest = head_.size() - end - 4;
   head_.clear();
   return rest;

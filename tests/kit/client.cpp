@@ -10,9 +10,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <thread>
 
 #include "common/error.hpp"
@@ -58,121 +56,10 @@ void reset_and_close(Descriptor& socket) {
   socket = Descriptor();
 }
 
-bool is_token_character(char c) {
-  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-         others.find(c) != std::string_view::npos;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
-// "HTTP/1.1 200 OK" and nothing else.
-bool parse_status_line(std::string_view line, int& status) {
-  constexpr std::string_view version = "HTTP/1.1 ";
-  if (line.substr(0, version.size()) != version || line.size() < version.size() + 4) return false;
-  const char* digits = line.data() + version.size();
-  const auto result = std::from_chars(digits, digits + 3, status);
-  return result.ec == std::errc() && result.ptr == digits + 3 && *result.ptr == ' ' &&
-         status >= 100 && status <= 599;
-}
-
-bool has_control_characters(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
-}
-
 }  // namespace
-
-const std::string* ReceivedAnswer::field(std::string_view name) const {
-  for (const auto& [field_name, value] : fields)
-    if (field_name == name) return &value;
-  return nullptr;
-}
-
-bool ReceivedAnswer::closes() const {
-  const std::string* connection = field("connection");
-  return connection != nullptr && lower(*connection) == "close";
-}
-
-std::optional<ReceivedAnswer> parse_answer_head(std::string_view head, std::string& problem) {
-  ReceivedAnswer answer;
-  bool first = true;
-  while (!head.empty() || first) {
-    const std::size_t end = head.find("\r\n");
-    const std::string_view line = head.substr(0, end);
-    head = end == std::string_view::npos ? std::string_view() : head.substr(end + 2);
-    if (has_control_characters(line)) {
-      problem = "a control character in the line '" + readable(line) + "'";
-      return std::nullopt;
-    }
-    if (first) {
-      first = false;
-      if (parse_status_line(line, answer.status)) continue;
-      problem = "the first line is '" + readable(line) + "', not like 'HTTP/1.1 200 OK'";
-      return std::nullopt;
-    }
-    const std::size_t colon = line.find(':');
-    const std::string_view name = line.substr(0, colon);
-    if (colon == std::string_view::npos || name.empty() ||
-        !std::all_of(name.begin(), name.end(), is_token_character)) {
-      problem = "the line '" + readable(line) + "' is not 'Name: value'";
-      return std::nullopt;
-    }
-    std::string_view value = line.substr(colon + 1);
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t'))
-      value.remove_prefix(1);
-    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
-    answer.fields.emplace_back(lower(name), std::string(value));
-    if (answer.fields.back().first != "content-length") continue;
-    std::size_t length = 0;
-    const auto result = std::from_chars(value.data(), value.data() + value.size(), length);
-    if (answer.content_length || result.ec != std::errc() ||
-        result.ptr != value.data() + value.size()) {
-      problem = "Content-Length is there twice or is not a number: '" + readable(value) + "'";
-      return std::nullopt;
-    }
-    answer.content_length = length;
-  }
-  if (!answer.content_length) {
-    problem = "there is no Content-Length, so nobody can tell where the answer ends";
-    return std::nullopt;
-  }
-  return answer;
-}
 
 std::string get_request(std::string_view path) {
   return "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n";
-}
-
-char pattern_at(std::size_t place) {
-  const std::size_t in_record = place % 16;
-  if (in_record == 15) return '\n';
-  std::size_t offset = place - in_record;
-  for (std::size_t skipped = 14; skipped > in_record; --skipped) offset /= 10;
-  return static_cast<char>('0' + offset % 10);
-}
-
-std::string readable(std::string_view bytes, std::size_t most) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes.substr(0, most)) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '\r')
-      text += "\\r";
-    else if (c == '\n')
-      text += "\\n";
-    else if (code < 0x20 || code >= 0x7f)
-      text += std::string("\\x") + digits[code >> 4] + digits[code & 15];
-    else
-      text += c;
-  }
-  if (bytes.size() > most) text += "...";
-  return text;
 }
 
 Client::Client(Context& context, Descriptor socket, int number)
@@ -369,28 +256,29 @@ ReceivedAnswer Client::read_head() {
     const Got got = take_in(context_->patience());
     if (got != Got::bytes) fail_reading(got, "an answer");
   }
-  std::string problem;
-  auto answer = parse_answer_head(unread().substr(0, end), problem);
-  if (!answer)
+  ReceivedAnswer answer;
+  answer.head = unread().substr(0, end + 2);
+  const std::string problem = read_answer_head(answer.head, answer);
+  if (!problem.empty())
     context_->fail_for_certain("client " + std::to_string(number_) +
                                " got an answer that is not HTTP: " + problem + ". The answer: '" +
                                readable(unread(), 200) + "'");
   use(end + 4);
-  note("reads the head of an answer " + std::to_string(answer->status));
-  return *answer;
+  note("reads the head of an answer " + std::to_string(answer.status));
+  return answer;
 }
 
 ReceivedAnswer Client::read_answer(Method method) {
   ReceivedAnswer answer = read_head();
   if (method == Method::head) return answer;
-  while (unread().size() < *answer.content_length) {
+  while (unread().size() < answer.content_length) {
     const Got got = take_in(context_->patience());
     if (got != Got::bytes)
-      fail_reading(got, "a body of " + std::to_string(*answer.content_length) +
-                            " bytes, of which " + std::to_string(unread().size()) + " had come,");
+      fail_reading(got, "a body of " + std::to_string(answer.content_length) + " bytes, of which " +
+                            std::to_string(unread().size()) + " had come,");
   }
-  answer.body = unread().substr(0, *answer.content_length);
-  use(*answer.content_length);
+  answer.body = unread().substr(0, answer.content_length);
+  use(answer.content_length);
   return answer;
 }
 

@@ -17,30 +17,18 @@
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/kit/answer.hpp"
 #include "tests/kit/check.hpp"
 
-struct ReceivedAnswer {
-  int status = 0;
-  std::vector<std::pair<std::string, std::string>> fields;  // names in lower case
-  std::optional<std::size_t> content_length;
+struct ReceivedAnswer : AnswerHead {
+  std::string head;
   std::string body;
 
-  const std::string* field(std::string_view name) const;
-  bool closes() const;  // it says Connection: close
+  std::optional<std::string> field(std::string_view name) const { return field_of(head, name); }
 };
-
-// The head of an answer without its empty line, parsed strictly. On a malformed one nothing, and
-// `problem` says what is wrong with it.
-std::optional<ReceivedAnswer> parse_answer_head(std::string_view head, std::string& problem);
 
 // "GET /path HTTP/1.1", Host and nothing else.
 std::string get_request(std::string_view path);
-
-// Byte `place` of what /bytes/N sends.
-char pattern_at(std::size_t place);
-
-// A text with control characters made visible, cut at a readable length.
-std::string readable(std::string_view bytes, std::size_t most = 60);
 
 struct ClientOptions {
   bool small_buffer = false;  // its socket takes about two thousand bytes

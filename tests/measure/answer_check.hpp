@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/kit/answer.hpp"
+
 // What the answer to a target must be, as far as the target tells.
 struct Expectation {
   enum class Body { something, exactly, beginning_with, pattern };
@@ -28,7 +30,7 @@ class AnswerCheck {
 
   bool finished() const { return stage_ == Stage::finished; }
   bool untouched() const { return stage_ == Stage::head && head_.empty(); }
-  bool closes() const { return closes_; }  // the server has said that it will close
+  bool closes() const { return answer_.closes(); }  // the server has said that it will close
   // In words, what is wrong; empty as long as nothing is.
   const std::string& problem() const { return problem_; }
   void reset();
@@ -37,14 +39,11 @@ class AnswerCheck {
   enum class Stage { head, body, finished };
   std::size_t take_head(std::string_view bytes);
   void read_head(const Expectation& expected);
-  void read_field(std::string_view line);
   std::size_t take_body(std::string_view bytes, const Expectation& expected);
 
   std::string head_;
+  AnswerHead answer_;
   std::string problem_;
-  std::uint64_t length_ = 0;
   std::uint64_t received_ = 0;  // of the body
   Stage stage_ = Stage::head;
-  bool length_known_ = false;
-  bool closes_ = false;
 };
