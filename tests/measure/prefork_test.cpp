@@ -17,9 +17,7 @@
 #include "common/socket.hpp"
 #include "tests/kit/child_process.hpp"
 #include "tests/kit/observe.hpp"
-#include "tests/measure/bench/peer_programs.hpp"
 #include "tests/measure/client_group.hpp"
-#include "tests/measure/contender.hpp"
 #include "tests/measure/programs.hpp"
 
 namespace {
@@ -261,33 +259,4 @@ TEST_CASE("prefork: takes the listener that it inherits") {
   CHECK(prefork.wait_until_ready(seconds(60)) == port);
   CHECK(served(port, 20) == 20);
   CHECK(prefork.stop());
-}
-
-TEST_CASE("haproxy.cfg: two servers behind a balancer, and one of them leaves") {
-  if (!is_installed("haproxy")) {
-    std::puts("skipped: haproxy.cfg: haproxy is not installed (Debian: apt-get install haproxy)");
-    return;
-  }
-  ChildProcess one({program("event_loop"), "-p", "0"});
-  ChildProcess two({program("event_loop"), "-p", "0"});
-  const std::uint16_t first = one.wait_until_ready(seconds(60));
-  const std::uint16_t second = two.wait_until_ready(seconds(60));
-  const std::uint16_t front = free_port();
-  Contender balancer =
-      start_haproxy("tests/measure/haproxy.cfg", front,
-                    {"FRONT=" + std::to_string(front), "ONE=" + std::to_string(first),
-                     "TWO=" + std::to_string(second)});
-  LoadLoop loop;
-  ClientGroup clients(loop, front);
-  clients.ask("/echo/client-#");
-  CHECK(clients.connect(20) == 20);
-  CHECK(clients.failure() == "");
-  CHECK(accepted(one, 1) > 0);
-  CHECK(accepted(two, 1) > 0);
-  CHECK(one.stop());
-  // Those whose server has left are sent to the other one.
-  CHECK(clients.closed_loop_requests(40).answers == 40);
-  CHECK(clients.failure() == "");
-  clients.leave();
-  CHECK(two.stop());
 }

@@ -1,9 +1,6 @@
 #include "tests/measure/tool.hpp"
 
-#include <getopt.h>
-
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 
 #include "tests/measure/client_group.hpp"
@@ -11,19 +8,6 @@
 std::string directory_of(const std::string& program) {
   const std::size_t slash = program.rfind('/');
   return slash == std::string::npos ? "." : program.substr(0, slash);
-}
-
-std::string read_directory(int argc, char** argv, const char* usage) {
-  std::string directory = directory_of(argv[0]);
-  for (int letter; (letter = getopt(argc, argv, "d:h")) != -1;) {
-    if (letter == 'd') {
-      directory = optarg;
-      continue;
-    }
-    std::fputs(usage, letter == 'h' ? stdout : stderr);
-    std::exit(letter == 'h' ? 0 : 2);
-  }
-  return directory;
 }
 
 int run_tool(const char* name, int argc, char** argv, int (*run)(int argc, char** argv)) try {

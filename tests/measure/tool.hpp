@@ -6,10 +6,6 @@
 // "build" for "build/demo": the programs lie beside each other.
 std::string directory_of(const std::string& program);
 
-// The command line of a program that takes -d DIRECTORY and -h only, and what stands behind them
-// from optind on. A bad one ends the program with status 2, -h with 0.
-std::string read_directory(int argc, char** argv, const char* usage);
-
 // Runs a program and turns what it throws into a line on stderr: status 130 when it was interrupted
 // (its servers are stopped by then), 1 for any other exception.
 int run_tool(const char* name, int argc, char** argv, int (*run)(int argc, char** argv));

@@ -26,8 +26,7 @@ struct BenchSettings {
   std::string directory;  // of the programs
   std::string output;     // of the CSV files
   bool quick = false;
-  std::size_t repeats_wished = 0;  // 0: as many as a run of this kind has
-  std::size_t repeats() const { return repeats_wished > 0 ? repeats_wished : quick ? 3 : 7; }
+  std::size_t repeats() const { return quick ? 3 : 7; }
 };
 
 // One way of waiting, as the experiments start it.
