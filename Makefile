@@ -48,8 +48,9 @@ endif
 # -- the programs ----------------------------------------------------------------------------------
 
 # A handout may be without one that gives an exercise away.
-ALL_SERVERS = one_at_a_time thread_per_connection select_loop poll_loop event_loop await_loop
-SERVERS  = $(foreach server,$(ALL_SERVERS),$(if $(wildcard */$(server).cpp),$(server)))
+ALL_SERVERS := $(filter-out slow_backend prefork,$(shell \
+  sed -n 's/^ *{\.name = "\([a-z0-9_]*\)".*/\1/p' tests/kit/servers.hpp))
+SERVERS  = $(foreach server,$(filter-out $(LEAVE_OUT),$(ALL_SERVERS)),$(if $(wildcard */$(server).cpp),$(server)))
 HIDDEN   = $(filter-out $(SERVERS),$(ALL_SERVERS))
 PROGRAMS = $(addprefix $(BUILD)/,$(SERVERS) slow_backend)
 

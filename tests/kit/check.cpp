@@ -135,16 +135,6 @@ Result run_once(const Check& check, const Tested& tested, const std::string& aga
 
 }  // namespace
 
-std::span<const Program> programs() {
-  static constexpr Program all[] = {
-      {"one_at_a_time", one_at_a_time}, {"thread_per_connection", thread_per_connection},
-      {"select_loop", select_loop},     {"poll_loop", poll_loop},
-      {"event_loop", event_loop},       {"await_loop", await_loop},
-      {"slow_backend", slow_backend},   {"prefork", prefork},
-  };
-  return all;
-}
-
 Context::Context(const Tested& tested, Faults disturbed_by)
     : tested_(tested), sanitizers_(sanitizers_in(tested.path)), disturbed_by_(disturbed_by) {}
 

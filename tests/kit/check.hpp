@@ -22,33 +22,8 @@
 #include "tests/kit/child_process.hpp"
 #include "tests/kit/fault_plan.hpp"
 #include "tests/kit/observe.hpp"
+#include "tests/kit/servers.hpp"
 #include "tests/kit/sockets.hpp"
-
-// The programs' models, one bit each, so that a check can name several.
-using Models = unsigned;
-inline constexpr Models one_at_a_time = 1;
-inline constexpr Models thread_per_connection = 2;
-inline constexpr Models select_loop = 4;
-inline constexpr Models poll_loop = 8;
-inline constexpr Models event_loop = 16;
-inline constexpr Models await_loop = 32;
-inline constexpr Models slow_backend = 64;
-inline constexpr Models prefork = 128;  // two copies of event_loop
-
-inline constexpr Models queue_loops = event_loop | await_loop;  // they are told who is ready
-inline constexpr Models scan_loops = select_loop | poll_loop;   // they ask about everybody
-inline constexpr Models loops = scan_loops | queue_loops;
-inline constexpr Models concurrent = thread_per_connection | loops;  // with many clients at once
-inline constexpr Models servers = one_at_a_time | concurrent;
-inline constexpr Models every = servers | slow_backend;
-inline constexpr Models every_program = every | prefork;
-inline constexpr Models every_concurrent = concurrent | slow_backend;
-
-struct Program {
-  const char* name;
-  Models model;
-};
-std::span<const Program> programs();
 
 // What the machine must be able to do for a check; without it the check is skipped.
 using Needs = unsigned;
