@@ -86,7 +86,7 @@ MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/m
 MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
 FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \
               $(basename $(notdir $(wildcard tests/measure/floors/*.cpp)))) floor_$(QUEUE))
-INSTRUMENTS = $(addprefix $(BUILD)/,demo load compare)
+INSTRUMENTS = $(addprefix $(BUILD)/,demo load)
 TESTS     = $(addprefix $(BUILD)/tests/,unit replay behaviour instruments)
 REPLAY    = $(call objects,$(filter-out tests/fuzz/fuzz.cpp,$(wildcard tests/fuzz/*.cpp)) \
               tests/unit/socket_pair.cpp tests/unit/reference.cpp)
@@ -166,8 +166,8 @@ test: announce $(if $(NARROWED),$(addprefix $(BUILD)/,$(NARROW)),all tests)  ##s
 attack: all $(BUILD)/attack  ##s the bad clients, at one server or all, with a scoreboard
 	$(BUILD)/attack $(addprefix $(BUILD)/,$(CHOSEN))
 
-ratios: all $(FLOORS) $(BUILD)/compare  ##s how close each server comes to the least program possible
-	$(BUILD)/compare -d $(BUILD) $(EXPERIMENT)
+ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the least program possible
+	$(BUILD)/compare -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
 
 # Each folder of tests may bring rules of its own.
 -include $(wildcard tests/*/rules.mk)

@@ -36,6 +36,21 @@ std::string nginx_configuration(const std::string& directory, std::uint16_t port
   return text.str();
 }
 
+// A port that was free a moment ago, for a program that cannot be told to choose one.
+std::uint16_t free_port() {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  const std::string address = local_address(listener.fd());
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+// Does whoever listens there give a whole answer to /?
+bool answers(std::uint16_t port) {
+  LoadLoop loop;
+  ClientGroup client(loop, port);
+  client.patience(std::chrono::seconds(1));
+  return client.connect(1) == 1;
+}
+
 }  // namespace
 
 Contender start_contender(const std::string& directory, const std::string& name,
@@ -49,8 +64,17 @@ Contender start_contender(const std::string& directory, const std::string& name,
   return {name, std::move(process), port};
 }
 
-Contender start_server(const std::string& directory, const std::string& name) {
-  return start_contender(directory, name, {"-p", "0", "-t", "600"});
+Contender start_server(const std::string& directory, const Program& program,
+                       const ChildProcess::Arguments& more) {
+  ChildProcess::Arguments arguments{"-p", "0", "-t", "600"};
+  if (program.thread_each) arguments.insert(arguments.end(), {"-n", "1000000"});
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return start_contender(directory, program.name, arguments);
+}
+
+Contender start_backend(const std::string& directory, unsigned delay_milliseconds) {
+  return start_server(directory, program_of(slow_backend),
+                      {"-d", std::to_string(delay_milliseconds)});
 }
 
 Contender start_floor(const std::string& directory, const std::string& name, std::uint16_t like,
@@ -64,19 +88,6 @@ Contender start_floor(const std::string& directory, const std::string& name, std
                                std::to_string(client.request_bytes())};
   if (new_connection_each) more.push_back("-c");
   return start_contender(directory, name, more);
-}
-
-std::uint16_t free_port() {
-  const Descriptor listener = listen_on("127.0.0.1", 0);
-  const std::string address = local_address(listener.fd());
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-}
-
-bool answers(std::uint16_t port) {
-  LoadLoop loop;
-  ClientGroup client(loop, port);
-  client.patience(std::chrono::seconds(1));
-  return client.connect(1) == 1;
 }
 
 bool is_installed(const std::string& program) {

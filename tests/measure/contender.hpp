@@ -1,42 +1,40 @@
 // contender.hpp — one program of a comparison, running: a server of ours, a floor, or nginx.
 //
-// Gives: the process and its port.
-// Do:    ask nginx_is_installed() before starting it.
+// Gives: the process and its port. What does not start throws StartFailed.
+// Do:    ask is_installed() before starting nginx.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <string>
 
-#include "tests/kit/child_process.hpp"
+#include "tests/behaviour/servers.hpp"
+#include "tests/measure/child.hpp"
 
 struct Contender {
-  std::string name;
+  std::string name;  // in tables
   ChildProcess process;
   std::uint16_t port;
 };
 
-// The program in `directory`, with more arguments if need be. Throws StartFailed.
+// The program in `directory`, with more arguments if need be.
 Contender start_contender(const std::string& directory, const std::string& name,
                           const ChildProcess::Arguments& more = {});
 
-// One of our servers with the options that a comparison needs: port 0, patient with idle clients.
-Contender start_server(const std::string& directory, const std::string& name);
+// One of our servers with the options that a comparison needs: any port, patience with idle
+// clients, as many threads as the machine allows.
+Contender start_server(const std::string& directory, const Program& program,
+                       const ChildProcess::Arguments& more = {});
 
-// The floor, answering as many bytes as `like` answers, to requests as long as `like` was asked.
+// A backend for the servers, which takes so long.
+Contender start_backend(const std::string& directory, unsigned delay_milliseconds);
+
+// The floor, answering as many bytes as the server on port `like` does, to requests as long.
 Contender start_floor(const std::string& directory, const std::string& name, std::uint16_t like,
                       bool new_connection_each = false);
-
-// A port that was free a moment ago, for programs that cannot be told to choose one.
-std::uint16_t free_port();
-
-// Does whoever listens there give a whole answer to /?
-bool answers(std::uint16_t port);
 
 // Is there such a program on the PATH?
 bool is_installed(const std::string& program);
 
 // One worker, `return 200` with our greeting, its files in a temporary directory that is removed
-// once it runs. Throws StartFailed.
+// once it runs.
 Contender start_nginx();

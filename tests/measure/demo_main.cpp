@@ -4,14 +4,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <string>
 #include <vector>
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "tests/kit/child_process.hpp"
-#include "tests/kit/command_line.hpp"
+#include "tests/measure/contender.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
@@ -28,17 +26,6 @@ constexpr const char* usage =
     "  SERVER        only these\n";
 
 constexpr unsigned backend_delay = 50;  // milliseconds
-
-const std::vector<Model> models = {
-    {"one_at_a_time", 0, true},
-    {"thread_per_connection", 0, false},
-    // A descriptor of 1,024 or more does not fit into its fd_set: 64 active clients, and 64
-    // connections to the backend, need room too.
-    {"select_loop", 850, false},
-    {"poll_loop", 0, false},
-    {"event_loop", 0, false},
-    {"await_loop", 0, false},
-};
 
 struct DemoOptions {
   std::string directory;
@@ -73,44 +60,41 @@ class Progress {
   std::string heading_;
 };
 
-[[noreturn]] void refuse_server(const std::string& name) {
+// Those that are named, in the table's order; without a name, all that are here: a handout may lack
+// one.
+std::vector<Program> wanted_servers(const DemoOptions& options) {
+  std::vector<Program> wanted;
   std::string known;
-  for (const Model& model : models) known += " " + model.name;
-  std::fprintf(stderr, "demo: there is no server called %s; there are%s\n", name.c_str(),
-               known.c_str());
-  std::exit(2);
-}
-
-// Those that are named, in the table's order; without a name, all.
-std::vector<Model> wanted_models(const DemoOptions& options) {
-  if (options.names.empty()) return models;
-  std::vector<Model> wanted;
-  for (const Model& model : models)
-    if (std::count(options.names.begin(), options.names.end(), model.name) > 0)
-      wanted.push_back(model);
-  for (const std::string& name : options.names)
-    if (std::none_of(wanted.begin(), wanted.end(),
-                     [&](const Model& model) { return model.name == name; }))
-      refuse_server(name);
+  std::vector<std::string> unknown = options.names;
+  for (const Program& program : programs()) {
+    if ((program.model & servers) == 0) continue;
+    known += std::string(" ") + program.name;
+    const bool is_named = std::erase(unknown, program.name) > 0;
+    const bool is_here = access((options.directory + "/" + program.name).c_str(), X_OK) == 0;
+    if (is_named || (options.names.empty() && is_here)) wanted.push_back(program);
+  }
+  if (!unknown.empty()) {
+    std::fprintf(stderr, "demo: there is no server called %s; there are%s\n", unknown[0].c_str(),
+                 known.c_str());
+    std::exit(2);
+  }
   return wanted;
 }
 
-std::vector<Tried> try_all(const std::vector<Model>& wanted, const TrialPlan& plan) {
+std::vector<Tried> try_all(const std::vector<Program>& wanted, const TrialPlan& plan) {
   Progress progress;
   std::vector<Tried> outcomes;
-  for (const Model& model : wanted) {
-    progress.begin(model.name, outcomes.size() + 1, wanted.size());
-    TrialPlan own = plan;
-    if (model.most_idle > 0) own.idle = std::min(own.idle, model.most_idle);
+  for (const Program& program : wanted) {
+    progress.begin(program.name, outcomes.size() + 1, wanted.size());
     const auto say = [&](const std::string& what) { progress.say(what); };
-    outcomes.push_back({model, try_model(model, own, say)});
+    outcomes.push_back({program.name, try_server(program, plan, say)});
   }
   progress.end();
   return outcomes;
 }
 
 int run(const DemoOptions& options) {
-  const std::vector<Model> wanted = wanted_models(options);
+  const std::vector<Program> wanted = wanted_servers(options);
   install_signal_handlers();
   TrialPlan plan;
   plan.directory = options.directory;
@@ -118,13 +102,12 @@ int run(const DemoOptions& options) {
   const Allowance allowance = allowed_threads(options.idle, 2 * plan.active + 100);
   plan.idle = allowance.clients;
 
-  ChildProcess backend({options.directory + "/slow_backend", "-p", "0", "-t", "600", "-d",
-                        std::to_string(backend_delay)});
-  plan.backend_port = backend.wait_until_ready(std::chrono::seconds(5));
+  Contender backend = start_backend(options.directory, backend_delay);
+  plan.backend_port = backend.port;
   const DemoFindings findings{try_all(wanted, plan), plan,      backend_delay,
                               options.idle,          allowance, raise_descriptor_limit()};
-  if (backend.has_ended())
-    std::fprintf(stderr, "demo: slow_backend %s\n", backend.has_ended()->c_str());
+  if (const auto end = backend.process.has_ended())
+    std::fprintf(stderr, "demo: slow_backend %s\n", end->c_str());
   std::fputs(demo_report(findings).c_str(), stdout);
   const auto failed = [](const Tried& outcome) { return !outcome.report.failure.empty(); };
   return std::any_of(findings.outcomes.begin(), findings.outcomes.end(), failed) ? 1 : 0;
@@ -132,12 +115,7 @@ int run(const DemoOptions& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  return run(read_demo_options(argc, argv));
-} catch (const Interrupted&) {
-  std::fputs("\ndemo: interrupted; all servers are stopped\n", stderr);
-  return 130;
-} catch (const std::exception& problem) {
-  std::fprintf(stderr, "demo: %s\n", problem.what());
-  return 1;
+int main(int argc, char** argv) {
+  return run_tool("demo", argc, argv,
+                  [](int count, char** words) { return run(read_demo_options(count, words)); });
 }

@@ -47,7 +47,7 @@ const std::vector<Line>& lines() {
 
 std::string table_of(const std::vector<Tried>& outcomes) {
   std::vector<std::string> titles{""};
-  for (const Tried& outcome : outcomes) titles.push_back(in_two_lines(outcome.model.name));
+  for (const Tried& outcome : outcomes) titles.push_back(in_two_lines(outcome.name));
   TextTable table(titles);
   for (const Line& line : lines()) {
     std::vector<std::string> cells{line.title};
@@ -63,7 +63,7 @@ std::string failures_of(const std::vector<Tried>& outcomes) {
   for (const Tried& outcome : outcomes) {
     if (outcome.report.failure.empty()) continue;
     if (text.empty()) text = "\nFailed, so there are no numbers:\n";
-    text += wrapped(outcome.model.name + ": " + outcome.report.failure, screen_width, "    ");
+    text += wrapped(outcome.name + ": " + outcome.report.failure, screen_width, "    ");
   }
   return text;
 }
@@ -110,7 +110,7 @@ std::string legend_of(const TrialPlan& plan) {
 
 const TrialReport* find(const std::vector<Tried>& outcomes, const std::string& name) {
   for (const Tried& outcome : outcomes)
-    if (outcome.model.name == name && outcome.report.failure.empty()) return &outcome.report;
+    if (outcome.name == name && outcome.report.failure.empty()) return &outcome.report;
   return nullptr;
 }
 
@@ -188,11 +188,14 @@ void explain_designs(Section& section, const DemoFindings& findings) {
                  std::to_string(plan.active) +
                  " clients: the others wait until that one leaves, and an idle one would keep "
                  "everybody out for ever. Its numbers are that one client's.");
-  const TrialReport* select = find(findings.outcomes, "select_loop");
-  if (select != nullptr && select->idle < plan.idle)
-    section.note(
-        "select_loop holds fewer clients than the others, so its numbers flatter it: an fd_set "
-        "has room for descriptors below 1,024 only.");
+  for (const Program& program : programs()) {
+    const TrialReport* one = find(findings.outcomes, program.name);
+    if (one == nullptr || program.most_descriptors == 0 || one->idle >= plan.idle) continue;
+    section.note(std::string(program.name) +
+                 " holds fewer clients than the others, so its numbers flatter it: an fd_set has "
+                 "room for descriptors below " +
+                 with_commas(program.most_descriptors) + " only.");
+  }
 }
 
 void explain_limits(Section& section, const DemoFindings& findings) {

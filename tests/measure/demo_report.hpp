@@ -12,7 +12,7 @@
 #include "tests/measure/trial.hpp"
 
 struct Tried {
-  Model model;
+  std::string name;  // of the server
   TrialReport report;
 };
 

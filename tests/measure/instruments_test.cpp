@@ -480,9 +480,8 @@ DemoFindings wide_findings() {
   report.spin_p99 = 60e6;
   report.row_waiting = 0.9997;
   DemoFindings findings;
-  for (const char* name : {"one_at_a_time", "thread_per_connection", "select_loop", "poll_loop",
-                           "event_loop", "await_loop"})
-    findings.outcomes.push_back({{name, 0, false}, report});
+  for (const Program& program : programs())
+    if ((program.model & servers) != 0) findings.outcomes.push_back({program.name, report});
   findings.outcomes[1].report.spin_p99 = 1e6;
   findings.outcomes[2].report.failure = "/bytes: the 15th of 64 clients was not answered";
   findings.plan.idle = 60'000;

@@ -1,28 +1,24 @@
-// load — puts clients on one server, or on several to compare them. Itself an event loop.
+// load — puts clients on a server. Itself an event loop.
+#include <getopt.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/client_group.hpp"
-#include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
+#include "tests/measure/tool.hpp"
 
 namespace {
 
 constexpr const char* usage =
     "usage: load [-c CLIENTS] [-i IDLE] [-s SECONDS] [-k DEPTH] [-r RATE] [-n]\n"
-    "            [-u TARGET] PORT...\n"
-    "Keep-alive clients for servers on 127.0.0.1. With one PORT, one run; with\n"
-    "several, short slices in random order, and each server's rate as a share of the\n"
-    "first one's.\n"
+    "            [-u TARGET] PORT\n"
+    "Keep-alive clients for a server on 127.0.0.1.\n"
     "  -c CLIENTS  that ask (64)\n"
     "  -i IDLE     that have asked once and stay silent (0)\n"
     "  -s SECONDS  in all (2)\n"
@@ -42,7 +38,7 @@ struct LoadOptions {
   double rate = 0;
   bool new_connection_each = false;
   std::string target = "/";
-  std::vector<std::uint16_t> ports;
+  std::uint16_t port = 0;
 };
 
 LoadOptions read_load_options(int argc, char** argv) {
@@ -58,27 +54,10 @@ LoadOptions read_load_options(int argc, char** argv) {
     if (std::to_string(options.ports.back()) != port || port == "0")
       refuse_usage("a PORT is a number from 1 to 65535, not '" + port + "'");
   }
-  if (options.ports.empty()) refuse_usage("which PORT?");
-  if (options.rate > 0 && options.ports.size() > 1) refuse_usage("-r takes one PORT only");
+  if (optind + 1 != argc) refuse(optind < argc ? "one PORT only" : "which PORT?");
+  options.port = static_cast<std::uint16_t>(number(argv[optind], 1, 65535));
   return options;
 }
-
-// The clients of one server: those that ask and those that do not.
-struct Crowd {
-  Crowd(LoadLoop& loop, const LoadOptions& options, std::uint16_t server)
-      : port(server), active(loop, server), idle(loop, server) {
-    active.ask(options.target);
-    active.pipeline(options.depth);
-    if (options.new_connection_each) active.new_connection_each();
-    active.connect(options.clients);
-    if (!active.failed() && options.idle > 0) idle.connect(options.idle);
-  }
-  std::string failure() const { return active.failed() ? active.failure() : idle.failure(); }
-
-  std::uint16_t port;
-  ClientGroup active;
-  ClientGroup idle;
-};
 
 std::string latency_line(const Histogram& latencies) {
   const char* names[] = {"p50", "p90", "p99", "p99.9"};
@@ -95,64 +74,41 @@ std::string own_cpu_line(double share) {
          (share > 0.95 ? ": IT MAY BE THE LIMIT, not the server" : "");
 }
 
-void run_alone(const LoadOptions& options, Crowd& crowd) {
+// What went wrong; empty if nothing did.
+std::string put_load(const LoadOptions& options) {
+  LoadLoop loop;
+  ClientGroup active(loop, options.port);
+  ClientGroup idle(loop, options.port);
+  active.ask(options.target);
+  active.pipeline(options.depth);
+  if (options.new_connection_each) active.new_connection_each();
+  active.connect(options.clients);
+  if (!active.failed() && options.idle > 0) idle.connect(options.idle);
+  if (idle.failed() || active.failed()) return active.failure() + idle.failure();
+
   const Nanoseconds time(static_cast<long long>(options.seconds * 1e9));
-  const LoadResult result = options.rate > 0 ? crowd.active.constant_rate(options.rate, time)
-                                             : crowd.active.closed_loop(time);
-  if (!crowd.failure().empty()) return;
-  std::printf("port %d: %s answers in %s s, %s requests per second, all right\n", crowd.port,
+  const LoadResult result =
+      options.rate > 0 ? active.constant_rate(options.rate, time) : active.closed_loop(time);
+  if (idle.failed() || active.failed()) return active.failure() + idle.failure();
+  std::printf("port %d: %s answers in %s s, %s requests per second, all right\n", options.port,
               with_commas(result.answers).c_str(), with_digits(result.seconds, 2).c_str(),
               with_commas(static_cast<std::uint64_t>(result.per_second())).c_str());
-  std::printf("  latency, ms: %s\n  %s\n", latency_line(crowd.active.latencies()).c_str(),
+  std::printf("  latency, ms: %s\n  %s\n", latency_line(active.latencies()).c_str(),
               own_cpu_line(result.own_cpu).c_str());
-}
-
-void run_together(const LoadOptions& options, std::vector<std::unique_ptr<Crowd>>& crowds) {
-  std::vector<ClientGroup*> groups;
-  groups.reserve(crowds.size());
-  for (const auto& crowd : crowds) groups.push_back(&crowd->active);
-  SlicePlan plan;
-  plan.slice = slice_for(options.clients);
-  const double cycle =
-      std::chrono::duration<double>(plan.slice).count() * static_cast<double>(crowds.size()) * 1.2;
-  plan.cycles = static_cast<std::size_t>(options.seconds / cycle) + 1;
-  const std::vector<Slices> slices = run_slices(groups, plan);
-  for (std::size_t i = 0; i < crowds.size(); ++i) {
-    if (!crowds[i]->failure().empty()) continue;
-    std::printf("port %d: %s requests per second, %s of the first; %s\n", crowds[i]->port,
-                with_commas(static_cast<std::uint64_t>(slices[i].per_second())).c_str(),
-                with_digits(ratio_of(slices[i], slices[0]), 3).c_str(),
-                own_cpu_line(slices[i].own_cpu()).c_str());
-  }
+  return "";
 }
 
 int run(int argc, char** argv) {
   const LoadOptions options = read_load_options(argc, argv);
   install_signal_handlers();
   raise_descriptor_limit();
-  LoadLoop loop;
-  std::vector<std::unique_ptr<Crowd>> crowds;
-  for (const std::uint16_t port : options.ports)
-    crowds.push_back(std::make_unique<Crowd>(loop, options, port));
-  if (crowds.size() == 1) {
-    if (crowds[0]->failure().empty()) run_alone(options, *crowds[0]);
-  } else {
-    run_together(options, crowds);
-  }
-  int status = 0;
-  for (const auto& crowd : crowds) {
-    if (crowd->failure().empty()) continue;
-    std::printf("port %d: FAILED: %s\n", crowd->port, crowd->failure().c_str());
-    status = 1;
-  }
-  return status;
+  const std::string failure = put_load(options);
+  if (!failure.empty()) std::printf("port %d: FAILED: %s\n", options.port, failure.c_str());
+  return failure.empty() ? 0 : 1;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  return run(argc, argv);
-} catch (const std::exception& problem) {
-  std::fprintf(stderr, "load: %s\n", problem.what());
-  return 1;
+int main(int argc, char** argv) {
+  return run_tool("load", argc, argv, run);
 }

@@ -1,16 +1,19 @@
 # rules.mk — the measurements: make bench, make figures; and prefork.
 
 BENCH      = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/measure/bench/*.cpp)))
+BENCHES    = $(BUILD)/run_bench $(BUILD)/compare
 BENCH_NEEDS = all $(BUILD)/run_bench
 QUICK_FLAG = $(if $(filter-out 0,$(QUICK)),-q)
 
 all: $(BUILD)/prefork
-everything: $(BUILD)/run_bench $(BUILD)/prefork
+everything: $(BENCHES) $(BUILD)/prefork
 
 $(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp nonblocking/copy.cpp) $(COMMON)
 	$(link)
 
-$(BUILD)/run_bench: $(call objects,tests/measure/bench/bench_main.cpp) $(BENCH) $(MEASURE) $(KIT) $(COMMON)
+$(BUILD)/run_bench: $(call objects,tests/measure/bench/bench_main.cpp)
+$(BUILD)/compare:   $(call objects,tests/measure/bench/compare_main.cpp)
+$(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
 	$(link)
 
 $(BUILD)/tests/instruments: $(BENCH) | $(BUILD)/prefork

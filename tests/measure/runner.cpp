@@ -1,63 +1,53 @@
-#include "tests/measure/bench/lineup.hpp"
+#include "tests/measure/runner.hpp"
 
+#include <chrono>
+#include <optional>
 #include <thread>
 
-#include "tests/kit/reading.hpp"
-#include "tests/measure/text_table.hpp"
+#include "common/error.hpp"
+#include "common/signals.hpp"
 
-void Lineup::enter(const BenchModel& model, double x, const std::function<Contender()>& start) {
-  if (!bench_.is_here(model)) return;
-  bench_.results.mention(model.name);
-  (void)bench_.attempt(
-      model, x, [&] { runners_.push_back(std::make_unique<Runner>(loop_, model, x, start())); });
+std::string failure_of(const std::function<void()>& work) {
+  std::string reason;
+  try {
+    work();
+    return "";
+  } catch (const WorkFailed& failure) {
+    reason = failure.reason;
+  } catch (const StartFailed& failure) {
+    reason = failure.what();
+  } catch (const CallFailed& failure) {
+    reason = std::string("in this generator: ") + failure.what();
+  }
+  if (stop_requested()) throw Interrupted();  // which may be all that has gone wrong
+  return reason;
 }
 
-void Lineup::enter(const std::vector<BenchModel>& models, const ChildProcess::Arguments& more) {
-  for (const BenchModel& model : models) enter(model, 0, [&] { return bench_.start(model, more); });
+void Runner::check(const ClientGroup& group, const std::string& work) {
+  if (stop_requested()) throw Interrupted();
+  if (!group.failed()) return;
+  const auto end = server.process.has_ended();
+  const std::string words = server.process.last_words();
+  throw WorkFailed{work + ": " + group.failure() + (end ? "; the server " + *end : "") +
+                   (words.empty() ? "" : "; it said: " + words)};
 }
 
-void Lineup::go_to(double x) {
-  for (const auto& runner : runners_) runner->x = x;
+void Runner::hold(std::size_t count) {
+  if (count > clients.clients()) clients.connect(count - clients.clients());
+  check("connecting");
 }
 
-void Lineup::visit(Runner& runner, std::size_t clients, const Work& work) {
-  if (runner.failed) return;
-  if (!runner.can_hold(clients))
-    return bench_.note(runner.model.name + " takes part with at most " +
-                       with_commas(runner.model.most_clients) +
-                       (runner.model.most_clients == 1 ? " client" : " clients"));
-  runner.failed = !bench_.attempt(runner.model, runner.x, [&] { work(runner); });
+void Runner::stop() {
+  clients.leave();
+  if (!server.process.stop()) throw WorkFailed{"did not end cleanly at SIGTERM"};
 }
 
-void Lineup::for_each(std::size_t clients, const Work& work) {
-  for (const auto& runner : runners_) visit(*runner, clients, work);
-}
-
-void Lineup::take_turns(std::size_t clients, const Work& work) {
-  take_turns(clients, bench_.repeats(), work);
-}
-
-void Lineup::take_turns(std::size_t clients, std::size_t repeats, const Work& work) {
-  bench_.interleave(runners_.size(), repeats, [&](std::size_t repeat, std::size_t i) {
-    bench_.progress("repeat " + std::to_string(repeat + 1) + " of " + std::to_string(repeats) +
-                    ": " + runners_[i]->model.name);
-    visit(*runners_[i], clients, work);
-  });
-}
-
-void Lineup::stop() {
-  for_each(0, [](Runner& runner) {
-    runner.clients.leave();
-    Bench::stop(runner.server);
-  });
-}
-
-void wait_until_quiet(Contender& server) {
+void Runner::wait_until_quiet() const {
   constexpr std::uint64_t quiet = 300'000;  // nanoseconds of CPU in 20 ms
-  auto before = read_activity(server.process.pid()).cpu_nanoseconds;
+  auto before = activity().cpu_nanoseconds;
   for (int i = 0; i < 50 && before; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    const auto now = read_activity(server.process.pid()).cpu_nanoseconds;
+    const auto now = activity().cpu_nanoseconds;
     // Less than before: threads have ended, and have taken their time with them.
     if (!now || (*now >= *before && *now - *before < quiet)) return;
     before = now;

@@ -4,19 +4,13 @@
 // Do:    look at failure first: a server that failed its work has no numbers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 
-#include "tests/measure/client_group.hpp"
-
-// What is known of a model by design.
-struct Model {
-  std::string name;
-  std::size_t most_idle;  // 0: as many as the machine allows
-  bool one_client_only;
-};
+#include "tests/behaviour/servers.hpp"
 
 struct TrialPlan {
   std::string directory;  // of the programs
@@ -47,7 +41,6 @@ struct TrialReport {
   std::optional<double> spin_p99;  // of everybody else; empty: nobody else was served
 };
 
-// `say` is told what is being done, for a progress line. Throws Interrupted, StartFailed,
-// CallFailed.
-TrialReport try_model(const Model& model, const TrialPlan& plan,
-                      const std::function<void(const std::string&)>& say);
+// `say` is told what is being done, for a progress line. Throws Interrupted.
+TrialReport try_server(const Program& program, const TrialPlan& plan,
+                       const std::function<void(const std::string&)>& say);

@@ -5,38 +5,38 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <iterator>
 #include <numeric>
 
-#include "common/error.hpp"
 #include "common/signals.hpp"
 #include "tests/measure/text_table.hpp"
 
-namespace {}  // namespace
+namespace {
 
-const std::vector<BenchModel>& many_client_models() {
-  static const std::vector<BenchModel> models = {
-      {"thread_per_connection", "thread_per_connection", {"-n", "1000000"}, 0},
-      // An fd_set has room for descriptors below 1,024, and 64 more clients may come.
-      {"select_loop", "select_loop", {}, 940},
-      {"poll_loop", "poll_loop", {}, 0},
-      {"event_loop", "event_loop", {}, 0},
-      {"await_loop", "await_loop", {}, 0},
-  };
+std::vector<BenchModel> models_like(Models wanted, std::size_t besides, std::size_t each) {
+  std::vector<BenchModel> models;
+  for (const Program& program : programs())
+    if ((program.model & wanted) != 0)
+      models.push_back({program.name, program, {}, most_clients(program, besides, each)});
   return models;
 }
 
-const BenchModel& one_at_a_time_model() {
-  static const BenchModel model = {"one_at_a_time", "one_at_a_time", {}, 1};
-  return model;
+}  // namespace
+
+std::vector<BenchModel> many_client_models(std::size_t besides, std::size_t descriptors_each) {
+  return models_like(concurrent, besides, descriptors_each);
 }
 
-const std::vector<const BenchExperiment*>& bench_experiments() {
-  static const std::vector<const BenchExperiment*> all = {
-      &waiting_experiment, &threads_experiment,  &wakeup_experiment,
-      &idle_experiment,    &switches_experiment, &upstream_experiment,
-      &cpu_experiment,     &churn_experiment,    &cores_experiment};
-  return all;
+std::vector<BenchModel> one_client_models() {
+  return models_like(servers & ~concurrent, 0, 1);
+}
+
+std::vector<BenchModel> both(std::vector<BenchModel> one, const std::vector<BenchModel>& other) {
+  one.insert(one.end(), other.begin(), other.end());
+  return one;
+}
+
+BenchModel model_of(Models model) {
+  return models_like(model, 84, 1).front();
 }
 
 Bench::Bench(const BenchSettings& settings, const BenchExperiment& experiment)
@@ -44,11 +44,8 @@ Bench::Bench(const BenchSettings& settings, const BenchExperiment& experiment)
       settings_(settings),
       budget_(experiment.seconds(*this)) {}
 
-void Bench::interleave(std::size_t count, const NumberedWork& work) {
-  interleave(count, repeats(), work);
-}
-
-void Bench::interleave(std::size_t count, std::size_t repeats, const NumberedWork& work) {
+void Bench::interleave(std::size_t count, std::size_t repeats,
+                       const std::function<void(std::size_t, std::size_t)>& work) {
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), 0u);
   for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
@@ -64,54 +61,10 @@ void Bench::interleave(std::size_t count, std::size_t repeats, const NumberedWor
   }
 }
 
-void Bench::interleave(const std::vector<BenchModel>& models,
-                       const std::function<void(std::size_t, const BenchModel&)>& work) {
-  std::vector<BenchModel> here;
-  std::copy_if(models.begin(), models.end(), std::back_inserter(here),
-               [&](const BenchModel& model) { return is_here(model); });
-  for (const BenchModel& model : here) results.mention(model.name);
-  interleave(here.size(), [&](std::size_t repeat, std::size_t i) {
-    progress("repeat " + std::to_string(repeat + 1) + " of " + std::to_string(repeats()) + ": " +
-             here[i].name);
-    work(repeat, here[i]);
-  });
-}
-
-bool Bench::attempt(const BenchModel& model, double x, const std::function<void()>& work) {
-  std::string reason;
-  try {
-    work();
-    return true;
-  } catch (const WorkFailed& failure) {
-    reason = failure.reason;
-  } catch (const StartFailed& failure) {
-    reason = failure.what();
-  } catch (const CallFailed& failure) {
-    reason = std::string("in this generator: ") + failure.what();
-  }
-  if (stop_requested()) throw Interrupted();
-  results.fail(model.name, x, reason);
-  return false;
-}
-
-Contender Bench::start(const BenchModel& model, const ChildProcess::Arguments& more) const {
-  ChildProcess::Arguments arguments{"-p", "0", "-t", "600"};
-  arguments.insert(arguments.end(), model.more.begin(), model.more.end());
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return start_contender(settings_.directory, model.program, arguments);
-}
-
-void Bench::check(const ClientGroup& clients, const std::string& work, Contender& server) {
-  if (stop_requested()) throw Interrupted();
-  if (!clients.failed()) return;
-  const auto end = server.process.has_ended();
-  const std::string words = server.process.last_words();
-  throw WorkFailed{work + ": " + clients.failure() + (end ? "; the server " + *end : "") +
-                   (words.empty() ? "" : "; it said: " + words)};
-}
-
-void Bench::stop(Contender& server) {
-  if (!server.process.stop()) throw WorkFailed{"did not end cleanly at SIGTERM"};
+bool Bench::attempt(const std::string& model, double x, const std::function<void()>& work) {
+  const std::string reason = failure_of(work);
+  if (!reason.empty()) results.fail(model, x, reason);
+  return reason.empty();
 }
 
 // On a terminal one line that changes; elsewhere nothing: the heading has been printed.
@@ -127,14 +80,14 @@ void Bench::progress(const std::string& what) const {
 }
 
 bool Bench::is_here(const BenchModel& model) {
-  if (access((directory() + "/" + model.program).c_str(), X_OK) == 0) return true;
-  note("there is no " + model.program + " here, so it takes no part");
+  if (access((directory() + "/" + model.program.name).c_str(), X_OK) == 0) return true;
+  note(std::string("there is no ") + model.program.name + " here, so it takes no part");
   return false;
 }
 
-void Bench::add_rate(const std::string& model, double x, const LoadResult& result) {
-  results.add(model, x, "per_second", result.per_second());
-  results.add(model, x, "generator_cpu", result.own_cpu);
+void Bench::add_rate(const Runner& runner, const LoadResult& result) {
+  add(runner, "per_second", result.per_second());
+  add(runner, "generator_cpu", result.own_cpu);
   note_own_cpu(result);
 }
 
@@ -163,6 +116,11 @@ void Bench::print(const std::string& text) const {
   std::fputs(text.c_str(), stdout);
 }
 
+void Bench::print_bars(const std::string& title, const std::vector<Bar>& bars,
+                       bool logarithmic) const {
+  if (!bars.empty()) print(title + ":\n" + draw_bars(bars, logarithmic));
+}
+
 void Bench::verdict(bool holds, const std::string& sentence) {
   verdict_ = (holds ? "it holds. " : "it does NOT hold here. ") + sentence;
   print(wrapped("VERDICT: " + verdict_, screen_width, ""));
@@ -173,21 +131,63 @@ void Bench::verdict_impossible(const std::string& reason) {
   print(wrapped("VERDICT: " + verdict_, screen_width, ""));
 }
 
-void Bench::numbers(const std::string& sentence) {
+void Bench::numbers(const std::string& sentence) const {
   print(wrapped(sentence, screen_width, "  "));
+}
+
+Runner* Lineup::enter(const std::string& name, double x, std::size_t most_clients,
+                      const std::function<Contender()>& start) {
+  bench_.results.mention(name);
+  const auto work = [&] {
+    runners_.push_back(std::make_unique<Runner>(loop_, start(), x, most_clients));
+    runners_.back()->server.name = name;
+  };
+  return bench_.attempt(name, x, work) ? runners_.back().get() : nullptr;
+}
+
+Runner* Lineup::enter(const BenchModel& model, double x, const ChildProcess::Arguments& more) {
+  if (!bench_.is_here(model)) return nullptr;
+  ChildProcess::Arguments arguments = model.more;
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return enter(model.name, x, model.most_clients,
+               [&] { return start_server(bench_.directory(), model.program, arguments); });
+}
+
+void Lineup::enter(const std::vector<BenchModel>& models, const ChildProcess::Arguments& more) {
+  for (const BenchModel& model : models) enter(model, 0, more);
+}
+
+void Lineup::go_to(double x) {
+  for (const auto& runner : runners_) runner->x = x;
+}
+
+void Lineup::visit(Runner& runner, std::size_t clients, const Work& work) {
+  if (runner.failed) return;
+  if (!runner.can_hold(clients))
+    return bench_.note(runner.server.name + " takes part with at most " +
+                       with_commas(runner.most_clients) +
+                       (runner.most_clients == 1 ? " client" : " clients"));
+  runner.failed = !bench_.attempt(runner.server.name, runner.x, [&] { work(runner); });
+}
+
+void Lineup::for_each(std::size_t clients, const Work& work) {
+  for (const auto& runner : runners_) visit(*runner, clients, work);
+}
+
+void Lineup::take_turns(std::size_t clients, std::size_t repeats, const Work& work) {
+  bench_.interleave(runners_.size(), repeats, [&](std::size_t repeat, std::size_t i) {
+    bench_.progress("repeat " + std::to_string(repeat + 1) + " of " + std::to_string(repeats) +
+                    ": " + runners_[i]->server.name);
+    visit(*runners_[i], clients, work);
+  });
+}
+
+void Lineup::stop() {
+  for_each(0, [](Runner& runner) { runner.stop(); });
 }
 
 double in_seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
-}
-
-std::string more_than_times(double ratio) {
-  if (!(ratio >= 1.5)) return "less than 1.5 times";
-  double step = 1.5;
-  for (int size = 1; size < 1'000'000'000; size *= 10)
-    for (const double digit : {2.0, 3.0, 5.0, 10.0})
-      if (digit * size <= ratio) step = digit * size;
-  return "more than " + (step == 1.5 ? std::string("1.5") : plain_number(step)) + " times";
 }
 
 std::string times(double ratio) {
@@ -204,4 +204,12 @@ std::string microseconds_text(double nanoseconds) {
   return value < 9.995   ? with_digits(value, 2)
          : value < 99.95 ? with_digits(value, 1)
                          : plain_number(value);
+}
+
+std::string one_digit(double value) {
+  return with_digits(value, 1);
+}
+
+std::string two_digits(double value) {
+  return with_digits(value, 2);
 }

@@ -1,16 +1,16 @@
 // bench.hpp — what all experiments share.
 //
-// An experiment has a claim, runs, and then reports: tables, bars, and a verdict that is computed
-// from the numbers. It repeats everything, with the models in a new random order each time, so
-// that the machine's moods hit all of them alike; medians count.
+// An experiment is data and two functions: it runs, and then reports: tables, bars, and a verdict
+// that is computed from the numbers. A shared machine changes speed within seconds. So nobody is
+// measured first and somebody else later: all servers run at once, in each repeat every one has a
+// short slice of load, in a new random order, and ratios are taken within a repeat
+// (Results::ratio). While one has its slice the others sleep. Medians count.
 //
-// Gives: the settings of this run, a progress line, the models, the verdict's parts.
-// Do:    put every piece of work on a server into attempt(): a server that fails is shown as
-//        failed, and the experiment goes on with the others.
+// Gives: the settings of this run, a progress line, the servers of a comparison, the verdict.
+// Do:    add the same samples in every turn, one for each metric: that is what pairs them.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,30 +19,37 @@
 #include <vector>
 
 #include "tests/measure/bench/results.hpp"
-#include "tests/measure/client_group.hpp"
-#include "tests/measure/contender.hpp"
+#include "tests/measure/runner.hpp"
 
 struct BenchSettings {
   std::string directory;  // of the programs
-  std::string output;     // of the CSV files
+  std::string output;     // of the CSV files; empty: none
   bool quick = false;
-  std::size_t repeats() const { return quick ? 3 : 7; }
 };
 
-// One way of waiting, as the experiments start it.
+// One server, as an experiment starts it.
 struct BenchModel {
-  std::string name;     // in tables
-  std::string program;  // in the directory of programs
+  std::string name;  // in tables
+  Program program;
   ChildProcess::Arguments more;
-  std::size_t most_clients;  // 0: as many as the machine allows
+  std::size_t most_clients = 0;  // 0: as many as the machine allows
 };
 
-const std::vector<BenchModel>& many_client_models();  // all but one_at_a_time
-const BenchModel& one_at_a_time_model();
+// Those that serve many clients at once, if each takes so many descriptors and the server has
+// others besides: the clients who ask, for example. And those that do not.
+std::vector<BenchModel> many_client_models(std::size_t besides = 84,
+                                           std::size_t descriptors_each = 1);
+std::vector<BenchModel> one_client_models();
+std::vector<BenchModel> both(std::vector<BenchModel> one, const std::vector<BenchModel>& other);
+BenchModel model_of(Models model);
 
-// A server did not do its work.
-struct WorkFailed {
-  std::string reason;
+// What a number is to reach, for a table of targets.
+struct Finding {
+  std::string what;      // "event_loop / floor_epoll"
+  std::string measured;  // "0.983"
+  std::string target;    // "at least 0.97"; empty: for information
+  bool reached = true;
+  std::string detail;
 };
 
 struct BenchExperiment;
@@ -53,54 +60,50 @@ class Bench {
 
   bool quick() const { return settings_.quick; }
   const std::string& directory() const { return settings_.directory; }
-  std::size_t repeats() const { return settings_.repeats(); }
+  std::size_t repeats() const { return quick() ? 3 : 7; }
   // One value for `make bench QUICK=1`, another for the whole run.
   template <class Value>
   Value choose(Value quick_one, Value whole) const {
-    return settings_.quick ? quick_one : whole;
+    return quick() ? quick_one : whole;
   }
 
-  // Runs `work(repeat, model)` for each repeat and each model, in a new random order each time.
-  void interleave(const std::vector<BenchModel>& models,
-                  const std::function<void(std::size_t, const BenchModel&)>& work);
-  // The same for anything that has a number.
-  using NumberedWork = std::function<void(std::size_t, std::size_t)>;
-  void interleave(std::size_t count, const NumberedWork& work);
-  void interleave(std::size_t count, std::size_t repeats, const NumberedWork& work);
-
+  // Runs `work(repeat, i)` for each repeat and each i, in a new random order each time.
+  void interleave(std::size_t count, std::size_t repeats,
+                  const std::function<void(std::size_t, std::size_t)>& work);
   // Runs a piece of work that needs a server. What goes wrong is kept as this model's failure at x.
   // True: nothing did.
-  bool attempt(const BenchModel& model, double x, const std::function<void()>& work);
-  // Starts a model with the options of a comparison, and more. Throws StartFailed.
-  Contender start(const BenchModel& model, const ChildProcess::Arguments& more = {}) const;
+  bool attempt(const std::string& model, double x, const std::function<void()>& work);
   // Is the program there? A handout may lack one. That it does is noted.
   bool is_here(const BenchModel& model);
-  // Throws WorkFailed if the clients have had to give up; says what became of the server.
-  static void check(const ClientGroup& clients, const std::string& work, Contender& server);
-  // SIGTERM. Throws WorkFailed for a server that does not end cleanly.
-  static void stop(Contender& server);
 
   // On a terminal, one line: how long it has taken, how long it may take, what is being done.
   void progress(const std::string& what) const;
   // Seconds that this experiment takes on a quiet machine, by what is known of it.
   double budget() const { return budget_; }
+  void add(const Runner& runner, const std::string& metric, double value) {
+    results.add(runner.server.name, runner.x, metric, value);
+  }
   // A rate, and the generator's share of a CPU while it was measured: "per_second" and
   // "generator_cpu".
-  void add_rate(const std::string& model, double x, const LoadResult& result);
+  void add_rate(const Runner& runner, const LoadResult& result);
   // The same share of a run that has no rate to tell.
   void note_own_cpu(const LoadResult& result);
   void note(const std::string& text);
 
   // -- for the report --
   void print(const std::string& text) const;
+  // Bars, if there are any, beneath a title.
+  void print_bars(const std::string& title, const std::vector<Bar>& bars,
+                  bool logarithmic = false) const;
   // A sentence that begins with "It holds" or "It does not hold". Keep exact numbers out of it:
   // on a quiet machine it is to be the same every time.
   void verdict(bool holds, const std::string& sentence);
   void verdict_impossible(const std::string& reason);
   // The exact numbers, beneath the verdict.
-  void numbers(const std::string& sentence);
+  void numbers(const std::string& sentence) const;
 
   Results results;
+  std::vector<Finding> findings;
   const std::vector<std::string>& notes() const { return notes_; }
   const std::string& verdict() const { return verdict_; }
   // Notes what the generator itself took, if somebody has told it, and marks the rates at which it
@@ -123,6 +126,38 @@ class Bench {
   double own_cpu_ = 0;
 };
 
+// The servers of one experiment. One that fails is told and takes no further part.
+class Lineup {
+ public:
+  using Work = std::function<void(Runner&)>;
+
+  explicit Lineup(Bench& bench) : bench_(bench) {}
+
+  // Starts one more, whose samples belong to x. If that fails, it is kept as its failure.
+  Runner* enter(const std::string& name, double x, std::size_t most_clients,
+                const std::function<Contender()>& start);
+  Runner* enter(const BenchModel& model, double x = 0, const ChildProcess::Arguments& more = {});
+  void enter(const std::vector<BenchModel>& models, const ChildProcess::Arguments& more = {});
+  // Samples belong to x from now on.
+  void go_to(double x);
+  // Everybody who can hold so many clients, once.
+  void for_each(std::size_t clients, const Work& work);
+  // The same in each repeat, in a new random order.
+  void take_turns(std::size_t clients, std::size_t repeats, const Work& work);
+  // Clients leave, servers end.
+  void stop();
+
+  LoadLoop& loop() { return loop_; }
+  const std::vector<std::unique_ptr<Runner>>& runners() const { return runners_; }
+
+ private:
+  void visit(Runner& runner, std::size_t clients, const Work& work);
+
+  Bench& bench_;
+  LoadLoop loop_;
+  std::vector<std::unique_ptr<Runner>> runners_;
+};
+
 struct BenchExperiment {
   std::string name;
   std::string claim;      // one sentence
@@ -133,24 +168,15 @@ struct BenchExperiment {
   double (*seconds)(const Bench&);                   // that it takes on a quiet machine
   std::optional<double> reference_x = std::nullopt;  // ratios are to this x; else to the same
 };
+using Experiments = std::vector<const BenchExperiment*>;
+
+// Runs what the command line asks for of these, and reports it. The exit status.
+int run_experiments(const char* name, const char* about, const Experiments& all, int argc,
+                    char** argv);
 
 double in_seconds(std::chrono::nanoseconds time);
-
-// A ratio as a person says it, rounded down: "more than 50 times". Coarse, so that it stays the
-// same from run to run.
-std::string more_than_times(double ratio);
 std::string times(double ratio);        // "3.4 times"
 std::string plain_number(double);       // 12,345
 std::string microseconds_text(double);  // "12.3" for 12,300 ns
-
-// The experiments, in the order in which they are run; each in a file of its own.
-extern const BenchExperiment waiting_experiment;
-extern const BenchExperiment threads_experiment;
-extern const BenchExperiment wakeup_experiment;
-extern const BenchExperiment idle_experiment;
-extern const BenchExperiment switches_experiment;
-extern const BenchExperiment upstream_experiment;
-extern const BenchExperiment cpu_experiment;
-extern const BenchExperiment churn_experiment;
-extern const BenchExperiment cores_experiment;
-const std::vector<const BenchExperiment*>& bench_experiments();
+std::string one_digit(double);          // 12.3
+std::string two_digits(double);         // 12.34

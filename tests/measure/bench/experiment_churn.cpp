@@ -5,7 +5,6 @@
 // beyond that is a thread's life.
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
-#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -31,11 +30,11 @@ void measure(Bench& bench, Runner& runner) {
   const auto before = read_cpu_with_ended_threads(runner.server.process.pid());
   const LoadResult result = runner.clients.closed_loop(slice(bench));
   const auto after = read_cpu_with_ended_threads(runner.server.process.pid());
-  Bench::check(runner.clients, runner.x == fresh ? "/ over new connections" : "/", runner.server);
-  bench.add_rate(runner.model.name, runner.x, result);
+  runner.check(runner.x == fresh ? "/ over new connections" : "/");
+  bench.add_rate(runner, result);
   if (before && after)
-    bench.results.add(
-        runner.model.name, runner.x, "cpu_us",
+    bench.add(
+        runner, "cpu_us",
         static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
 }
 
@@ -43,52 +42,34 @@ void measure(Bench& bench, Runner& runner) {
 void run(Bench& bench) {
   Lineup lineup(bench);
   for (const double x : {kept, fresh})
-    for (const BenchModel& model : many_client_models())
-      lineup.enter(model, x, [&] { return bench.start(model); });
+    for (const BenchModel& model : many_client_models()) lineup.enter(model, x);
   lineup.for_each(client_count, [](Runner& runner) {
     if (runner.x == fresh) runner.clients.new_connection_each();
-    runner.clients.connect(client_count);
-    Bench::check(runner.clients, "connecting", runner.server);
+    runner.hold(client_count);
   });
-  lineup.take_turns(client_count, [&](Runner& runner) { measure(bench, runner); });
+  lineup.take_turns(client_count, bench.repeats(), [&](Runner& runner) { measure(bench, runner); });
   lineup.stop();
   bench.note("CPU time is told in ticks of 10 ms, for threads that have ended; 64 clients");
 }
 
-// What a new connection adds, in microseconds of the server's CPU.
-std::optional<double> added(const Results& results, const std::string& model) {
-  const auto with = results.find(model, fresh, "cpu_us");
-  const auto without = results.find(model, kept, "cpu_us");
-  if (!with || !without) return std::nullopt;
-  return *with - *without;
-}
-
 void report(Bench& bench) {
-  const Results& results = bench.results;
-  TextTable table({"", "kept:\n/second", "kept:\nCPU us", "new each:\n/second", "new each:\nCPU us",
-                   "a connection\nadds, CPU us"});
-  std::vector<Bar> bars;
+  Results& results = bench.results;
+  // What a new connection adds, in microseconds of the server's CPU.
   for (const std::string& model : results.models()) {
-    if (results.failed(model, kept) || results.failed(model, fresh)) {
-      table.add_across(model, "FAILED: see below");
-      continue;
-    }
-    const auto cell = [&](double x, const char* metric, const NumberFormat& format) {
-      return results.cell(model, x, metric, format);
-    };
-    const auto one = [](double value) { return with_digits(value, 1); };
-    const auto more = added(results, model);
-    table.add({model, cell(kept, "per_second", plain_number), cell(kept, "cpu_us", one),
-               cell(fresh, "per_second", plain_number), cell(fresh, "cpu_us", one),
-               more ? one(*more) : "-"});
-    if (more) bars.push_back({model, *more, one(*more) + " us"});
+    const auto with = results.find(model, fresh, "cpu_us");
+    const auto without = results.find(model, kept, "cpu_us");
+    if (with && without) results.add(model, fresh, "added_cpu_us", *with - *without);
   }
-  bench.print(table.text());
-  if (!bars.empty())
-    bench.print("CPU time that a new connection adds to a request:\n" + draw_bars(bars));
+  bench.print(results.table_of({{"kept:\n/second", kept, "per_second", plain_number},
+                                {"kept:\nCPU us", kept, "cpu_us", one_digit},
+                                {"new each:\n/second", fresh, "per_second", plain_number},
+                                {"new each:\nCPU us", fresh, "cpu_us", one_digit},
+                                {"a connection\nadds, CPU us", fresh, "added_cpu_us", one_digit}}));
+  bench.print_bars("CPU time that a new connection adds to a request",
+                   results.bars(fresh, "added_cpu_us", one_digit, " us"));
 
-  const auto threads = added(results, "thread_per_connection");
-  const auto loop = added(results, "event_loop");
+  const auto threads = results.find("thread_per_connection", fresh, "added_cpu_us");
+  const auto loop = results.find("event_loop", fresh, "added_cpu_us");
   const auto loop_kept = results.find("event_loop", kept, "cpu_us");
   if (!threads || !loop || !loop_kept)
     return bench.verdict_impossible(
@@ -96,21 +77,18 @@ void report(Bench& bench) {
   const bool costly = *loop > *loop_kept;
   const bool thread_costs = *threads > 1.3 * *loop;
   bench.verdict(costly && thread_costs,
-                std::string(costly ? "A new connection costs a loop more CPU than the request "
-                                     "that it brings"
-                                   : "A new connection costs a loop less CPU than the request that "
-                                     "it brings") +
-                    (thread_costs ? ", and a thread for it costs clearly more."
-                                  : ", and a thread for it costs hardly more."));
-  bench.numbers("event_loop: " + with_digits(*loop_kept, 1) + " microseconds for a request, " +
-                with_digits(*loop, 1) + " more for its connection. thread_per_connection: " +
-                with_digits(*threads, 1) + " more, so a thread's birth and death cost about " +
-                with_digits(*threads - *loop, 1) + ".");
+                std::string("A new connection costs a loop ") + (costly ? "more" : "less") +
+                    " CPU than the request that it brings, and a thread for it costs " +
+                    (thread_costs ? "clearly more." : "hardly more."));
+  bench.numbers(
+      "event_loop: " + one_digit(*loop_kept) + " microseconds for a request, " + one_digit(*loop) +
+      " more for its connection. thread_per_connection: " + one_digit(*threads) +
+      " more, so a thread's birth and death cost about " + one_digit(*threads - *loop) + ".");
 }
 
 }  // namespace
 
-const BenchExperiment churn_experiment = {
+extern const BenchExperiment churn_experiment = {
     "churn",
     "A connection costs more than a request, and a thread for each makes it worse.",
     "new_connection_each",

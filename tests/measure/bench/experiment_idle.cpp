@@ -8,7 +8,6 @@
 
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/idle_crowd.hpp"
-#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -31,8 +30,10 @@ std::size_t most_idle_threads() {
 
 std::vector<BenchModel> models() {
   std::vector<BenchModel> all = many_client_models();
-  all[0].most_clients = most_idle_threads() + active_clients;
-  all.push_back({alone, "event_loop", {}, 0});
+  for (BenchModel& model : all)
+    if (model.program.thread_each) model.most_clients = most_idle_threads() + active_clients;
+  all.push_back(model_of(event_loop));
+  all.back().name = alone;
   return all;
 }
 
@@ -63,43 +64,37 @@ double seconds(const Bench& bench) {
 
 void measure_rate(Bench& bench, Runner& runner) {
   const LoadResult full = runner.clients.closed_loop(slice);
-  Bench::check(runner.clients, "/", runner.server);
-  bench.add_rate(runner.model.name, runner.x, full);
+  runner.check("/");
+  bench.add_rate(runner, full);
 }
 
 void measure_latency(Bench& bench, Runner& runner) {
   runner.clients.constant_rate(rate, latency_time(bench));
-  Bench::check(runner.clients, "/ at a constant rate", runner.server);
-  const auto add = [&](const char* metric, double quantile) {
-    bench.results.add(runner.model.name, runner.x, metric,
-                      runner.clients.latencies().quantile(quantile) / 1e3);
-  };
-  add("p50_us", 0.5);
-  add("p99_us", 0.99);
-  add("p999_us", 0.999);
+  runner.check("/ at a constant rate");
+  const Histogram& latencies = runner.clients.latencies();
+  bench.add(runner, "p50_us", latencies.quantile(0.5) / 1e3);
+  bench.add(runner, "p99_us", latencies.quantile(0.99) / 1e3);
+  bench.add(runner, "p999_us", latencies.quantile(0.999) / 1e3);
 }
 
 void climb(Bench& bench, Lineup& lineup) {
   std::map<const Runner*, std::unique_ptr<IdleCrowd>> crowds;
   for (const auto& runner : lineup.runners())
-    if (runner->model.name != alone)
+    if (runner->server.name != alone)
       crowds[runner.get()] = std::make_unique<IdleCrowd>(runner->server.port);
-  lineup.for_each(active_clients, [](Runner& runner) {
-    runner.clients.connect(active_clients);
-    Bench::check(runner.clients, "connecting", runner.server);
-  });
+  lineup.for_each(active_clients, [](Runner& runner) { runner.hold(active_clients); });
   for (const std::size_t step : steps(bench)) {
     lineup.go_to(static_cast<double>(step));
     lineup.for_each(step + active_clients, [&](Runner& runner) {
-      if (runner.model.name == alone || step == 0) return;
-      bench.progress(with_commas(step) + " idle clients come to " + runner.model.name);
+      if (runner.server.name == alone || step == 0) return;
+      bench.progress(with_commas(step) + " idle clients come to " + runner.server.name);
       const std::string problem = crowds.at(&runner)->grow_to(step);
       if (!problem.empty()) throw WorkFailed{"holding idle clients: " + problem};
-      wait_until_quiet(runner.server);
+      runner.wait_until_quiet();
     });
     lineup.take_turns(step + active_clients, rate_repeats(bench),
                       [&](Runner& runner) { measure_rate(bench, runner); });
-    lineup.take_turns(step + active_clients,
+    lineup.take_turns(step + active_clients, bench.repeats(),
                       [&](Runner& runner) { measure_latency(bench, runner); });
   }
 }
@@ -119,27 +114,21 @@ void run(Bench& bench) {
   lineup.enter(models());
   climb(bench, lineup);
   for (const auto& runner : lineup.runners())
-    if (!runner->failed) wait_until_quiet(runner->server);
+    if (!runner->failed) runner->wait_until_quiet();
   lineup.stop();
 }
 
 void report(Bench& bench) {
   const Results& results = bench.results;
+  const auto ms = [](double microseconds) { return milliseconds_only(microseconds * 1e3); };
   bench.print("Requests per second:\n" + results.table("per_second", plain_number));
-  const auto milliseconds_of = [](double microseconds) {
-    return milliseconds_only(microseconds * 1e3);
-  };
-  bench.print("p50, ms:\n" + results.table("p50_us", milliseconds_of));
-  bench.print("p99, ms:\n" + results.table("p99_us", milliseconds_of));
-  bench.print("p99.9, ms:\n" + results.table("p999_us", milliseconds_of));
-  std::vector<Bar> bars;
+  bench.print("p50, ms:\n" + results.table("p50_us", ms));
+  bench.print("p99, ms:\n" + results.table("p99_us", ms));
+  bench.print("p99.9, ms:\n" + results.table("p999_us", ms));
   double most = 0;
   for (const double idle : results.points("per_second")) most = idle <= 10'000 ? idle : most;
-  for (const std::string& model : results.models())
-    if (const auto value = results.find(model, most, "per_second"))
-      bars.push_back({model, *value, plain_number(*value) + "/s"});
-  bench.print("Requests per second beside " + plain_number(most) + " idle clients:\n" +
-              draw_bars(bars));
+  bench.print_bars("Requests per second beside " + plain_number(most) + " idle clients",
+                   results.bars(most, "per_second", plain_number, "/s"));
 
   // Within a cycle, of what a loop without idle clients does.
   const auto share = [&](const char* model) {
@@ -166,7 +155,7 @@ void report(Bench& bench) {
 
 }  // namespace
 
-const BenchExperiment idle_experiment = {
+extern const BenchExperiment idle_experiment = {
     "idle",
     "Idle clients slow down whoever must ask about all of them, and nobody else.",
     "idle_clients",

@@ -3,7 +3,6 @@
 
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
-#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
@@ -15,13 +14,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t levels[] = {1, 64, 1'000};
 
 std::vector<BenchModel> models() {
-  std::vector<BenchModel> all = many_client_models();
-  all.insert(all.begin(), one_at_a_time_model());
-  return all;
-}
-
-bool can_hold(const BenchModel& model, std::size_t clients) {
-  return model.most_clients == 0 || clients <= model.most_clients;
+  return both(one_client_models(), many_client_models());
 }
 
 // Many short slices: that is what a shared machine disturbs least.
@@ -34,12 +27,9 @@ double seconds_of_turns() {
   double all = 0;
   for (const BenchModel& model : models())
     for (const std::size_t level : levels)
-      all += can_hold(model, level) ? in_seconds(slice_for(level)) + 0.03 : 0;
+      if (model.most_clients == 0 || level <= model.most_clients)
+        all += in_seconds(slice_for(level)) + 0.03;
   return all;
-}
-
-bool counts(const Bench& bench, const BenchModel& model, std::size_t level) {
-  return !bench.quick() || level == 64 || (level == 1 && model.most_clients == 1);
 }
 
 double seconds(const Bench& bench) {
@@ -48,32 +38,31 @@ double seconds(const Bench& bench) {
 }
 
 void measure(Bench& bench, Runner& runner) {
-  const ActivityReading before = read_activity(runner.server.process.pid());
+  const ActivityReading before = runner.activity();
   const LoadResult result = runner.clients.closed_loop(slice_for(runner.clients.clients()));
-  const ActivityReading after = read_activity(runner.server.process.pid());
-  Bench::check(runner.clients, "/", runner.server);
-  const auto add = [&](const char* metric, double value) {
-    bench.results.add(runner.model.name, runner.x, metric, value);
-  };
-  bench.add_rate(runner.model.name, runner.x, result);
+  const ActivityReading after = runner.activity();
+  runner.check("/");
+  bench.add_rate(runner, result);
   if (!before.switches || !after.switches) return;
   const auto each = [&](std::uint64_t one, std::uint64_t other) {
     return static_cast<double>(other - one) / static_cast<double>(result.all_answers);
   };
   const double forced = each(*before.forced_switches, *after.forced_switches);
-  add("involuntary_switches", forced);
-  add("voluntary_switches", each(*before.switches, *after.switches) - forced);
-  add("cpu_us", each(*before.cpu_nanoseconds, *after.cpu_nanoseconds) / 1e3);
+  bench.add(runner, "involuntary_switches", forced);
+  bench.add(runner, "voluntary_switches", each(*before.switches, *after.switches) - forced);
+  bench.add(runner, "cpu_us", each(*before.cpu_nanoseconds, *after.cpu_nanoseconds) / 1e3);
 }
 
 // Counted by strace, which slows everything down: in turns of their own.
 void count(Bench& bench, Runner& runner, std::size_t level) {
+  // A quick run counts each server once, with 64 clients if it can hold them.
+  if (bench.quick() && level != (runner.most_clients == 1 ? 1 : 64)) return;
   const CallCount counted = count_calls(runner.server.process.pid(), runner.clients,
                                         std::max<std::size_t>(level * 2, 500));
-  Bench::check(runner.clients, "/ under strace", runner.server);
+  runner.check("/ under strace");
   if (counted.calls == 0) throw WorkFailed{counted.problem};
-  bench.results.add(runner.model.name, runner.x, "system_calls",
-                    static_cast<double>(counted.calls) / static_cast<double>(counted.answers));
+  bench.add(runner, "system_calls",
+            static_cast<double>(counted.calls) / static_cast<double>(counted.answers));
 }
 
 void run(Bench& bench) {
@@ -84,36 +73,30 @@ void run(Bench& bench) {
   lineup.enter(models());
   for (const std::size_t level : levels) {
     lineup.go_to(static_cast<double>(level));
-    lineup.for_each(level, [&](Runner& runner) {
-      runner.clients.connect(level - runner.clients.clients());
-      Bench::check(runner.clients, "connecting", runner.server);
-    });
+    lineup.for_each(level, [&](Runner& runner) { runner.hold(level); });
     lineup.take_turns(level, repeats(bench), [&](Runner& runner) { measure(bench, runner); });
-    lineup.take_turns(level, bench.choose<std::size_t>(1, 5), [&](Runner& runner) {
-      if (counting && counts(bench, runner.model, level)) count(bench, runner, level);
-    });
+    if (counting)
+      lineup.take_turns(level, bench.choose<std::size_t>(1, 5),
+                        [&](Runner& runner) { count(bench, runner, level); });
   }
   lineup.stop();
 }
 
 void report(Bench& bench) {
   const Results& results = bench.results;
-  const auto two = [](double value) { return with_digits(value, 2); };
-  for (const std::size_t level : levels)
+  const auto two = two_digits;
+  for (const std::size_t level : levels) {
+    const auto x = static_cast<double>(level);
     bench.print("For one request, " + with_commas(level) +
                 (level == 1 ? " client:\n" : " active clients:\n") +
-                results.table_at(static_cast<double>(level),
-                                 {{"switches\nasked for", "voluntary_switches", two},
-                                  {"switches\nforced", "involuntary_switches", two},
-                                  {"system\ncalls", "system_calls", two},
-                                  {"CPU\nmicroseconds", "cpu_us", two},
-                                  {"answers\n/second", "per_second", plain_number}}));
-  std::vector<Bar> bars;
-  for (const std::string& model : results.models())
-    if (const auto value = results.find(model, 64, "voluntary_switches"))
-      bars.push_back({model, *value, two(*value)});
-  if (!bars.empty())
-    bench.print("Switches asked for, for one request of 64 clients:\n" + draw_bars(bars));
+                results.table_of({{"switches\nasked for", x, "voluntary_switches", two},
+                                  {"switches\nforced", x, "involuntary_switches", two},
+                                  {"system\ncalls", x, "system_calls", two},
+                                  {"CPU\nmicroseconds", x, "cpu_us", two},
+                                  {"answers\n/second", x, "per_second", plain_number}}));
+  }
+  bench.print_bars("Switches asked for, for one request of 64 clients",
+                   results.bars(64, "voluntary_switches", two));
 
   const auto threads = results.find("thread_per_connection", 64, "voluntary_switches");
   const auto loop = results.find("event_loop", 64, "voluntary_switches");
@@ -139,7 +122,7 @@ void report(Bench& bench) {
 
 }  // namespace
 
-const BenchExperiment switches_experiment = {
+extern const BenchExperiment switches_experiment = {
     "switches",
     "A thread that waits costs a context switch; a loop that is busy costs none.",
     "active_clients",

@@ -27,94 +27,75 @@ Allowance most_threads() {
 }
 
 std::vector<BenchModel> models() {
-  std::vector<BenchModel> all = many_client_models();
-  all[0].most_clients = most_threads().clients;
-  BenchModel small = all[0];
-  small.name = "threads -s 64";
-  small.more.insert(small.more.begin(), {"-s", "64"});
-  all.insert(all.begin() + 1, small);
+  std::vector<BenchModel> all;
+  for (BenchModel& model : many_client_models()) {
+    if (model.program.thread_each) model.most_clients = most_threads().clients;
+    all.push_back(model);
+    if (model.program.model != thread_per_connection) continue;
+    all.push_back({"threads -s 64", model.program, {"-s", "64"}, model.most_clients});
+  }
   return all;
 }
 
-void add_growth(Bench& bench, const std::string& model, std::size_t count, const char* metric,
-                std::optional<std::uint64_t> before, std::optional<std::uint64_t> after) {
-  if (!before || !after) return;
-  bench.results.add(model, static_cast<double>(count), metric,
-                    static_cast<double>(*after) - static_cast<double>(*before));
-}
-
 struct Weight {
+  explicit Weight(const Runner& runner) : process(runner.reading()), kernel(read_kernel_memory()) {}
   ProcessReading process;
   KernelMemory kernel;
 };
 
-Weight weigh(pid_t process) {
-  return {read_process(process), read_kernel_memory()};
+void add_growth(Bench& bench, const Runner& runner, const Weight& before, const Weight& now) {
+  const auto add = [&](const char* metric, std::optional<std::uint64_t> from,
+                       std::optional<std::uint64_t> to) {
+    if (from && to)
+      bench.add(runner, metric, static_cast<double>(*to) - static_cast<double>(*from));
+  };
+  add("threads", 0, now.process.threads);
+  add("reserved_bytes", before.process.reserved_bytes, now.process.reserved_bytes);
+  add("resident_bytes", before.process.resident_bytes, now.process.resident_bytes);
+  add("page_table_bytes", before.process.page_table_bytes, now.process.page_table_bytes);
+  add("kernel_stack_bytes", before.kernel.stacks, now.kernel.stacks);
+  add("kernel_records_bytes", before.kernel.slab, now.kernel.slab);
+  add("socket_bytes", before.kernel.sockets, now.kernel.sockets);
 }
 
+// One server alone, for each step up to so many clients. What fails does so at the step.
 void hold(Bench& bench, const BenchModel& model, std::size_t most) {
-  std::size_t count = 0;
-  bench.attempt(model, 1, [&] {
-    Contender server = bench.start(model);
-    LoadLoop loop;
-    ClientGroup group(loop, server.port);
-    const Weight before = weigh(server.process.pid());
-    try {
-      for (const std::size_t step : steps) {
-        if (step > most || (model.most_clients > 0 && step > model.most_clients)) break;
-        group.connect(step - count);
-        count = step;
-        Bench::check(group, "holding them", server);
-        const Weight now = weigh(server.process.pid());
-        if (now.process.threads)
-          bench.results.add(model.name, static_cast<double>(count), "threads",
-                            static_cast<double>(*now.process.threads));
-        const auto add = [&](const char* metric, auto field_before, auto field_now) {
-          add_growth(bench, model.name, count, metric, field_before, field_now);
-        };
-        add("reserved_bytes", before.process.reserved_bytes, now.process.reserved_bytes);
-        add("resident_bytes", before.process.resident_bytes, now.process.resident_bytes);
-        add("page_table_bytes", before.process.page_table_bytes, now.process.page_table_bytes);
-        add("kernel_stack_bytes", before.kernel.stacks, now.kernel.stacks);
-        add("kernel_records_bytes", before.kernel.slab, now.kernel.slab);
-        add("socket_bytes", before.kernel.sockets, now.kernel.sockets);
-      }
-    } catch (const WorkFailed& failure) {
-      return bench.results.fail(model.name, static_cast<double>(count), failure.reason);
+  Lineup lineup(bench);
+  if (Runner* const runner = lineup.enter(model, 1); runner != nullptr) {
+    const Weight before(*runner);
+    for (const std::size_t step : steps) {
+      if (step > most || !runner->can_hold(step)) break;
+      lineup.go_to(static_cast<double>(step));
+      lineup.for_each(step, [&](Runner& one) {
+        one.hold(step);
+        add_growth(bench, one, before, Weight(one));
+      });
     }
-    group.leave();
-    Bench::stop(server);
-  });
+  }
+  lineup.stop();
 }
 
-// As many as one process may have, up to 50,000, on one thread.
-void hold_crowd(Bench& bench, const BenchModel& model) {
+// As many as one process may have, up to 50,000, on one thread. They are not only held: everybody
+// is answered once more.
+void hold_crowd(Bench& bench) {
   const Allowance allowance = allowed_clients(50'000, 100);
   bench.note("one thread was given " + with_commas(allowance.clients) + " idle clients" +
              (allowance.limit.empty() ? "; 50,000 were wished for, and no limit was met"
                                       : " instead of 50,000, because of " + allowance.limit));
-  const auto x = static_cast<double>(allowance.clients);
-  bench.attempt(model, x, [&] {
-    Contender server = bench.start(model);
-    LoadLoop loop;
-    ClientGroup group(loop, server.port);
-    const ProcessReading before = read_process(server.process.pid());
+  Lineup lineup(bench);
+  lineup.enter(model_of(event_loop), static_cast<double>(allowance.clients));
+  lineup.for_each(0, [&](Runner& runner) {
+    const Weight before(runner);
     const auto start = LoadClock::now();
-    group.connect(allowance.clients);
-    Bench::check(group, "holding a crowd", server);
-    bench.results.add(model.name, x, "connect_s",
-                      std::chrono::duration<double>(LoadClock::now() - start).count());
-    const ProcessReading now = read_process(server.process.pid());
-    if (now.threads) bench.results.add(model.name, x, "threads", static_cast<double>(*now.threads));
-    add_growth(bench, model.name, allowance.clients, "resident_bytes", before.resident_bytes,
-               now.resident_bytes);
-    // They are not only held: everybody is answered once more.
-    group.closed_loop_requests(allowance.clients);
-    Bench::check(group, "a second request from each", server);
-    if (group.served() != allowance.clients) throw WorkFailed{"not all were answered again"};
-    group.leave();
-    Bench::stop(server);
+    runner.hold(allowance.clients);
+    bench.add(runner, "connect_s", in_seconds(LoadClock::now() - start));
+    add_growth(bench, runner, before, Weight(runner));
+    runner.clients.closed_loop_requests(allowance.clients);
+    runner.check("a second request from each");
+    if (runner.clients.served() != allowance.clients)
+      throw WorkFailed{"not all were answered again"};
   });
+  lineup.stop();
 }
 
 // As often as there are repeats; a crowd takes longer than the steps.
@@ -141,11 +122,14 @@ void run(Bench& bench) {
     bench.note("at most " + with_commas(of_threads.clients) + " threads, because of " +
                of_threads.limit);
   const auto all = models();
-  bench.interleave(
-      all, [&](std::size_t, const BenchModel& model) { hold(bench, model, allowance.clients); });
+  for (const BenchModel& model : all) bench.results.mention(model.name);
+  bench.interleave(all.size(), bench.repeats(), [&](std::size_t repeat, std::size_t i) {
+    bench.progress("repeat " + std::to_string(repeat + 1) + ": " + all[i].name);
+    hold(bench, all[i], allowance.clients);
+  });
   for (std::size_t repeat = 0; repeat < crowd_repeats(bench); ++repeat) {
     bench.progress("a crowd, repeat " + std::to_string(repeat + 1));
-    hold_crowd(bench, many_client_models()[3]);
+    hold_crowd(bench);
   }
 }
 
@@ -156,22 +140,12 @@ std::optional<double> each(const Results& results, const std::string& model, dou
   return *all / count;
 }
 
-std::string bytes_cell(const std::optional<double>& value) {
-  return value ? in_bytes(*value) : "-";
-}
-
 // The largest number of clients that a model held, of the steps.
 double most_held(const Results& results, const std::string& model) {
   double most = 0;
   for (const std::size_t step : steps)
     if (results.find(model, static_cast<double>(step), "threads")) most = static_cast<double>(step);
   return most;
-}
-
-bool has_failed(const Results& results, const std::string& model) {
-  const auto points = results.points("threads");
-  return std::any_of(points.begin(), points.end(),
-                     [&](double x) { return results.failed(model, x); });
 }
 
 // What one client costs, line by line. The machine's own numbers say nothing about a few hundred.
@@ -190,7 +164,8 @@ constexpr CostLine cost_lines[] = {{"address space", "reserved_bytes", false},
 std::string cost_cell(const Results& results, const std::string& model, const CostLine& line) {
   const double held = most_held(results, model);
   if (held == 0 || (line.is_of_machine && held < 1000)) return "-";
-  return bytes_cell(each(results, model, held, line.metric));
+  const auto value = each(results, model, held, line.metric);
+  return value ? in_bytes(*value) : "-";
 }
 
 void print_per_client(Bench& bench) {
@@ -201,9 +176,7 @@ void print_per_client(Bench& bench) {
   for (const BenchModel& model : models()) {
     const double most = most_held(results, model.name);
     titles.push_back(in_two_lines(model.name));
-    held.push_back(most > 0                          ? plain_number(most)
-                   : has_failed(results, model.name) ? "FAILED"
-                                                     : "-");
+    held.push_back(most > 0 ? plain_number(most) : "-");
     const auto count = results.find(model.name, most, "threads");
     threads.push_back(most > 0 && count ? plain_number(*count) : "-");
   }
@@ -310,7 +283,7 @@ void report(Bench& bench) {
 
 }  // namespace
 
-const BenchExperiment threads_experiment = {
+extern const BenchExperiment threads_experiment = {
     "threads",
     "10,000 connections with a thread each take 10 GB of memory.",
     "idle_clients",

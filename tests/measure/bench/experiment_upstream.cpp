@@ -5,13 +5,17 @@
 
 #include "common/program.hpp"
 #include "tests/measure/bench/bench.hpp"
-#include "tests/measure/bench/lineup.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
 
-constexpr double delay_ms = 50;
+constexpr unsigned delay_ms = 50;
+
+// What Little's law allows so many clients, a second.
+double law(std::size_t clients) {
+  return static_cast<double>(clients) * 1000 / delay_ms;
+}
 
 // A row costs the server two descriptors: the client's and the backend's.
 std::size_t most_rows() {
@@ -24,12 +28,7 @@ std::vector<std::size_t> levels(const Bench& bench) {
 }
 
 std::vector<BenchModel> models() {
-  std::vector<BenchModel> all = many_client_models();
-  all.insert(all.begin(), one_at_a_time_model());
-  // Two descriptors for each row: half as many fit into an fd_set.
-  for (BenchModel& model : all)
-    if (model.name == "select_loop") model.most_clients = 480;
-  return all;
+  return both(one_client_models(), many_client_models(64, 2));
 }
 
 // Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where the CPU is
@@ -49,7 +48,8 @@ double seconds(const Bench& bench) {
   for (const std::size_t level : levels(bench)) {
     const auto clients = static_cast<double>(level);
     const auto waves = static_cast<double>(rounds(bench, level));
-    const double turn = std::max(delay_ms / 1000, clients / 8'000) * waves + clients / 8'000 + 0.05;
+    const double turn =
+        std::max(delay_ms / 1000.0, clients / 8'000) * waves + clients / 8'000 + 0.05;
     for (const BenchModel& model : models())
       if (model.most_clients == 0 || level <= model.most_clients)
         sum += turn * static_cast<double>(repeats(bench, level));
@@ -60,19 +60,15 @@ double seconds(const Bench& bench) {
 // The clients come for the turn and leave after it: this generator could not hold all at once.
 void measure(Bench& bench, Runner& runner, std::size_t level) {
   runner.clients.ask("/");
-  runner.clients.connect(level);
-  Bench::check(runner.clients, "connecting", runner.server);
+  runner.hold(level);
   runner.clients.ask("/row");
   const LoadResult result = runner.clients.closed_loop_requests(level * rounds(bench, level));
-  Bench::check(runner.clients, "/row", runner.server);
-  const auto add = [&](const char* metric, double value) {
-    bench.results.add(runner.model.name, runner.x, metric, value);
-  };
-  bench.add_rate(runner.model.name, runner.x, result);
-  add("p50_ms", runner.clients.latencies().quantile(0.5) / 1e6);
-  add("of_the_law", result.per_second() / (runner.x / delay_ms * 1000));
+  runner.check("/row");
+  bench.add_rate(runner, result);
+  bench.add(runner, "p50_ms", runner.clients.latencies().quantile(0.5) / 1e6);
+  bench.add(runner, "of_the_law", result.per_second() / law(level));
   runner.clients.leave();
-  wait_until_quiet(runner.server);
+  runner.wait_until_quiet();
 }
 
 // Thousands of connections opened at once are more than the backend's queue holds (listen(2):
@@ -85,17 +81,16 @@ void measure_up_to_thrice(Bench& bench, Runner& runner, std::size_t level) {
       return measure(bench, runner, level);
     } catch (const WorkFailed& failure) {
       if (left == 0 || level <= 1'000) throw;
-      bench.note("a turn was taken again, of " + runner.model.name + " at " + with_commas(level) +
+      bench.note("a turn was taken again, of " + runner.server.name + " at " + with_commas(level) +
                  ": " + failure.reason);
     }
     runner.clients.start_over();
-    wait_until_quiet(runner.server);
+    runner.wait_until_quiet();
   }
 }
 
 void run(Bench& bench) {
-  Contender backend = start_contender(bench.directory(), "slow_backend",
-                                      {"-p", "0", "-t", "600", "-d", with_digits(delay_ms, 0)});
+  Contender backend = start_backend(bench.directory(), delay_ms);
   Lineup lineup(bench);
   lineup.enter(models(), {"-b", std::to_string(backend.port)});
   for (const auto& runner : lineup.runners()) runner->clients.patience(std::chrono::seconds(10));
@@ -106,8 +101,7 @@ void run(Bench& bench) {
   }
   lineup.stop();
   for (const std::size_t level : levels(bench))
-    bench.results.add("Little's law", static_cast<double>(level), "per_second",
-                      static_cast<double>(level) / delay_ms * 1000);
+    bench.results.add("Little's law", static_cast<double>(level), "per_second", law(level));
   if (most_rows() < 10'000)
     bench.note("at most " + with_commas(most_rows()) +
                " clients at once: each row takes two descriptors of the server's " +
@@ -126,8 +120,7 @@ void report(Bench& bench) {
         bars.push_back(
             {std::string(model) + " " + plain_number(level), *value, plain_number(*value) + "/s"});
   }
-  bench.print("By the number of clients, each column of the bars a fixed factor:\n" +
-              draw_bars(bars, true));
+  bench.print_bars("By the number of clients, each column of the bars a fixed factor", bars, true);
 
   const auto one = results.find("one_at_a_time", 1, "per_second");
   const auto loop = results.find("event_loop", 100, "of_the_law");
@@ -141,21 +134,20 @@ void report(Bench& bench) {
                         "times as many rows as a server that waits for one at a time."
                       : "Not everybody reached half of the law with 100 clients, or 100 "
                         "times one_at_a_time with 1,000.");
-  double best_loop = 0;
-  double best_threads = 0;
-  for (const double level : results.points("per_second")) {
-    best_loop = std::max(best_loop, results.find("event_loop", level, "per_second").value_or(0));
-    best_threads = std::max(best_threads,
-                            results.find("thread_per_connection", level, "per_second").value_or(0));
-  }
+  const auto best = [&](const char* model) {
+    double most = 0;
+    for (const double level : results.points("per_second"))
+      most = std::max(most, results.find(model, level, "per_second").value_or(0));
+    return plain_number(most);
+  };
   bench.numbers("one_at_a_time: " + plain_number(*one) +
-                " rows a second. At the best: event_loop " + plain_number(best_loop) +
-                ", thread_per_connection " + plain_number(best_threads) + ".");
+                " rows a second. At the best: event_loop " + best("event_loop") +
+                ", thread_per_connection " + best("thread_per_connection") + ".");
 }
 
 }  // namespace
 
-const BenchExperiment upstream_experiment = {
+extern const BenchExperiment upstream_experiment = {
     "upstream",
     "Throughput on a slow backend comes from waiting for many at once.",
     "active_clients",

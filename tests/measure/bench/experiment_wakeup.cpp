@@ -115,8 +115,7 @@ void draw(Bench& bench) {
         bars.push_back({model + " " + plain_number(n), *cost, microseconds_text(*cost) + " us"});
     }
   }
-  bench.print("One ready among n, each column of the bars a fixed factor:\n" +
-              draw_bars(bars, true));
+  bench.print_bars("One ready among n, each column of the bars a fixed factor", bars, true);
 }
 
 void report(Bench& bench) {
@@ -161,7 +160,7 @@ void report(Bench& bench) {
 
 }  // namespace
 
-const BenchExperiment wakeup_experiment = {
+extern const BenchExperiment wakeup_experiment = {
     "wakeup",
     "To ask about all costs more with every client that is watched; to be told does not.",
     "watched_or_ready",

@@ -2,11 +2,11 @@
 
 #ifdef __linux__
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,17 +14,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <optional>
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
+#include "tests/measure/runner.hpp"
 
 namespace {
-
-struct Tally {
-  std::size_t wakeups = 0;
-  std::size_t accepted = 0;
-};
 
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -35,91 +30,59 @@ sockaddr_in loopback(std::uint16_t port) {
 }
 
 // listen_on() of our servers does not share its port, and should not.
-Descriptor sharing_listener(std::uint16_t port) {
+Descriptor sharing_listener(std::uint16_t& port) {
   Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!listener) throw CallFailed("socket", errno);
   const int on = 1;
   if (setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
     throw CallFailed("setsockopt(SO_REUSEPORT)", errno, listener.fd());
-  const sockaddr_in address = loopback(port);
-  if (bind(listener.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
-    throw CallFailed("bind", errno, listener.fd());
+  sockaddr_in address = loopback(port);
+  socklen_t size = sizeof address;
+  auto* const room = reinterpret_cast<sockaddr*>(&address);
+  if (bind(listener.fd(), room, size) < 0) throw CallFailed("bind", errno, listener.fd());
   if (listen(listener.fd(), 128) < 0) throw CallFailed("listen", errno, listener.fd());
+  if (getsockname(listener.fd(), room, &size) < 0)
+    throw CallFailed("getsockname", errno, listener.fd());
+  port = ntohs(address.sin_port);
   return listener;
 }
 
-std::uint16_t port_of(int listener) {
-  sockaddr_in address{};
-  socklen_t size = sizeof address;
-  if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) < 0)
-    throw CallFailed("getsockname", errno, listener);
-  return ntohs(address.sin_port);
-}
-
-// How often this process has gone to sleep of its own accord.
-long times_asleep() {
-  rusage used{};
-  return getrusage(RUSAGE_SELF, &used) == 0 ? used.ru_nvcsw : 0;
-}
-
-// One process: sleeps, wakes up, accepts whom it finds and lets him go. Ends when `stop` does.
-[[noreturn]] void sleep_and_accept(int listener, bool exclusive, int stop, int report) {
+// One process: sleeps, wakes up, accepts whom it finds, says its number and lets him go.
+[[noreturn]] void sleep_and_accept(int listener, bool exclusive, unsigned char number, int report) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int queue = epoll_create1(0);
   epoll_event event{};
   event.events = EPOLLIN | (exclusive ? EPOLLEXCLUSIVE : 0u);
-  event.data.fd = listener;
   if (epoll_ctl(queue, EPOLL_CTL_ADD, listener, &event) < 0) _exit(1);
-  event.events = EPOLLIN;
-  event.data.fd = stop;
-  if (epoll_ctl(queue, EPOLL_CTL_ADD, stop, &event) < 0) _exit(1);
-  Tally tally;
-  const long before = times_asleep();
   for (;;) {
-    epoll_event ready[2];
-    const int count = epoll_wait(queue, ready, 2, -1);
-    for (int i = 0; i < count; ++i) {
-      if (ready[i].data.fd == stop) {
-        // The last time was for the stop.
-        tally.wakeups = static_cast<std::size_t>(std::max(0L, times_asleep() - before - 1));
-        const ssize_t written = write(report, &tally, sizeof tally);
-        _exit(written == static_cast<ssize_t>(sizeof tally) ? 0 : 1);
-      }
-      const int client = accept(listener, nullptr, nullptr);
-      if (client < 0) continue;
-      ++tally.accepted;
-      close(client);
-    }
+    if (epoll_wait(queue, &event, 1, -1) < 0) continue;
+    const int client = accept(listener, nullptr, nullptr);
+    if (client < 0) continue;
+    if (write(report, &number, 1) != 1) _exit(1);
+    close(client);
   }
 }
 
 class Herd {
  public:
-  Herd(Sharing sharing, std::size_t count) {
-    int stop[2];
+  Herd(const Sharing& sharing, std::size_t count) {
     int report[2];
-    if (pipe(stop) < 0 || pipe(report) < 0) throw CallFailed("pipe", errno);
-    stop_ = Descriptor(stop[1]);
+    if (pipe2(report, O_NONBLOCK | O_CLOEXEC) < 0) throw CallFailed("pipe2", errno);
     report_ = Descriptor(report[0]);
-    const Descriptor stop_end(stop[0]);
     const Descriptor report_end(report[1]);
     // All listeners stand before the first client comes, for he is dealt to one of those.
     std::vector<Descriptor> listeners;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (i > 0 && sharing != Sharing::listener_each) break;
-      listeners.push_back(sharing_listener(i == 0 ? std::uint16_t{0} : port_));
-      port_ = port_of(listeners[0].fd());
-    }
+    for (std::size_t i = 0; i < (sharing.listener_each ? count : 1); ++i)
+      listeners.push_back(sharing_listener(port_));
     for (std::size_t i = 0; i < count; ++i) {
       const int listener = listeners[std::min(i, listeners.size() - 1)].fd();
       const pid_t process = fork();
       if (process < 0) throw CallFailed("fork", errno);
-      if (process == 0) {
-        close(stop[1]);
-        sleep_and_accept(listener, sharing == Sharing::exclusive, stop[0], report[1]);
-      }
+      if (process == 0)
+        sleep_and_accept(listener, sharing.exclusive, static_cast<unsigned char>(i), report[1]);
       processes_.push_back(process);
     }
+    usleep(20'000);  // until all sleep
   }
   ~Herd() {
     for (const pid_t process : processes_) {
@@ -131,32 +94,36 @@ class Herd {
   Herd& operator=(const Herd&) = delete;
 
   // A client comes, is let in and let go; then everybody has time to fall asleep again.
-  bool visit() const {
+  void visit() const {
     const Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!client) throw CallFailed("socket", errno);
     const sockaddr_in to = loopback(port_);
-    if (!client || connect(client.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
-      return false;
+    if (connect(client.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
+      throw CallFailed("connect", errno);
     pollfd end{client.fd(), POLLIN, 0};
-    if (poll(&end, 1, 2000) != 1) return false;
+    if (poll(&end, 1, 2000) != 1) throw WorkFailed{"a client was not let in"};
     usleep(200);
-    return true;
   }
 
-  std::vector<Tally> tallies() {
-    stop_ = Descriptor();  // the end of the pipe wakes all of them
-    std::vector<Tally> found;
-    for (std::size_t i = 0; i < processes_.size(); ++i) {
-      pollfd ready{report_.fd(), POLLIN, 0};
-      Tally tally;
-      if (poll(&ready, 1, 2000) != 1) break;
-      if (read(report_.fd(), &tally, sizeof tally) == static_cast<ssize_t>(sizeof tally))
-        found.push_back(tally);
+  // How often they have gone to sleep of their own accord.
+  double times_asleep() const {
+    std::uint64_t times = 0;
+    for (const pid_t process : processes_) {
+      const ActivityReading seen = read_activity(process);
+      times += seen.switches.value_or(0) - seen.forced_switches.value_or(0);
     }
-    return found;
+    return static_cast<double>(times);
+  }
+
+  // How many clients each has accepted.
+  std::vector<std::size_t> accepted() const {
+    std::vector<std::size_t> counts(processes_.size());
+    unsigned char number = 0;
+    while (read(report_.fd(), &number, 1) == 1) ++counts[number];
+    return counts;
   }
 
  private:
-  Descriptor stop_;
   Descriptor report_;
   std::uint16_t port_ = 0;
   std::vector<pid_t> processes_;
@@ -165,28 +132,22 @@ class Herd {
 }  // namespace
 
 std::vector<Sharing> sharings() {
-  return {Sharing::one_listener, Sharing::exclusive, Sharing::listener_each};
+  return {{"one listener", false, false},
+          {"EPOLLEXCLUSIVE", true, false},
+          {"SO_REUSEPORT", false, true}};
 }
 
-HerdReport watch_herd(Sharing sharing, std::size_t processes, std::size_t clients) {
-  HerdReport report;
-  try {
-    Herd herd(sharing, processes);
-    usleep(20'000);  // until all sleep
-    for (std::size_t i = 0; i < clients; ++i)
-      if (!herd.visit()) report.problem = "a client was not let in";
-    const std::vector<Tally> tallies = herd.tallies();
-    if (tallies.size() != processes) report.problem = "not everybody reported";
-    for (const Tally& tally : tallies) {
-      report.clients += static_cast<double>(tally.accepted);
-      report.wakeups += static_cast<double>(tally.wakeups);
-      report.most_accepted = std::max(report.most_accepted, static_cast<double>(tally.accepted));
-    }
-    if (report.clients != static_cast<double>(clients)) report.problem = "clients were lost";
-  } catch (const CallFailed& failure) {
-    report.problem = failure.what();
-  }
-  return report;
+HerdReport watch_herd(const Sharing& sharing, std::size_t processes, std::size_t clients) {
+  const Herd herd(sharing, processes);
+  const double before = herd.times_asleep();
+  for (std::size_t i = 0; i < clients; ++i) herd.visit();
+  const double wakeups = herd.times_asleep() - before;
+  const auto accepted = herd.accepted();
+  std::size_t all = 0;
+  for (const std::size_t count : accepted) all += count;
+  if (all != clients) throw WorkFailed{"clients were lost"};
+  const auto most = static_cast<double>(*std::max_element(accepted.begin(), accepted.end()));
+  return {wakeups / static_cast<double>(clients), most / static_cast<double>(clients)};
 }
 
 #else
@@ -195,22 +156,8 @@ std::vector<Sharing> sharings() {
   return {};
 }
 
-HerdReport watch_herd(Sharing, std::size_t, std::size_t) {
-  HerdReport report;
-  report.problem = "this is watched on Linux only";
-  return report;
+HerdReport watch_herd(const Sharing&, std::size_t, std::size_t) {
+  return {};
 }
 
 #endif
-
-std::string name_of(Sharing sharing) {
-  switch (sharing) {
-    case Sharing::one_listener:
-      return "one listener";
-    case Sharing::exclusive:
-      return "EPOLLEXCLUSIVE";
-    case Sharing::listener_each:
-      return "SO_REUSEPORT";
-  }
-  return "";
-}

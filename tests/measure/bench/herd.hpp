@@ -1,28 +1,25 @@
 // herd.hpp — who wakes up when one client comes to a listener on which several processes sleep.
 //
 // Gives: how often they woke up in all, and how the clients were shared, for three ways to share.
-//        Linux only: elsewhere there are no ways, and the report says so.
+//        Linux only: elsewhere there are no ways.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
-enum class Sharing {
-  one_listener,   // all sleep on the same listener: the kernel wakes everybody it can
-  exclusive,      // the same with EPOLLEXCLUSIVE: it wakes one, seldom more
-  listener_each,  // SO_REUSEPORT: a listener for each, and the kernel deals the clients out
+struct Sharing {
+  std::string name;
+  bool exclusive;      // EPOLLEXCLUSIVE: of those on one listener the kernel wakes one, seldom more
+  bool listener_each;  // SO_REUSEPORT: a listener for each, and the kernel deals the clients out
 };
-
-std::string name_of(Sharing sharing);
 std::vector<Sharing> sharings();
 
 struct HerdReport {
-  double clients = 0;
-  double wakeups = 0;
-  double most_accepted = 0;  // by one process
-  std::string problem;
+  double wakeups = 0;        // for each client
+  double largest_share = 0;  // of the clients, that one process accepted
 };
 
-// `processes` of them, and clients that come one after the other, each when all sleep again.
-HerdReport watch_herd(Sharing sharing, std::size_t processes, std::size_t clients);
+// `processes` of them, and clients that come one after the other, each when all sleep again. Throws
+// CallFailed, or WorkFailed if a client was lost.
+HerdReport watch_herd(const Sharing& sharing, std::size_t processes, std::size_t clients);

@@ -115,9 +115,12 @@ std::string Results::repeats_text() const {
 std::string Results::csv() const {
   std::string text = "model," + x_name_ + ",metric,median,min,max,repeats,ratio,failure\n";
   std::vector<Key> rows = order_;
-  std::stable_sort(rows.begin(), rows.end(), [](const Key& one, const Key& other) {
-    return std::get<1>(one) < std::get<1>(other);
-  });
+  const auto place = [this](const Key& key) {
+    const auto model = std::find(models_.begin(), models_.end(), std::get<0>(key));
+    return std::pair(std::get<1>(key), model - models_.begin());
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const Key& one, const Key& other) { return place(one) < place(other); });
   for (const Key& key : rows) {
     const auto& [model, x, metric] = key;
     const auto found = spread(model, x, metric);
@@ -178,7 +181,7 @@ std::string Results::table_by_x(const std::string& metric, const NumberFormat& f
   return table.text();
 }
 
-std::string Results::table_at(double x, const std::vector<Column>& columns) const {
+std::string Results::table_of(const std::vector<Column>& columns) const {
   std::vector<std::string> titles{""};
   for (const Column& column : columns) titles.push_back(column.title);
   TextTable table(titles);
@@ -186,12 +189,21 @@ std::string Results::table_at(double x, const std::vector<Column>& columns) cons
     std::vector<std::string> cells{model};
     bool any = false;
     for (const Column& column : columns) {
-      cells.push_back(cell(model, x, column.metric, column.format));
+      cells.push_back(cell(model, column.x, column.metric, column.format));
       any = any || cells.back() != "-";
     }
     if (any) table.add(cells);
   }
   return table.text();
+}
+
+std::vector<Bar> Results::bars(double x, const std::string& metric, const NumberFormat& format,
+                               const std::string& unit) const {
+  std::vector<Bar> found;
+  for (const std::string& model : models_)
+    if (const auto value = find(model, x, metric))
+      found.push_back({model, *value, format(*value) + unit});
+  return found;
 }
 
 std::string draw_bars(const std::vector<Bar>& bars, bool logarithmic) {

@@ -22,6 +22,13 @@ struct Spread {
   std::size_t repeats = 0;
 };
 
+// A line of a picture in text.
+struct Bar {
+  std::string label;
+  double value = 0;
+  std::string text;  // behind the bar
+};
+
 // How a number is written in a table.
 using NumberFormat = std::function<std::string(double)>;
 
@@ -68,13 +75,17 @@ class Results {
   // The same the other way round, for many x and few models.
   std::string table_by_x(const std::string& metric, const NumberFormat& format,
                          const std::vector<std::string>& models) const;
-  // One row for each model at one x, and a column for each metric: its title, name and format.
+  // One row for each model, and for each column the x and the metric that it shows.
   struct Column {
     std::string title;
+    double x;
     std::string metric;
     NumberFormat format;
   };
-  std::string table_at(double x, const std::vector<Column>& columns) const;
+  std::string table_of(const std::vector<Column>& columns) const;
+  // A bar for each model at one x, in the order of the tables.
+  std::vector<Bar> bars(double x, const std::string& metric, const NumberFormat& format,
+                        const std::string& unit = "") const;
   // One cell of any of these.
   std::string cell(const std::string& model, double x, const std::string& metric,
                    const NumberFormat& format) const;
@@ -94,9 +105,4 @@ class Results {
 };
 
 // Bars in text, one line each. `logarithmic`: each column is a fixed factor.
-struct Bar {
-  std::string label;
-  double value = 0;
-  std::string text;  // behind the bar
-};
 std::string draw_bars(const std::vector<Bar>& bars, bool logarithmic = false);

@@ -1,0 +1,302 @@
+// compare — our servers against the least programs that wait like them (tests/measure/floors), with
+// what each is to reach; and this load generator against wrk.
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "tests/measure/bench/bench.hpp"
+#include "tests/measure/counted.hpp"
+#include "tests/measure/limits.hpp"
+#include "tests/measure/slices.hpp"
+#include "tests/measure/text_table.hpp"
+#include "tests/measure/tool.hpp"
+
+namespace {
+
+// ---- findings
+
+// What a model is to reach. The first that fits counts; of others it is only told.
+struct Target {
+  Models models;
+  double value;
+};
+using Targets = std::vector<Target>;
+
+double target_for(Models model, const Targets& targets) {
+  for (const Target& target : targets)
+    if ((target.models & model) != 0) return target.value;
+  return 0;
+}
+
+enum class Bound { at_least, at_most };
+
+void find(Bench& bench, const std::string& what, double value, Bound bound, double target,
+          const NumberFormat& format, const std::string& detail = "") {
+  const bool reached =
+      target == 0 || (bound == Bound::at_least ? value >= target : value <= target);
+  const std::string words = bound == Bound::at_least ? "at least " : "at most ";
+  bench.findings.push_back(
+      {what, format(value), target == 0 ? "" : words + format(target), reached, detail});
+}
+
+std::string three_digits(double value) {
+  return with_digits(value, 3);
+}
+
+std::vector<Program> those(Models wanted) {
+  std::vector<Program> found;
+  for (const Program& program : programs())
+    if ((program.model & wanted) != 0) found.push_back(program);
+  return found;
+}
+
+// ---- throughput: several servers at once, slice by slice
+
+struct Race {
+  Models who;
+  std::size_t clients;
+  std::size_t cycles;
+  Targets targets;           // throughput, as a share of the floor's
+  double beside_nginx = -1;  // event_loop's, as a multiple of nginx's; 0: told; -1: not compared
+  std::size_t depth = 1;     // requests at once
+  // Each request on a connection of its own. The targets are the CPU time of an answer, as a
+  // multiple of the floor's, for the kernel and this generator do most of the work.
+  bool new_connection_each = false;
+};
+
+std::set<std::string> floors_of(const Race& plan) {
+  std::set<std::string> floors;
+  for (const Program& program : those(plan.who)) floors.insert(program.floor);
+  return floors;
+}
+
+std::size_t cycles(const Bench& bench, const Race& plan) {
+  return bench.choose<std::size_t>(5, plan.cycles);
+}
+
+double seconds(const Bench& bench, const Race& plan) {
+  const std::size_t all = those(plan.who).size() + floors_of(plan).size() + 1;
+  return in_seconds(slice_for(plan.clients)) * 1.2 *
+             static_cast<double>(all * cycles(bench, plan)) +
+         1;
+}
+
+void take_slice(Bench& bench, Runner& runner, Nanoseconds slice) {
+  const auto before = runner.activity().cpu_nanoseconds;
+  const LoadResult result = runner.clients.closed_loop(slice);
+  const auto after = runner.activity().cpu_nanoseconds;
+  runner.check("/");
+  bench.add_rate(runner, result);
+  if (before && after && result.all_answers > 0)
+    bench.add(
+        runner, "cpu_us",
+        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
+}
+
+void run(Bench& bench, const Race& plan) {
+  Lineup lineup(bench);
+  for (const Program& program : those(plan.who)) lineup.enter({program.name, program, {}});
+  if (lineup.runners().empty()) return;
+  // The floors answer as many bytes as a server.
+  const std::uint16_t like = lineup.runners().front()->server.port;
+  for (const std::string& floor : floors_of(plan))
+    lineup.enter(floor, 0, 0, [&] {
+      return start_floor(bench.directory(), floor, like, plan.new_connection_each);
+    });
+  if (plan.beside_nginx >= 0 && is_installed("nginx"))
+    lineup.enter("nginx", 0, 0, start_nginx);
+  else if (plan.beside_nginx >= 0)
+    bench.note("nginx is not installed, so it is not compared (Debian: nginx-light)");
+  lineup.for_each(0, [&](Runner& runner) {
+    runner.clients.pipeline(plan.depth);
+    if (plan.new_connection_each) runner.clients.new_connection_each();
+    runner.hold(plan.clients);
+  });
+  lineup.take_turns(0, cycles(bench, plan),
+                    [&](Runner& runner) { take_slice(bench, runner, slice_for(plan.clients)); });
+}
+
+void compare(Bench& bench, const std::string& one, const std::string& other, double target,
+             bool by_cpu) {
+  const Results& results = bench.results;
+  const auto rate = results.ratio(one, 0, "per_second", other, 0);
+  const auto cpu = results.ratio(one, 0, "cpu_us", other, 0);
+  const std::string what = one + " / " + other;
+  if (!rate) return;
+  const std::string detail = plain_number(results.find(one, 0, "per_second").value_or(0)) +
+                             "/s to " +
+                             plain_number(results.find(other, 0, "per_second").value_or(0)) + "/s" +
+                             (cpu ? "; CPU time per answer " + two_digits(*cpu) : "");
+  if (!by_cpu) return find(bench, what, *rate, Bound::at_least, target, three_digits, detail);
+  if (!cpu) return bench.note("this system does not tell a running process's CPU time");
+  find(bench, what + ", CPU time", *cpu, Bound::at_most, target, three_digits, detail);
+}
+
+void report(Bench& bench, const Race& plan) {
+  for (const Program& program : those(plan.who))
+    compare(bench, program.name, program.floor, target_for(program.model, plan.targets),
+            plan.new_connection_each);
+  if (plan.beside_nginx >= 0) compare(bench, "event_loop", "nginx", plan.beside_nginx, false);
+}
+
+template <const Race& plan>
+BenchExperiment experiment(const char* name, const char* title) {
+  return {name,
+          title,
+          "x",
+          "event_loop",
+          [](Bench& bench) { run(bench, plan); },
+          [](Bench& bench) { report(bench, plan); },
+          [](const Bench& bench) { return seconds(bench, plan); }};
+}
+
+const Race one_client{queue_loops, 1, 60, {{event_loop, 0.96}}};
+const Race sixty_four{
+    concurrent, 64, 40, {{event_loop, 0.97}, {await_loop, 0.94}, {concurrent, 0.95}}, 1.18};
+const Race thousand{queue_loops, 1000, 30, {{event_loop, 0.97}}, 1.18};
+const Race pipelined{queue_loops, 64, 50, {{event_loop, 0.85}}, 0, 16};
+const Race churn{queue_loops, 64, 50, {{event_loop, 1.05}}, -1, 1, true};
+
+// ---- memory
+
+// Waits until the server has noticed that they have left: one descriptor fewer for each of them,
+// and one thread, and memory that shrinks no more.
+bool wait_until_they_are_gone(const Runner& runner, std::size_t most) {
+  std::uint64_t before = 0;
+  for (int i = 0; i < 100; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const ProcessReading now = runner.reading();
+    const auto descriptors = count_descriptors(runner.server.process.pid()).value_or(0);
+    const auto resident = now.resident_bytes.value_or(0);
+    if (descriptors <= most && now.threads.value_or(0) <= most && resident == before) return true;
+    before = resident;
+  }
+  return false;
+}
+
+// How much user memory each of many more clients brings, and how much of it they take away again.
+void weigh_clients(Bench& bench, Runner& runner, std::size_t many) {
+  const std::size_t few = many / 19;
+  runner.hold(few);
+  const auto base = runner.reading().resident_bytes;
+  runner.hold(many);
+  const auto full = runner.reading().resident_bytes;
+  runner.clients.leave_all_but(few);
+  if (!base || !full) return bench.note("this system does not tell a running process's memory");
+  if (!wait_until_they_are_gone(runner, few + 20))
+    bench.note(runner.server.name + " had not come to rest 5 s after they left");
+  const auto left = runner.reading().resident_bytes.value_or(0);
+  const double grown = static_cast<double>(*full) - static_cast<double>(*base);
+  bench.add(runner, "bytes_each", grown / static_cast<double>(many - few));
+  bench.add(runner, "given_back", (static_cast<double>(*full) - static_cast<double>(left)) / grown);
+}
+
+void run_memory(Bench& bench) {
+  const Allowance allowance = allowed_threads(bench.choose<std::size_t>(5'000, 19'000), 300);
+  if (!allowance.limit.empty()) bench.note("fewer clients: " + allowance.limit);
+  for (const Program& program : those(concurrent)) {
+    const std::size_t most = most_clients(program, 124);
+    Lineup lineup(bench);
+    lineup.enter({program.name, program, {}});
+    lineup.for_each(0, [&](Runner& runner) {
+      weigh_clients(bench, runner,
+                    most > 0 ? std::min(most, allowance.clients) : allowance.clients);
+    });
+    lineup.stop();
+  }
+}
+
+void report_memory(Bench& bench) {
+  const Targets targets = {{event_loop | scan_loops, 128}, {await_loop, 320}, {concurrent, 9216}};
+  for (const Program& program : those(concurrent)) {
+    const auto each = bench.results.find(program.name, 0, "bytes_each");
+    const auto back = bench.results.find(program.name, 0, "given_back");
+    if (!each || !back) continue;
+    find(bench, program.name, *each, Bound::at_most, target_for(program.model, targets), in_bytes);
+    find(bench, std::string(program.name) + ", given back when they leave", *back, Bound::at_least,
+         0.9, in_percent);
+  }
+}
+
+// ---- counted, not timed
+
+void run_instructions(Bench& bench) {
+  if (!is_installed("valgrind"))
+    return bench.note(
+        "valgrind is not installed, so no instructions are counted (Debian: valgrind)");
+  std::vector<std::string> names;
+  for (const Program& program : those(loops))
+    if (bench.is_here({program.name, program, {}})) names.emplace_back(program.name);
+  names.emplace_back(queue_floor);
+  for (const std::string& name : names)
+    bench.attempt(name, 0, [&] {
+      const bool ours = name != queue_floor;
+      const auto counted = count_instructions(bench.directory(), name, ours, 64, 1000, 5000);
+      if (!counted.problem.empty()) throw WorkFailed{counted.problem};
+      bench.results.add(name, 0, "instructions", counted.per_request);
+    });
+  bench.note("the slope from 1,000 to 5,000 requests, 64 clients");
+}
+
+void report_instructions(Bench& bench) {
+  for (const std::string& name : bench.results.models())
+    if (const auto counted = bench.results.find(name, 0, "instructions"))
+      find(bench, name, *counted, Bound::at_most, name == "event_loop" ? 1000 : 0,
+           [](double value) { return with_digits(value, 0); });
+}
+
+// ---- is the load generator right?
+
+void run_check(Bench& bench) {
+  if (!is_installed("wrk"))
+    return bench.note(
+        "wrk is not installed, so this generator is not checked against it (Debian: wrk)");
+  const Contender backend = start_backend(bench.directory(), 20);
+  Lineup lineup(bench);
+  lineup.enter(model_of(event_loop), 0, {"-b", std::to_string(backend.port)});
+  lineup.for_each(0, [](Runner& runner) {
+    runner.clients.ask("/row");
+    runner.hold(64);
+  });
+  // In turn, like everything here: the machine may change its speed in between.
+  lineup.take_turns(0, 3, [&](Runner& runner) {
+    const double ours = runner.clients.closed_loop(std::chrono::milliseconds(1500)).per_second();
+    runner.check("/row");
+    const double theirs = rate_of_wrk(runner.server.port, 64, 2);
+    if (theirs <= 0) throw WorkFailed{"wrk gave no number"};
+    bench.add(runner, "ratio_to_wrk", ours / theirs);
+  });
+  lineup.stop();
+}
+
+void report_check(Bench& bench) {
+  const auto ratio = bench.results.find("event_loop", 0, "ratio_to_wrk");
+  if (!ratio) return;
+  bench.findings.push_back({"this generator / wrk, on /row", three_digits(*ratio), "0.95 to 1.05",
+                            *ratio >= 0.95 && *ratio <= 1.05, ""});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_tool("compare", argc, argv, [](int count, char** words) {
+    const BenchExperiment all[] = {
+        experiment<one_client>("one", "Throughput on /, 1 keep-alive client"),
+        experiment<sixty_four>("clients64", "Throughput on /, 64 keep-alive clients"),
+        experiment<thousand>("clients1000", "Throughput on /, 1,000 keep-alive clients"),
+        experiment<pipelined>("pipelined", "Throughput on /, 64 clients, 16 requests at once"),
+        experiment<churn>("churn", "A new connection for each request, 64 clients"),
+        {"memory", "User memory for one more idle client", "x", "event_loop", run_memory,
+         report_memory, [](const Bench&) { return 30.0; }},
+        {"instructions", "User instructions for one answer (valgrind)", "x", "event_loop",
+         run_instructions, report_instructions, [](const Bench&) { return 40.0; }},
+        {"check", "This load generator against wrk, where neither is the limit", "x", "event_loop",
+         run_check, report_check, [](const Bench&) { return 12.0; }}};
+    Experiments pointers;
+    for (const BenchExperiment& one : all) pointers.push_back(&one);
+    return run_experiments("compare",
+                           "Our servers against their floors (tests/measure/floors), with what "
+                           "each is to\nreach.",
+                           pointers, count, words);
+  });
+}
