@@ -16,7 +16,6 @@ if [ $# -ne 2 ]; then
 fi
 from=$1
 to=$2
-loops='thread_per_connection select_loop poll_loop event_loop await_loop'
 
 if [ "$keep" = yes ]; then
   for file in "$from"/*.csv; do
@@ -37,8 +36,8 @@ trap 'rm -rf "$here"' EXIT
 trap 'exit 130' INT TERM
 
 # "x median min max" of one model and one metric; 0 is drawn at `zero` on a logarithmic axis.
-series() { # file model metric factor zero
-  awk -F, -v model="$2" -v metric="$3" -v factor="$4" -v zero="$5" \
+series() { # file model metric
+  awk -F, -v model="$2" -v metric="$3" -v factor="$factor" -v zero="$zero" \
     '!/^#/ && $1 == model && $3 == metric && $4 != "" {
        print ($2 == 0 && zero != "" ? zero : $2), $4 * factor, $5 * factor, $6 * factor }' "$1" |
     sort -g
@@ -71,6 +70,7 @@ set style line 3 linecolor rgb "#8e6bbf" pointtype 9 pointsize 0.7
 set style line 4 linecolor rgb "#2a8f5d" pointtype 13 pointsize 0.8
 set style line 5 linecolor rgb "#3d85c6" pointtype 11 pointsize 0.7
 set style line 6 linecolor rgb "#808080" dashtype 2 pointtype 0
+set style line 7 linecolor rgb "#56789a" pointtype 4 pointsize 0.6
 END
 }
 
@@ -91,6 +91,11 @@ draw() { # name
   fi
 }
 
+# Every model that has this metric, one a line, in the order of the experiment.
+models() { # file metric
+  awk -F, -v metric="$2" '!/^#/ && $3 == metric && $4 != "" && !seen[$1]++ { print $1 }' "$1"
+}
+
 # The same colour for a model, or the call it waits with, in every figure.
 style_of() { # model
   case $1 in
@@ -99,92 +104,98 @@ style_of() { # model
     poll*) echo 3 ;;
     event_loop | epoll | kqueue | prefork*) echo 4 ;;
     await_loop) echo 5 ;;
+    one_at_a_time) echo 7 ;;
     *) echo 6 ;;
   esac
 }
 
+# plots NAME FILE METRIC WORDS — adds a plot for each model to $plots; in WORDS, @ is its number.
+plots() {
+  plots=
+  number=0
+  while IFS= read -r model; do
+    number=$((number + 1))
+    words=$(echo "$4" | sed "s|@|$number|g")
+    plots="$plots${plots:+, }'$here/$1.$number' $words linestyle $(style_of "$model") title \"$model\""
+    case $4 in
+      *xticlabels*) clusters "$2" "$model" "$3" ;;
+      *) series "$2" "$model" "$3" ;;
+    esac >"$here/$1.$number"
+  done <<END
+$(models "$2" "$3")
+END
+}
+
+# "label value", a line for each x, of one model and one metric.
+clusters() { # file model metric
+  for pair in $labels; do
+    awk -F, -v model="$2" -v metric="$3" -v factor="$factor" -v x="${pair%%=*}" \
+      -v label="$(echo "${pair#*=}" | tr _ ' ')" \
+      '!/^#/ && $1 == model && $2 == x && $3 == metric && $4 != "" { value = $4 * factor }
+       END { printf "\"%s\" %s\n", label, value == "" ? "NaN" : value }' "$1"
+  done
+}
+
 # One line for each model.
-lines() { # name csv metric factor axes(log|xlog|plain) zero title xlabel ylabel models...
-  name=$1 file=$from/$2.csv metric=$3 factor=$4 axes=$5 zero=$6 title=$7 xlabel=$8 ylabel=$9
-  shift 9
+lines() { # name csv metric factor axes(log|xlog) zero title xlabel ylabel
+  name=$1 file=$from/$2.csv metric=$3 factor=$4 axes=$5 zero=$6
   [ -f "$file" ] || return
+  plots "$name" "$file" "$metric" 'using 1:2:3:4 with yerrorlines'
   {
-    preamble "$name" "$title" "$xlabel" "$ylabel" "$(machine "$file")"
+    preamble "$name" "$7" "$8" "$9" "$(machine "$file")"
     [ "$axes" = log ] && echo 'set logscale xy; set format y "%.10g"'
     [ "$axes" = xlog ] && echo 'set logscale x; set yrange [0:*]'
     echo 'set format x "%.10g"'
-    number=0
-    plots=
-    for model in "$@"; do
-      number=$((number + 1))
-      series "$file" "$model" "$metric" "$factor" "$zero" >"$here/$name.$number"
-      [ -s "$here/$name.$number" ] || continue
-      plots="$plots${plots:+, }'$here/$name.$number' using 1:2:3:4 with yerrorlines linestyle $(style_of "$model") title \"$model\""
-    done
     echo "plot $plots"
   } >"$here/$name.gp"
-  [ -n "$plots" ] && draw "$name"
+  draw "$name"
 }
 
 # Clusters of bars: a cluster for each x, a bar for each model.
-bars() { # name csv metric factor "x=label ..." title xlabel ylabel models...
-  name=$1 file=$from/$2.csv metric=$3 factor=$4 labels=$5 title=$6 xlabel=$7 ylabel=$8
-  shift 8
+bars() { # name csv metric factor "x=label ..." title xlabel ylabel
+  name=$1 file=$from/$2.csv metric=$3 factor=$4 labels=$5
   [ -f "$file" ] || return
-  for pair in $labels; do
-    printf '"%s"' "$(echo "${pair#*=}" | tr _ ' ')"
-    for model in "$@"; do
-      awk -F, -v model="$model" -v metric="$metric" -v factor="$factor" -v x="${pair%%=*}" \
-        '!/^#/ && $1 == model && $2 == x && $3 == metric && $4 != "" { value = $4 * factor }
-         END { printf " %s", value == "" ? "NaN" : value }' "$file"
-    done
-    echo
-  done >"$here/$name.data"
+  plots "$name" "$file" "$metric" 'using 2:xticlabels(1)'
   {
-    preamble "$name" "$title" "$xlabel" "$ylabel" "$(machine "$file")"
+    preamble "$name" "$6" "$7" "$8" "$(machine "$file")"
     echo 'set style data histograms; set style histogram clustered gap 1; set style fill solid 0.85'
     echo 'set yrange [0:*]; set xtics noenhanced'
-    column=1
-    plots=
-    for model in "$@"; do
-      column=$((column + 1))
-      plots="$plots${plots:+, }'$here/$name.data' using $column:xticlabels(1) linestyle $(style_of "$model") title \"$model\""
-    done
     echo "plot $plots"
   } >"$here/$name.gp"
   draw "$name"
 }
 
 drawn=
-# shellcheck disable=SC2086 # the list of models is meant to be split
-{
-  bars waiting waiting waiting_of_row 100 '0=0_ms 1=1_ms 5=5_ms 20=20_ms 100=100_ms' \
-    'waiting: how much of a row is doing nothing' 'delay of the backend' 'percent of the time' \
-    thread_per_connection event_loop
-  lines threads threads resident_bytes 9.5367431640625e-7 log '' \
-    'threads: memory of the process' 'silent clients' 'MiB resident' $loops
-  lines wakeup wakeup ns_one_ready 0.001 log '' \
-    'wakeup: one ready among n' 'watched' 'microseconds for one call' select poll epoll kqueue
-  lines wakeup-ready wakeup ns_k_ready_of_n 0.001 log '' \
-    'wakeup: k ready among 5,000 or what the machine allows' 'ready' \
-    'microseconds for one call' poll epoll kqueue
-  lines idle idle per_second 1 xlog 1 \
-    'idle: 64 active clients beside silent ones' 'silent clients (none at the left edge)' \
-    'requests per second' $loops 'event_loop alone'
-  lines idle-p99 idle p99_us 0.001 log 1 \
-    'idle: latency of the active ones' 'silent clients (none at the left edge)' 'p99, ms' \
-    $loops 'event_loop alone'
-  bars switches switches voluntary_switches 1 '1=1_client 64=64_clients 1000=1000_clients' \
-    'switches: put to sleep, for one request' 'active clients' 'switches asked for' $loops
-  lines upstream upstream per_second 1 log '' \
-    'upstream: rows from a backend that takes 50 ms' 'clients that ask at once' \
-    'rows per second' $loops "Little's law"
-  bars cpu cpu p99_ms 1 '0=alone 100=beside_one_/spin/100_a_second' \
-    'cpu: latency of light requests' 'light requests' 'p99, ms' $loops
-  bars churn churn cpu_us 1 '0=kept 1=new_for_each_request' \
-    'churn: CPU time of the server for one request' 'connections' 'microseconds' $loops
-  bars cores cores spins_per_second 1 '1=1_copy 2=2_copies 4=4_copies' \
-    'cores: /spin/2 on copies of one loop' 'copies' 'a second' 'prefork event_loop'
-}
+bars waiting waiting waiting_of_row 100 '0=0_ms 1=1_ms 5=5_ms 20=20_ms 100=100_ms' \
+  'waiting: how much of a row is doing nothing' 'delay of the backend' 'percent of the time'
+lines threads threads resident_bytes 9.5367431640625e-7 log '' \
+  'threads: memory of the process' 'silent clients' 'MiB resident'
+lines wakeup wakeup ns_one_ready 0.001 log '' \
+  'wakeup: one ready among n' 'watched' 'microseconds for one call'
+lines wakeup-ready wakeup ns_k_ready_of_n 0.001 log '' \
+  'wakeup: k ready among 5,000 or what the machine allows' 'ready' 'microseconds for one call'
+lines idle idle per_second 1 xlog 1 \
+  'idle: 64 active clients beside silent ones' 'silent clients (none at the left edge)' \
+  'requests per second'
+lines idle-p99 idle p99_us 0.001 log 1 \
+  'idle: latency of the active ones' 'silent clients (none at the left edge)' 'p99, ms'
+bars switches switches voluntary_switches 1 '1=1_client 64=64_clients 1000=1000_clients' \
+  'switches: put to sleep, for one request' 'active clients' 'switches asked for'
+lines upstream upstream per_second 1 log '' \
+  'upstream: rows from a backend that takes 50 ms' 'clients that ask at once' 'rows per second'
+bars cpu cpu p99_ms 1 '0=alone 100=beside_one_/spin/100_a_second' \
+  'cpu: latency of light requests' 'light requests' 'p99, ms'
+bars churn churn cpu_us 1 '0=kept 1=new_for_each_request' \
+  'churn: CPU time of the server for one request' 'connections' 'microseconds'
+bars cores cores spins_per_second 1 '1=1_copy 2=2_copies 4=4_copies' \
+  'cores: /spin/2 on copies of one loop' 'copies' 'a second'
+
+for file in "$from"/*.csv; do
+  name=$(basename "$file" .csv)
+  case " $drawn " in
+    *" $name "*) ;;
+    *) echo "figures: there is no picture of $name" ;;
+  esac
+done
 [ -n "$drawn" ] && echo "figures in $to:$drawn"
 exit 0
