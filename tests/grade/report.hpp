@@ -58,7 +58,7 @@ const char* word_for(Verdict verdict);
 // Control characters and bytes that are not ASCII become \xNN; line feeds stay. Cut at `most`.
 std::string escaped(const std::string& text, std::size_t most);
 
-// Takes the story of tests/behaviour/check.hpp apart into the fields of a report.
+// Takes the story of tests/kit/check.hpp apart into the fields of a report.
 void read_story(const std::string& story, CheckReport& check);
 
 // -- on the screen --

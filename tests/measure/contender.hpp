@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/behaviour/servers.hpp"
-#include "tests/measure/child.hpp"
+#include "tests/kit/servers.hpp"
+#include "tests/kit/child_process.hpp"
 
 struct Contender {
   std::string name;  // in tables

@@ -9,6 +9,7 @@
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
+#include "tests/kit/command_line.hpp"
 #include "tests/measure/contender.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/limits.hpp"

@@ -1,5 +1,4 @@
 // load — puts clients on a server. Itself an event loop.
-#include <getopt.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -49,13 +48,10 @@ LoadOptions read_load_options(int argc, char** argv) {
                          number("-s", options.seconds, 0.01, 3600),
                          number("-k", options.depth, 1, 64), number("-r", options.rate, 1, 1e6),
                          flag("-n", options.new_connection_each), text("-u", options.target)});
-  for (const std::string& port : ports) {
-    options.ports.push_back(static_cast<std::uint16_t>(std::atoi(port.c_str())));
-    if (std::to_string(options.ports.back()) != port || port == "0")
-      refuse_usage("a PORT is a number from 1 to 65535, not '" + port + "'");
-  }
-  if (optind + 1 != argc) refuse(optind < argc ? "one PORT only" : "which PORT?");
-  options.port = static_cast<std::uint16_t>(number(argv[optind], 1, 65535));
+  if (ports.size() != 1) refuse_usage(ports.empty() ? "which PORT?" : "one PORT only");
+  options.port = static_cast<std::uint16_t>(std::atoi(ports[0].c_str()));
+  if (std::to_string(options.port) != ports[0] || options.port == 0)
+    refuse_usage("a PORT is a number from 1 to 65535, not '" + ports[0] + "'");
   return options;
 }
 

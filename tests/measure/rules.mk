@@ -13,7 +13,7 @@ $(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp nonblocking/copy.cpp) $
 
 $(BUILD)/run_bench: $(call objects,tests/measure/bench/bench_main.cpp)
 $(BUILD)/compare:   $(call objects,tests/measure/bench/compare_main.cpp)
-$(BENCHES): $(BENCH) $(MEASURE) $(COMMON)
+$(BENCHES): $(BENCH) $(MEASURE) $(KIT) $(COMMON)
 	$(link)
 
 $(BUILD)/tests/instruments: $(BENCH) | $(BUILD)/prefork

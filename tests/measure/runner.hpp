@@ -12,7 +12,7 @@
 
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/contender.hpp"
-#include "tests/measure/process_reading.hpp"
+#include "tests/kit/reading.hpp"
 
 // A server did not do its work.
 struct WorkFailed {

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "tests/behaviour/servers.hpp"
+#include "tests/kit/servers.hpp"
 
 struct TrialPlan {
   std::string directory;  // of the programs

@@ -166,7 +166,7 @@ bool wait_until_they_are_gone(const Runner& runner, std::size_t most) {
   for (int i = 0; i < 100; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     const ProcessReading now = runner.reading();
-    const auto descriptors = count_descriptors(runner.server.process.pid()).value_or(0);
+    const auto descriptors = descriptors_of(runner.server.process.pid()).value_or(0);
     const auto resident = now.resident_bytes.value_or(0);
     if (descriptors <= most && now.threads.value_or(0) <= most && resident == before) return true;
     before = resident;

@@ -12,9 +12,9 @@
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
+#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/machine.hpp"
-#include "tests/measure/process_reading.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 
