@@ -95,9 +95,8 @@ std::string describe_failure(std::string_view call, int error, int descriptor) {
 
 void complain(std::string_view line) noexcept {
   pollfd stream{STDERR_FILENO, POLLOUT, 0};
-  int ready;
-  do ready = poll(&stream, 1, 0);
-  while (ready < 0 && errno == EINTR);
+  int ready = -1;  // a signal, or no memory for the call, passes
+  for (int tries = 0; ready < 0 && tries < 100; ++tries) ready = poll(&stream, 1, 0);
   if (ready <= 0) return;
   line = line.substr(0, _POSIX_PIPE_BUF);  // a pipe that is ready takes so much without waiting
   // What fails is lost: there is nowhere to say so.

@@ -339,8 +339,10 @@ const Check checks[] = {
            for (int round = 0; round < 5; ++round) {
              Client client(context);
              context.server().stop_running();
-             client.send("BAD\r\n\r\n" + std::string(200'000, 'x'));
+             const std::string all = "BAD\r\n\r\n" + std::string(200'000, 'x');
+             const bool is_taken = client.offer(all) == all.size();
              context.server().run_on();
+             if (!is_taken) throw Skipped{"the kernel takes too little at once to tell"};
              client.expect_answer(400);
              client.expect_orderly_end();
            }
