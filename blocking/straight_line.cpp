@@ -169,7 +169,7 @@ bool answer_with_row(Client& client) {
   client.exchange.take_up();
   std::string received;
   const Answer answer = ask_backend(client, question, received);
-  client.exchange.next_request();  // the row has been on the bench: here it is again
+  if (client.exchange.next_request() == nullptr) return false;  // the row has been on the bench
   client.exchange.answer(answer);
   return true;
 }

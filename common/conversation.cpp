@@ -156,8 +156,9 @@ std::optional<Wait> Conversation::linger() {
 // -- between the pieces --
 
 std::optional<Wait> Conversation::finish_row(const Answer& answer) {
-  // While we waited, the request stayed the next one: here it is again.
-  exchange_.next_request();
+  // While we waited, the request stayed the next one: here it is again. Without it, nobody's would
+  // be answered.
+  if (exchange_.next_request() == nullptr) return over;
   exchange_.answer(answer);
   row_.reset();
   return answer_requests();

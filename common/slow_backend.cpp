@@ -157,8 +157,9 @@ class SlowBackend {
 
   void answer(Place asker) {
     asker->exchange.take_up();
-    const Request& request = *asker->exchange.next_request();
-    const std::string_view target = request.target.substr(0, max_text / 2);
+    const Request* const request = asker->exchange.next_request();
+    if (request == nullptr) return end(asker);
+    const std::string_view target = request->target.substr(0, max_text / 2);
     char text[max_text];
     const int size =
         std::snprintf(text, sizeof text, "row for %.*s after %g ms\n",

@@ -115,7 +115,7 @@ Task<bool> AwaitConversation::answer_with_row() {
   if (!is_there) co_return false;
   std::string received;
   const Answer answer = co_await ask_backend(question, received);
-  exchange_.next_request();  // the waits have cleared the bench: here it is again
+  if (exchange_.next_request() == nullptr) co_return false;  // the waits have cleared the bench
   exchange_.answer(answer);
   co_return true;
 }
