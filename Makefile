@@ -224,8 +224,15 @@ hardening: all $(FLOORS) $(BUILD)/compare  ## SECURITY.md's defences: are they t
 check-readme:  ## README's two commands on a bare Debian (root, debootstrap)
 	@sh tests/check_readme.sh
 
-lint:  ## clang-format, clang-tidy and shellcheck
+lint:  ## clang-format, clang-tidy and shellcheck; no name is defined twice
 	@sh tests/lint.sh '$(filter %.cpp %.hpp,$(SOURCES) $(SOLVED))' '$(SCRIPTS)'
+	+@$(unless_dry) $(DEFINED_ONCE)
+
+# One name, two definitions: each file is right by itself, and which of them a program gets depends
+# on the order of its objects. g++ sees it when it links with -flto; clang++ has no such warning.
+DEFINED_ONCE = case $$($(CXX) --version) in *Free\ Software*) $(MAKE) -s --no-print-directory \
+  BUILD=$(BUILD)/odr CXXFLAGS='-O0 -flto' LDFLAGS='-O0 -flto=auto -Wodr -Werror=odr' \
+  $(addprefix $(BUILD)/odr/,grade tests/instruments tests/unit) ;; esac
 
 format:  ## puts every source file into shape
 	clang-format -i $(SOURCES)

@@ -4,11 +4,12 @@
 
 using Clock = std::chrono::steady_clock;
 
-Attacker::Attacker(const Attack& attack, const Target& target)
-    : process_([&] {
-        attack.run(target);
-        return 0;
-      }) {}
+Forked attacker(const Attack& attack, const Target& target) {
+  return Forked([&] {
+    attack.run(target);
+    return 0;
+  });
+}
 
 Possessions possessions_of(Context& context) {
   const pid_t pid = context.server().pid();

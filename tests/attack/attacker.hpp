@@ -16,13 +16,7 @@ struct Standing {
   std::string story = {};
 };
 
-class Attacker {
- public:
-  Attacker(const Attack& attack, const Target& target);  // throws CallFailed
-
- private:
-  Forked process_;
-};
+Forked attacker(const Attack& attack, const Target& target);  // throws CallFailed
 
 struct Possessions {
   std::size_t descriptors = 0;

@@ -97,7 +97,7 @@ Standing stand(const Attack& attack, const Settings& settings, Context& context,
     // A server that serves one client at a time would otherwise be busy with the good one.
     if (context.is(one_at_a_time)) old->close();
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(settings.length);
-    const Attacker attacker(attack, {port, until});
+    const Forked attacking = attacker(attack, {port, until});
     std::this_thread::sleep_for(milliseconds(50));
     if (context.is(one_at_a_time)) old.emplace(context, ClientOptions{.port = port});
     const milliseconds longest = ask_again_and_again(

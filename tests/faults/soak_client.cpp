@@ -203,7 +203,7 @@ std::optional<std::size_t> SoakClient::look_at_head() {
     if (head_.size() > 65'536) complain("the head of an answer does not end");
     return std::nullopt;
   }
-  AnswerHead answer;
+  ReceivedHead answer;
   const std::string problem = read_answer_head(std::string_view(head_).substr(0, end + 2), answer);
   if (!problem.empty()) complain("an answer is not HTTP: " + problem);
   closing_ = answer.closes();

@@ -181,7 +181,8 @@ void ask(Client& client) {
 void stay_served(Context& context, const Attack& attack, Client& old) {
   using std::chrono::steady_clock;
   const auto begin = steady_clock::now();
-  const Attacker attacker(attack, {context.server().port(), begin + std::chrono::seconds(40)});
+  const Forked attacking =
+      attacker(attack, {context.server().port(), begin + std::chrono::seconds(40)});
   constexpr int least_rounds = 10;
   for (int round = 0; round < least_rounds || steady_clock::now() < begin + milliseconds(200);
        ++round) {

@@ -59,7 +59,7 @@ Field field_in(std::string_view line) {
 
 }  // namespace
 
-std::string read_answer_head(std::string_view lines, AnswerHead& head) {
+std::string read_answer_head(std::string_view lines, ReceivedHead& head) {
   head = {};
   // "HTTP/1.1 200 OK" and nothing else.
   const std::string_view first = take_line(lines);

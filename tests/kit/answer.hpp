@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-struct AnswerHead {
+struct ReceivedHead {
   int status = 0;
   std::size_t content_length = 0;
   bool says_close = false;
@@ -18,7 +18,7 @@ struct AnswerHead {
 
 // Reads a head: its lines, each with its \r\n, without the empty one behind them. Returns in words
 // what is wrong with it, "" if nothing is.
-std::string read_answer_head(std::string_view lines, AnswerHead& head);
+std::string read_answer_head(std::string_view lines, ReceivedHead& head);
 
 // The value of a field in such lines.
 std::optional<std::string> field_of(std::string_view lines, std::string_view name);

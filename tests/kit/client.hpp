@@ -20,7 +20,7 @@
 #include "tests/kit/answer.hpp"
 #include "tests/kit/check.hpp"
 
-struct ReceivedAnswer : AnswerHead {
+struct ReceivedAnswer : ReceivedHead {
   std::string head;
   std::string body;
 

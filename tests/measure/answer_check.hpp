@@ -42,7 +42,7 @@ class AnswerCheck {
   std::size_t take_body(std::string_view bytes, const Expectation& expected);
 
   std::string head_;
-  AnswerHead answer_;
+  ReceivedHead answer_;
   std::string problem_;
   std::uint64_t received_ = 0;  // of the body
   Stage stage_ = Stage::head;

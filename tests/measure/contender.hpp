@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/kit/servers.hpp"
 #include "tests/kit/child_process.hpp"
+#include "tests/kit/servers.hpp"
 
 struct Contender {
   std::string name;  // in tables

@@ -10,9 +10,9 @@
 #include <functional>
 #include <string>
 
+#include "tests/kit/reading.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/contender.hpp"
-#include "tests/kit/reading.hpp"
 
 // A server did not do its work.
 struct WorkFailed {

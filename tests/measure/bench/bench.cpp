@@ -39,13 +39,13 @@ BenchModel model_of(Models model) {
   return models_like(model, 84, 1).front();
 }
 
-Bench::Bench(const BenchSettings& settings, const BenchExperiment& experiment)
+BenchRun::BenchRun(const BenchSettings& settings, const BenchExperiment& experiment)
     : results(experiment.x_name, experiment.reference, experiment.reference_x),
       settings_(settings),
       budget_(experiment.seconds(*this)) {}
 
-void Bench::interleave(std::size_t count, std::size_t repeats,
-                       const std::function<void(std::size_t, std::size_t)>& work) {
+void BenchRun::interleave(std::size_t count, std::size_t repeats,
+                          const std::function<void(std::size_t, std::size_t)>& work) {
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), 0u);
   for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
@@ -61,14 +61,14 @@ void Bench::interleave(std::size_t count, std::size_t repeats,
   }
 }
 
-bool Bench::attempt(const std::string& model, double x, const std::function<void()>& work) {
+bool BenchRun::attempt(const std::string& model, double x, const std::function<void()>& work) {
   const std::string reason = failure_of(work);
   if (!reason.empty()) results.fail(model, x, reason);
   return reason.empty();
 }
 
 // On a terminal one line that changes; elsewhere nothing: the heading has been printed.
-void Bench::progress(const std::string& what) const {
+void BenchRun::progress(const std::string& what) const {
   static const bool terminal = can_redraw(STDERR_FILENO);
   if (!terminal) return;
   if (what.empty()) {
@@ -79,23 +79,23 @@ void Bench::progress(const std::string& what) const {
                budget_, what.c_str());
 }
 
-bool Bench::is_here(const BenchModel& model) {
+bool BenchRun::is_here(const BenchModel& model) {
   if (access((directory() + "/" + model.program.name).c_str(), X_OK) == 0) return true;
   note(std::string("there is no ") + model.program.name + " here, so it takes no part");
   return false;
 }
 
-void Bench::add_rate(const Runner& runner, const LoadResult& result) {
+void BenchRun::add_rate(const Runner& runner, const LoadResult& result) {
   add(runner, "per_second", result.per_second());
   add(runner, "generator_cpu", result.own_cpu);
   note_own_cpu(result);
 }
 
-void Bench::note_own_cpu(const LoadResult& result) {
+void BenchRun::note_own_cpu(const LoadResult& result) {
   own_cpu_ = std::max(own_cpu_, result.own_cpu);
 }
 
-void Bench::note_saturation() {
+void BenchRun::note_saturation() {
   if (own_cpu_ == 0) return;
   std::string limited;
   for (const std::string& model : results.models())
@@ -108,30 +108,30 @@ void Bench::note_saturation() {
        (limited.empty() ? "" : "; *: SATURATED, so that the rate may be its own: " + limited));
 }
 
-void Bench::note(const std::string& text) {
+void BenchRun::note(const std::string& text) {
   if (std::find(notes_.begin(), notes_.end(), text) == notes_.end()) notes_.push_back(text);
 }
 
-void Bench::print(const std::string& text) const {
+void BenchRun::print(const std::string& text) const {
   std::fputs(text.c_str(), stdout);
 }
 
-void Bench::print_bars(const std::string& title, const std::vector<Bar>& bars,
-                       bool logarithmic) const {
+void BenchRun::print_bars(const std::string& title, const std::vector<Bar>& bars,
+                          bool logarithmic) const {
   if (!bars.empty()) print(title + ":\n" + draw_bars(bars, logarithmic));
 }
 
-void Bench::verdict(bool holds, const std::string& sentence) {
+void BenchRun::verdict(bool holds, const std::string& sentence) {
   verdict_ = (holds ? "it holds. " : "it does NOT hold here. ") + sentence;
   print(wrapped("VERDICT: " + verdict_, screen_width, ""));
 }
 
-void Bench::verdict_impossible(const std::string& reason) {
+void BenchRun::verdict_impossible(const std::string& reason) {
   verdict_ = "none, because " + reason;
   print(wrapped("VERDICT: " + verdict_, screen_width, ""));
 }
 
-void Bench::numbers(const std::string& sentence) const {
+void BenchRun::numbers(const std::string& sentence) const {
   print(wrapped(sentence, screen_width, "  "));
 }
 

@@ -54,9 +54,9 @@ struct Finding {
 
 struct BenchExperiment;
 
-class Bench {
+class BenchRun {
  public:
-  Bench(const BenchSettings& settings, const BenchExperiment& experiment);
+  BenchRun(const BenchSettings& settings, const BenchExperiment& experiment);
 
   bool quick() const { return settings_.quick; }
   const std::string& directory() const { return settings_.directory; }
@@ -131,7 +131,7 @@ class Lineup {
  public:
   using Work = std::function<void(Runner&)>;
 
-  explicit Lineup(Bench& bench) : bench_(bench) {}
+  explicit Lineup(BenchRun& bench) : bench_(bench) {}
 
   // Starts one more, whose samples belong to x. If that fails, it is kept as its failure.
   Runner* enter(const std::string& name, double x, std::size_t most_clients,
@@ -153,7 +153,7 @@ class Lineup {
  private:
   void visit(Runner& runner, std::size_t clients, const Work& work);
 
-  Bench& bench_;
+  BenchRun& bench_;
   LoadLoop loop_;
   std::vector<std::unique_ptr<Runner>> runners_;
 };
@@ -163,9 +163,9 @@ struct BenchExperiment {
   std::string claim;      // one sentence
   std::string x_name;     // what is varied, as the CSV calls it
   std::string reference;  // the model that ratios are taken to
-  void (*run)(Bench&);
-  void (*report)(Bench&);
-  double (*seconds)(const Bench&);                   // that it takes on a quiet machine
+  void (*run)(BenchRun&);
+  void (*report)(BenchRun&);
+  double (*seconds)(const BenchRun&);                // that it takes on a quiet machine
   std::optional<double> reference_x = std::nullopt;  // ratios are to this x; else to the same
 };
 using Experiments = std::vector<const BenchExperiment*>;

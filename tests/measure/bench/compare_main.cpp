@@ -30,7 +30,7 @@ double target_for(Models model, const Targets& targets) {
 
 enum class Bound { at_least, at_most };
 
-void find(Bench& bench, const std::string& what, double value, Bound bound, double target,
+void find(BenchRun& bench, const std::string& what, double value, Bound bound, double target,
           const NumberFormat& format, const std::string& detail = "") {
   const bool reached =
       target == 0 || (bound == Bound::at_least ? value >= target : value <= target);
@@ -70,18 +70,18 @@ std::set<std::string> floors_of(const Race& plan) {
   return floors;
 }
 
-std::size_t cycles(const Bench& bench, const Race& plan) {
+std::size_t cycles(const BenchRun& bench, const Race& plan) {
   return bench.choose<std::size_t>(5, plan.cycles);
 }
 
-double seconds(const Bench& bench, const Race& plan) {
+double seconds(const BenchRun& bench, const Race& plan) {
   const std::size_t all = those(plan.who).size() + floors_of(plan).size() + 1;
   return in_seconds(slice_for(plan.clients)) * 1.2 *
              static_cast<double>(all * cycles(bench, plan)) +
          1;
 }
 
-void take_slice(Bench& bench, Runner& runner, Nanoseconds slice) {
+void take_slice(BenchRun& bench, Runner& runner, Nanoseconds slice) {
   const auto before = runner.activity().cpu_nanoseconds;
   const LoadResult result = runner.clients.closed_loop(slice);
   const auto after = runner.activity().cpu_nanoseconds;
@@ -93,7 +93,7 @@ void take_slice(Bench& bench, Runner& runner, Nanoseconds slice) {
         static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
 }
 
-void run(Bench& bench, const Race& plan) {
+void run(BenchRun& bench, const Race& plan) {
   Lineup lineup(bench);
   for (const Program& program : those(plan.who)) lineup.enter({program.name, program, {}});
   if (lineup.runners().empty()) return;
@@ -116,7 +116,7 @@ void run(Bench& bench, const Race& plan) {
                     [&](Runner& runner) { take_slice(bench, runner, slice_for(plan.clients)); });
 }
 
-void compare(Bench& bench, const std::string& one, const std::string& other, double target,
+void compare(BenchRun& bench, const std::string& one, const std::string& other, double target,
              bool by_cpu) {
   const Results& results = bench.results;
   const auto rate = results.ratio(one, 0, "per_second", other, 0);
@@ -132,7 +132,7 @@ void compare(Bench& bench, const std::string& one, const std::string& other, dou
   find(bench, what + ", CPU time", *cpu, Bound::at_most, target, three_digits, detail);
 }
 
-void report(Bench& bench, const Race& plan) {
+void report(BenchRun& bench, const Race& plan) {
   for (const Program& program : those(plan.who))
     compare(bench, program.name, program.floor, target_for(program.model, plan.targets),
             plan.new_connection_each);
@@ -145,9 +145,9 @@ BenchExperiment experiment(const char* name, const char* title) {
           title,
           "x",
           "event_loop",
-          [](Bench& bench) { run(bench, plan); },
-          [](Bench& bench) { report(bench, plan); },
-          [](const Bench& bench) { return seconds(bench, plan); }};
+          [](BenchRun& bench) { run(bench, plan); },
+          [](BenchRun& bench) { report(bench, plan); },
+          [](const BenchRun& bench) { return seconds(bench, plan); }};
 }
 
 const Race one_client{queue_loops, 1, 60, {{event_loop, 0.96}}};
@@ -175,7 +175,7 @@ bool wait_until_they_are_gone(const Runner& runner, std::size_t most) {
 }
 
 // How much user memory each of many more clients brings, and how much of it they take away again.
-void weigh_clients(Bench& bench, Runner& runner, std::size_t many) {
+void weigh_clients(BenchRun& bench, Runner& runner, std::size_t many) {
   const std::size_t few = many / 19;
   runner.hold(few);
   const auto base = runner.reading().resident_bytes;
@@ -191,7 +191,7 @@ void weigh_clients(Bench& bench, Runner& runner, std::size_t many) {
   bench.add(runner, "given_back", (static_cast<double>(*full) - static_cast<double>(left)) / grown);
 }
 
-void run_memory(Bench& bench) {
+void run_memory(BenchRun& bench) {
   const Allowance allowance = allowed_threads(bench.choose<std::size_t>(5'000, 19'000), 300);
   if (!allowance.limit.empty()) bench.note("fewer clients: " + allowance.limit);
   for (const Program& program : those(concurrent)) {
@@ -206,7 +206,7 @@ void run_memory(Bench& bench) {
   }
 }
 
-void report_memory(Bench& bench) {
+void report_memory(BenchRun& bench) {
   const Targets targets = {{event_loop | scan_loops, 128}, {await_loop, 320}, {concurrent, 9216}};
   for (const Program& program : those(concurrent)) {
     const auto each = bench.results.find(program.name, 0, "bytes_each");
@@ -220,7 +220,7 @@ void report_memory(Bench& bench) {
 
 // ---- counted, not timed
 
-void run_instructions(Bench& bench) {
+void run_instructions(BenchRun& bench) {
   if (!is_installed("valgrind"))
     return bench.note(
         "valgrind is not installed, so no instructions are counted (Debian: valgrind)");
@@ -238,7 +238,7 @@ void run_instructions(Bench& bench) {
   bench.note("the slope from 1,000 to 5,000 requests, 64 clients");
 }
 
-void report_instructions(Bench& bench) {
+void report_instructions(BenchRun& bench) {
   for (const std::string& name : bench.results.models())
     if (const auto counted = bench.results.find(name, 0, "instructions"))
       find(bench, name, *counted, Bound::at_most, name == "event_loop" ? 1000 : 0,
@@ -247,7 +247,7 @@ void report_instructions(Bench& bench) {
 
 // ---- is the load generator right?
 
-void run_check(Bench& bench) {
+void run_check(BenchRun& bench) {
   if (!is_installed("wrk"))
     return bench.note(
         "wrk is not installed, so this generator is not checked against it (Debian: wrk)");
@@ -269,7 +269,7 @@ void run_check(Bench& bench) {
   lineup.stop();
 }
 
-void report_check(Bench& bench) {
+void report_check(BenchRun& bench) {
   const auto ratio = bench.results.find("event_loop", 0, "ratio_to_wrk");
   if (!ratio) return;
   bench.findings.push_back({"this generator / wrk, on /row", three_digits(*ratio), "0.95 to 1.05",
@@ -287,11 +287,11 @@ int main(int argc, char** argv) {
         experiment<pipelined>("pipelined", "Throughput on /, 64 clients, 16 requests at once"),
         experiment<churn>("churn", "A new connection for each request, 64 clients"),
         {"memory", "User memory for one more idle client", "x", "event_loop", run_memory,
-         report_memory, [](const Bench&) { return 30.0; }},
+         report_memory, [](const BenchRun&) { return 30.0; }},
         {"instructions", "User instructions for one answer (valgrind)", "x", "event_loop",
-         run_instructions, report_instructions, [](const Bench&) { return 40.0; }},
+         run_instructions, report_instructions, [](const BenchRun&) { return 40.0; }},
         {"check", "This load generator against wrk, where neither is the limit", "x", "event_loop",
-         run_check, report_check, [](const Bench&) { return 12.0; }}};
+         run_check, report_check, [](const BenchRun&) { return 12.0; }}};
     Experiments pointers;
     for (const BenchExperiment& one : all) pointers.push_back(&one);
     return run_experiments("compare",

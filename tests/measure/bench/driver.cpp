@@ -50,8 +50,8 @@ Experiments wanted(const char* name, const Experiments& all, int argc, char** ar
   return found.empty() ? all : found;
 }
 
-bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment, const Bench& bench,
-               std::optional<double> others) {
+bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
+               const BenchRun& bench, std::optional<double> others) {
   if (settings.output.empty()) return true;
   const std::string path = settings.output + "/" + experiment.name + ".csv";
   std::ofstream file(path);
@@ -82,7 +82,7 @@ void print_findings(const std::vector<Finding>& findings) {
       std::fputs(wrapped(one.what + ": " + one.detail, screen_width, "  ").c_str(), stdout);
 }
 
-void print_notes(const Bench& bench, std::optional<double> others) {
+void print_notes(const BenchRun& bench, std::optional<double> others) {
   for (const std::string& note : bench.notes())
     std::fputs(wrapped("(" + note + ")", screen_width, "  ").c_str(), stdout);
   if (others && *others > 0.1)
@@ -94,7 +94,7 @@ void print_notes(const Bench& bench, std::optional<double> others) {
 
 // False: something that all models need has failed, so that there is no verdict. What has been
 // measured until then is kept.
-bool run_and_report(const BenchExperiment& experiment, Bench& bench) {
+bool run_and_report(const BenchExperiment& experiment, BenchRun& bench) {
   std::string problem;
   try {
     experiment.run(bench);
@@ -121,7 +121,7 @@ struct Score {
 
 void run_one(const BenchSettings& settings, const BenchExperiment& experiment, Score& score) {
   const auto start = std::chrono::steady_clock::now();
-  Bench bench(settings, experiment);
+  BenchRun bench(settings, experiment);
   std::printf("\n== %s ==  (about %.0f s)\n%s", experiment.name.c_str(), bench.budget(),
               wrapped(experiment.claim, screen_width, "").c_str());
   std::fflush(stdout);
@@ -163,7 +163,8 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
   install_signal_handlers();
   raise_descriptor_limit();
   double budget = 0;
-  for (const BenchExperiment* experiment : chosen) budget += Bench(settings, *experiment).budget();
+  for (const BenchExperiment* experiment : chosen)
+    budget += BenchRun(settings, *experiment).budget();
   std::printf(
       "%sAbout %.1f minutes on a quiet machine. The servers take turns, and numbers are\n"
       "medians%s%s\n",

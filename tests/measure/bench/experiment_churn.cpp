@@ -16,17 +16,17 @@ constexpr double kept = 0;
 constexpr double fresh = 1;
 
 // The CPU time of threads that have ended is told in ticks of 10 ms, so a slice takes many of them.
-milliseconds slice(const Bench& bench) {
+milliseconds slice(const BenchRun& bench) {
   return bench.choose(milliseconds(300), milliseconds(500));
 }
 
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   return static_cast<double>(2 * many_client_models().size() * bench.repeats()) *
              (in_seconds(slice(bench)) + 0.06) +
          1;
 }
 
-void measure(Bench& bench, Runner& runner) {
+void measure(BenchRun& bench, Runner& runner) {
   const auto before = read_cpu_with_ended_threads(runner.server.process.pid());
   const LoadResult result = runner.clients.closed_loop(slice(bench));
   const auto after = read_cpu_with_ended_threads(runner.server.process.pid());
@@ -39,7 +39,7 @@ void measure(Bench& bench, Runner& runner) {
 }
 
 // Two servers of each model: one with clients who stay, one with clients who come and go.
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   Lineup lineup(bench);
   for (const double x : {kept, fresh})
     for (const BenchModel& model : many_client_models()) lineup.enter(model, x);
@@ -52,7 +52,7 @@ void run(Bench& bench) {
   bench.note("CPU time is told in ticks of 10 ms, for threads that have ended; 64 clients");
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   Results& results = bench.results;
   // What a new connection adds, in microseconds of the server's CPU.
   for (const std::string& model : results.models()) {

@@ -22,7 +22,7 @@ constexpr std::size_t client_count = 64;
 constexpr std::size_t herd_clients = 200;
 const char* const name = "prefork event_loop";
 
-Contender start_copies(const Bench& bench, std::size_t count) {
+Contender start_copies(const BenchRun& bench, std::size_t count) {
   return start_contender(
       bench.directory(), "prefork",
       {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
@@ -55,11 +55,11 @@ double largest_share(const Contender& server, std::size_t count) {
   throw WorkFailed{"not every copy printed its counters"};
 }
 
-milliseconds slice(const Bench& bench) {
+milliseconds slice(const BenchRun& bench) {
   return bench.choose(milliseconds(150), milliseconds(300));
 }
 
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   // A client of the herd takes a millisecond at most.
   const double herd = static_cast<double>(sharings().size() * herd_clients) * 0.001 + 0.1;
   return static_cast<double>(bench.repeats() * std::size(copies)) *
@@ -69,7 +69,7 @@ double seconds(const Bench& bench) {
 
 // The clients come one after the other, each to copies that sleep, and leave after the turn: who
 // serves whom is drawn anew each time.
-void measure_rates(Bench& bench, Runner& runner) {
+void measure_rates(BenchRun& bench, Runner& runner) {
   runner.clients.ask("/");
   for (std::size_t i = 1; i <= client_count; ++i) runner.hold(i);
   bench.add(runner, "largest_share",
@@ -86,7 +86,7 @@ void measure_rates(Bench& bench, Runner& runner) {
 }
 
 // Clients come one at a time, each to copies that all sleep.
-void measure_herd(Bench& bench, const Sharing& sharing, std::size_t count) {
+void measure_herd(BenchRun& bench, const Sharing& sharing, std::size_t count) {
   const auto x = static_cast<double>(count);
   bench.attempt(sharing.name, x, [&] {
     const HerdReport report = watch_herd(sharing, count, herd_clients);
@@ -95,7 +95,7 @@ void measure_herd(Bench& bench, const Sharing& sharing, std::size_t count) {
   });
 }
 
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   Lineup lineup(bench);
   for (const std::size_t count : copies)
     lineup.enter(name, static_cast<double>(count), 0, [&] { return start_copies(bench, count); });
@@ -116,7 +116,7 @@ void run(Bench& bench) {
       "again inside epoll_wait and never hears of it");
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   std::vector<Bar> bars;
   for (const std::size_t count : copies)

@@ -18,15 +18,15 @@ constexpr double alone = 0;
 constexpr double beside = 100;
 constexpr double spin = 5;
 
-milliseconds alone_time(const Bench& bench) {
+milliseconds alone_time(const BenchRun& bench) {
   return bench.choose(milliseconds(300), milliseconds(600));
 }
 constexpr milliseconds beside_time(1000);
-milliseconds full_slice(const Bench& bench) {
+milliseconds full_slice(const BenchRun& bench) {
   return bench.choose(milliseconds(150), milliseconds(250));
 }
 
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   const auto models = static_cast<double>(many_client_models().size());
   const auto repeats = static_cast<double>(bench.repeats());
   return repeats * (models * (in_seconds(alone_time(bench) + beside_time) + 0.02) +
@@ -34,14 +34,14 @@ double seconds(const Bench& bench) {
          1;
 }
 
-void add_latencies(Bench& bench, Runner& runner, double x) {
+void add_latencies(BenchRun& bench, Runner& runner, double x) {
   runner.x = x;
   bench.add(runner, "p99_ms", runner.clients.latencies().quantile(0.99) / 1e6);
   bench.add(runner, "p50_ms", runner.clients.latencies().quantile(0.5) / 1e6);
 }
 
 // One more client, who asks for the long computation while the others go on.
-void measure_light(Bench& bench, LoadLoop& loop, Runner& runner) {
+void measure_light(BenchRun& bench, LoadLoop& loop, Runner& runner) {
   runner.clients.constant_rate(rate, alone_time(bench));
   runner.check("/");
   add_latencies(bench, runner, alone);
@@ -59,14 +59,14 @@ void measure_light(Bench& bench, LoadLoop& loop, Runner& runner) {
   add_latencies(bench, runner, beside);
 }
 
-void measure_full(Bench& bench, Runner& runner) {
+void measure_full(BenchRun& bench, Runner& runner) {
   const LoadResult result = runner.clients.closed_loop(full_slice(bench));
   runner.check("/spin");
   bench.note_own_cpu(result);
   bench.add(runner, "spins_per_second", result.per_second());
 }
 
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   Lineup light(bench);
   light.enter(many_client_models());
   light.go_to(beside);
@@ -89,7 +89,7 @@ void run(Bench& bench) {
              " clients; latency from when each should have been sent, quantiles within 0.4%");
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   const auto ms = [](double value) { return milliseconds_only(value * 1e6); };
   bench.print(results.table_of(

@@ -38,7 +38,7 @@ std::vector<BenchModel> models() {
 }
 
 // Up to the machine's most; where that is less for threads, theirs is a step, too.
-std::vector<std::size_t> steps(const Bench& bench) {
+std::vector<std::size_t> steps(const BenchRun& bench) {
   const std::size_t most = most_idle().clients;
   if (bench.quick()) return steps_up_to(std::min<std::size_t>(10'000, most), {0, 1'000});
   return steps_up_to(most, {0, 100, 1'000, 10'000, most_idle_threads()});
@@ -46,29 +46,29 @@ std::vector<std::size_t> steps(const Bench& bench) {
 
 // Many short slices for the rates: that is what a shared machine disturbs least.
 constexpr milliseconds slice(40);
-std::size_t rate_repeats(const Bench& bench) {
+std::size_t rate_repeats(const BenchRun& bench) {
   return bench.choose<std::size_t>(5, 3 * bench.repeats());
 }
 // Long enough for p99.9: what decides it is a request in a thousand.
-milliseconds latency_time(const Bench& bench) {
+milliseconds latency_time(const BenchRun& bench) {
   return bench.choose(milliseconds(500), milliseconds(1'000));
 }
 
 // The crowds come once, at a few ten thousand a second.
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   const double turns = (in_seconds(slice) + 0.01) * static_cast<double>(rate_repeats(bench)) +
                        in_seconds(latency_time(bench)) * static_cast<double>(bench.repeats());
   return turns * static_cast<double>(models().size() * steps(bench).size()) +
          static_cast<double>(steps(bench).back()) * 4 / 10'000 + 2;
 }
 
-void measure_rate(Bench& bench, Runner& runner) {
+void measure_rate(BenchRun& bench, Runner& runner) {
   const LoadResult full = runner.clients.closed_loop(slice);
   runner.check("/");
   bench.add_rate(runner, full);
 }
 
-void measure_latency(Bench& bench, Runner& runner) {
+void measure_latency(BenchRun& bench, Runner& runner) {
   runner.clients.constant_rate(rate, latency_time(bench));
   runner.check("/ at a constant rate");
   const Histogram& latencies = runner.clients.latencies();
@@ -77,7 +77,7 @@ void measure_latency(Bench& bench, Runner& runner) {
   bench.add(runner, "p999_us", latencies.quantile(0.999) / 1e3);
 }
 
-void climb(Bench& bench, Lineup& lineup) {
+void climb(BenchRun& bench, Lineup& lineup) {
   std::map<const Runner*, std::unique_ptr<IdleCrowd>> crowds;
   for (const auto& runner : lineup.runners())
     if (runner->server.name != alone)
@@ -99,7 +99,7 @@ void climb(Bench& bench, Lineup& lineup) {
   }
 }
 
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   const Allowance allowance = most_idle();
   if (!allowance.limit.empty())
     bench.note("at most " + with_commas(allowance.clients) + " idle clients, because of " +
@@ -118,7 +118,7 @@ void run(Bench& bench) {
   lineup.stop();
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   const auto ms = [](double microseconds) { return milliseconds_only(microseconds * 1e3); };
   bench.print("Requests per second:\n" + results.table("per_second", plain_number));

@@ -18,7 +18,7 @@ std::vector<BenchModel> models() {
 }
 
 // Many short slices: that is what a shared machine disturbs least.
-std::size_t repeats(const Bench& bench) {
+std::size_t repeats(const BenchRun& bench) {
   return bench.choose<std::size_t>(5, 3 * bench.repeats());
 }
 
@@ -32,12 +32,12 @@ double seconds_of_turns() {
   return all;
 }
 
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   const double strace = is_installed("strace") ? bench.choose(4, 20) : 0;
   return seconds_of_turns() * static_cast<double>(repeats(bench)) + strace + 2;
 }
 
-void measure(Bench& bench, Runner& runner) {
+void measure(BenchRun& bench, Runner& runner) {
   const ActivityReading before = runner.activity();
   const LoadResult result = runner.clients.closed_loop(slice_for(runner.clients.clients()));
   const ActivityReading after = runner.activity();
@@ -54,7 +54,7 @@ void measure(Bench& bench, Runner& runner) {
 }
 
 // Counted by strace, which slows everything down: in turns of their own.
-void count(Bench& bench, Runner& runner, std::size_t level) {
+void count(BenchRun& bench, Runner& runner, std::size_t level) {
   // A quick run counts each server once, with 64 clients if it can hold them.
   if (bench.quick() && level != (runner.most_clients == 1 ? 1 : 64)) return;
   const CallCount counted = count_calls(runner.server.process.pid(), runner.clients,
@@ -65,7 +65,7 @@ void count(Bench& bench, Runner& runner, std::size_t level) {
             static_cast<double>(counted.calls) / static_cast<double>(counted.answers));
 }
 
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   const bool counting = is_installed("strace");
   bench.note(counting ? "system calls are counted by strace, in turns of their own"
                       : "strace is not installed, so no calls are counted (Debian: strace)");
@@ -82,7 +82,7 @@ void run(Bench& bench) {
   lineup.stop();
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   const auto two = two_digits;
   for (const std::size_t level : levels) {

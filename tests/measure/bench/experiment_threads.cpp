@@ -43,7 +43,7 @@ struct Weight {
   KernelMemory kernel;
 };
 
-void add_growth(Bench& bench, const Runner& runner, const Weight& before, const Weight& now) {
+void add_growth(BenchRun& bench, const Runner& runner, const Weight& before, const Weight& now) {
   const auto add = [&](const char* metric, std::optional<std::uint64_t> from,
                        std::optional<std::uint64_t> to) {
     if (from && to)
@@ -59,7 +59,7 @@ void add_growth(Bench& bench, const Runner& runner, const Weight& before, const 
 }
 
 // One server alone, for each step up to so many clients. What fails does so at the step.
-void hold(Bench& bench, const BenchModel& model, std::size_t most) {
+void hold(BenchRun& bench, const BenchModel& model, std::size_t most) {
   Lineup lineup(bench);
   if (Runner* const runner = lineup.enter(model, 1); runner != nullptr) {
     const Weight before(*runner);
@@ -77,7 +77,7 @@ void hold(Bench& bench, const BenchModel& model, std::size_t most) {
 
 // As many as one process may have, up to 50,000, on one thread. They are not only held: everybody
 // is answered once more.
-void hold_crowd(Bench& bench) {
+void hold_crowd(BenchRun& bench) {
   const Allowance allowance = allowed_clients(50'000, 100);
   bench.note("one thread was given " + with_commas(allowance.clients) + " idle clients" +
              (allowance.limit.empty() ? "; 50,000 were wished for, and no limit was met"
@@ -99,12 +99,12 @@ void hold_crowd(Bench& bench) {
 }
 
 // As often as there are repeats; a crowd takes longer than the steps.
-std::size_t crowd_repeats(const Bench& bench) {
+std::size_t crowd_repeats(const BenchRun& bench) {
   return bench.choose<std::size_t>(1, 5);
 }
 
 // Clients come and go at some 10,000 a second.
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   double sum = static_cast<double>(crowd_repeats(bench)) * 4 *
                static_cast<double>(allowed_clients(50'000, 100).clients) / 20'000;
   for (const BenchModel& model : models())
@@ -112,7 +112,7 @@ double seconds(const Bench& bench) {
   return sum;
 }
 
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   const Allowance allowance = allowed_clients(10'000, besides);
   const Allowance of_threads = most_threads();
   if (!allowance.limit.empty())
@@ -168,7 +168,7 @@ std::string cost_cell(const Results& results, const std::string& model, const Co
   return value ? in_bytes(*value) : "-";
 }
 
-void print_per_client(Bench& bench) {
+void print_per_client(BenchRun& bench) {
   const Results& results = bench.results;
   std::vector<std::string> titles{""};
   std::vector<std::string> held{"clients held"};
@@ -221,7 +221,7 @@ std::optional<ClientMemory> memory_of_client(const Results& results, const std::
 }
 
 // What other systems' default stacks would make of it. Address space only.
-void print_stack_sizes(Bench& bench) {
+void print_stack_sizes(BenchRun& bench) {
   const std::pair<const char*, double> sizes[] = {{"glibc (8 MiB, from ulimit -s)", 8192},
                                                   {"FreeBSD (2 MiB)", 2048},
                                                   {"Windows (1 MiB)", 1024},
@@ -234,7 +234,7 @@ void print_stack_sizes(Bench& bench) {
               draw_bars(bars));
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   bench.print("Threads:\n" + results.table("threads", plain_number));
   bench.print("Memory resident, grown since the start:\n" +

@@ -22,7 +22,7 @@ std::size_t most_rows() {
   return std::min<std::size_t>(10'000, (raise_descriptor_limit() - 100) / 2 / 100 * 100);
 }
 
-std::vector<std::size_t> levels(const Bench& bench) {
+std::vector<std::size_t> levels(const BenchRun& bench) {
   return steps_up_to(std::min(bench.choose<std::size_t>(5'000, 10'000), most_rows()),
                      {1, 10, 100, 1'000});
 }
@@ -33,17 +33,17 @@ std::vector<BenchModel> models() {
 
 // Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where the CPU is
 // full and a round takes longer.
-std::size_t rounds(const Bench& bench, std::size_t level) {
+std::size_t rounds(const BenchRun& bench, std::size_t level) {
   if (level > 1'000) return bench.choose<std::size_t>(1, 2);
   return bench.choose<std::size_t>(4, 6);
 }
 
-std::size_t repeats(const Bench& bench, std::size_t level) {
+std::size_t repeats(const BenchRun& bench, std::size_t level) {
   return level > 1'000 ? std::min<std::size_t>(bench.repeats(), 5) : bench.repeats();
 }
 
 // A full CPU answers some 8,000 rows a second, and lets 8,000 clients come and go.
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   double sum = 2;
   for (const std::size_t level : levels(bench)) {
     const auto clients = static_cast<double>(level);
@@ -58,7 +58,7 @@ double seconds(const Bench& bench) {
 }
 
 // The clients come for the turn and leave after it: this generator could not hold all at once.
-void measure(Bench& bench, Runner& runner, std::size_t level) {
+void measure(BenchRun& bench, Runner& runner, std::size_t level) {
   runner.clients.ask("/");
   runner.hold(level);
   runner.clients.ask("/row");
@@ -75,7 +75,7 @@ void measure(Bench& bench, Runner& runner, std::size_t level) {
 // somaxconn). Where the kernel then answers by SYN cookies, one that the server believes open can
 // come to nothing (tcp(7): tcp_syncookies), and the server says 502, as it must. Such a turn is
 // told, and taken again.
-void measure_up_to_thrice(Bench& bench, Runner& runner, std::size_t level) {
+void measure_up_to_thrice(BenchRun& bench, Runner& runner, std::size_t level) {
   for (int left = 2;; --left) {
     try {
       return measure(bench, runner, level);
@@ -89,7 +89,7 @@ void measure_up_to_thrice(Bench& bench, Runner& runner, std::size_t level) {
   }
 }
 
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   Contender backend = start_backend(bench.directory(), delay_ms);
   Lineup lineup(bench);
   lineup.enter(models(), {"-b", std::to_string(backend.port)});
@@ -109,7 +109,7 @@ void run(Bench& bench) {
   bench.note("two cores are shared by the server, the backend and the clients");
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   bench.print("Rows per second:\n" + results.table("per_second", plain_number));
   bench.print("Share of what Little's law allows:\n" + results.table("of_the_law", in_percent));

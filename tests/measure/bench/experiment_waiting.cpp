@@ -20,12 +20,12 @@ std::vector<BenchModel> models() {
   return {model_of(thread_per_connection), model_of(event_loop)};
 }
 
-milliseconds slice(const Bench& bench) {
+milliseconds slice(const BenchRun& bench) {
   return bench.choose(milliseconds(400), milliseconds(1000));
 }
 
 // The last row of a slice comes after the delay.
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   double sum = 1;
   for (const unsigned delay : delays)
     sum += static_cast<double>(models().size() * bench.repeats()) *
@@ -33,7 +33,7 @@ double seconds(const Bench& bench) {
   return sum;
 }
 
-void measure(Bench& bench, Runner& runner) {
+void measure(BenchRun& bench, Runner& runner) {
   const ActivityReading before = runner.activity();
   const LoadResult result = runner.clients.constant_rate(clients * rows_per_client, slice(bench));
   runner.check("/row");
@@ -52,7 +52,7 @@ void measure(Bench& bench, Runner& runner) {
 }
 
 // A backend for each delay, and for each backend a server of each model.
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   std::vector<Contender> backends;
   Lineup lineup(bench);
   for (const unsigned delay : delays) {
@@ -74,7 +74,7 @@ void run(Bench& bench) {
       with_digits(cycle / 1e6, 0) + " ms between two requests less a row");
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   struct Line {
     const char* title;

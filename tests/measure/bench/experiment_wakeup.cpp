@@ -19,7 +19,7 @@ constexpr std::size_t enough_watched = 100'000;
 
 // Where a descriptor's records lie in memory decides what looking at it costs, and each repeat
 // opens all of them anew: many repeats, for a median that is the same tomorrow.
-std::size_t repeats(const Bench& bench) {
+std::size_t repeats(const BenchRun& bench) {
   return bench.choose(bench.repeats(), 3 * bench.repeats());
 }
 
@@ -43,7 +43,7 @@ std::size_t most_for_ready(std::size_t descriptors) {
   return std::min<std::size_t>(5'000, descriptors / 100 * 100);
 }
 
-std::chrono::milliseconds slice(const Bench& bench) {
+std::chrono::milliseconds slice(const BenchRun& bench) {
   return bench.choose(std::chrono::milliseconds(5), std::chrono::milliseconds(20));
 }
 
@@ -67,7 +67,7 @@ std::size_t room_for_descriptors() {
 }
 
 // Some microseconds for each descriptor that is opened and closed again.
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   double sum = 0;
   for (const Point& point : points(room_for_descriptors()))
     sum += 2 * in_seconds(slice(bench)) + static_cast<double>(point.watched) * 15e-6;
@@ -75,7 +75,7 @@ double seconds(const Bench& bench) {
 }
 
 // All calls on the same sockets. Whichever comes first begins next time with another one.
-void measure(Bench& bench, const Point& point, std::size_t repeat) {
+void measure(BenchRun& bench, const Point& point, std::size_t repeat) {
   const WatchedSockets sockets(point.watched, point.ready);
   const auto calls = waiting_calls();
   for (std::size_t i = 0; i < calls.size(); ++i) {
@@ -85,7 +85,7 @@ void measure(Bench& bench, const Point& point, std::size_t repeat) {
   }
 }
 
-void run(Bench& bench) {
+void run(BenchRun& bench) {
   const std::size_t descriptors = room_for_descriptors();
   const std::vector<Point> all = points(descriptors);
   for (const WaitingCall call : waiting_calls()) bench.results.mention(name_of(call));
@@ -106,7 +106,7 @@ void run(Bench& bench) {
       "makes a call dearer with one ready than with many");
 }
 
-void draw(Bench& bench) {
+void draw(BenchRun& bench) {
   std::vector<Bar> bars;
   for (const std::string& model : bench.results.models()) {
     for (const double n : bench.results.points(one_ready)) {
@@ -118,7 +118,7 @@ void draw(Bench& bench) {
   bench.print_bars("One ready among n, each column of the bars a fixed factor", bars, true);
 }
 
-void report(Bench& bench) {
+void report(BenchRun& bench) {
   const Results& results = bench.results;
   bench.print("One ready among n watched: microseconds for one call, which does not sleep\n" +
               results.table_by_x(one_ready, microseconds_text, results.models()));
