@@ -45,7 +45,12 @@ const std::vector<Line>& lines() {
   return all;
 }
 
+// Six servers fit beside each other; of more, there are two tables.
 std::string table_of(const std::vector<Tried>& outcomes) {
+  if (outcomes.size() > 6) {
+    const auto middle = outcomes.begin() + static_cast<std::ptrdiff_t>((outcomes.size() + 1) / 2);
+    return table_of({outcomes.begin(), middle}) + "\n" + table_of({middle, outcomes.end()});
+  }
   std::vector<std::string> titles{""};
   for (const Tried& outcome : outcomes) titles.push_back(in_two_lines(outcome.name));
   TextTable table(titles);

@@ -467,6 +467,12 @@ TEST_CASE("tables: numbers as a person writes them, columns that line up") {
 
 namespace {
 
+TrialReport& report_of(DemoFindings& findings, const std::string& server) {
+  return std::find_if(findings.outcomes.begin(), findings.outcomes.end(),
+                      [&](const Tried& one) { return one.name == server; })
+      ->report;
+}
+
 // A run of all servers, with numbers as wide as they become, and limits that are met.
 DemoFindings wide_findings() {
   TrialReport report;
@@ -483,8 +489,8 @@ DemoFindings wide_findings() {
   DemoFindings findings;
   for (const Program& program : programs())
     if ((program.model & servers) != 0) findings.outcomes.push_back({program.name, report});
-  findings.outcomes[1].report.spin_p99 = 1e6;
-  findings.outcomes[2].report.failure = "/bytes: the 15th of 64 clients was not answered";
+  report_of(findings, "thread_per_connection").spin_p99 = 1e6;
+  report_of(findings, "select_loop").failure = "/bytes: the 15th of 64 clients was not answered";
   findings.plan.idle = 60'000;
   findings.allowance = {50'000, "the limit of 32,768 stacks (half of vm.max_map_count)"};
   return findings;
@@ -515,7 +521,7 @@ TEST_CASE("demo: a run that other programs have disturbed says so first, and con
     CHECK(holds(quiet, part));
   CHECK_FALSE(holds(quiet, "OTHER PROGRAMS"));
 
-  findings.outcomes[3].report.others = 0.34;  // while one of them was tried
+  report_of(findings, "poll_loop").others = 0.34;  // while one of them was tried
   const std::string disturbed = demo_report(findings);
   CHECK(disturbed.starts_with("OTHER PROGRAMS used up to 34.0%"));
   for (const char* part : {"p99 went from", "times as many", "was waiting for"})
@@ -526,7 +532,7 @@ TEST_CASE("demo: a run that other programs have disturbed says so first, and con
 
 TEST_CASE("demo: nothing is concluded from numbers that say the opposite") {
   DemoFindings findings = wide_findings();
-  TrialReport& loop = findings.outcomes[4].report;
+  TrialReport& loop = report_of(findings, "event_loop");
   loop.p99 = 3.17e6;
   loop.spin_p99 = 1.13e6;
   loop.per_second = 10;
