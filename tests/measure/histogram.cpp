@@ -38,13 +38,6 @@ void Histogram::record(std::uint64_t nanoseconds) {
   sum_ += static_cast<double>(nanoseconds);
 }
 
-void Histogram::add(const Histogram& other) {
-  for (std::size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
-  count_ += other.count_;
-  max_ = std::max(max_, other.max_);
-  sum_ += other.sum_;
-}
-
 void Histogram::clear() {
   *this = Histogram();
 }

@@ -3,7 +3,7 @@
 // Gives: counts in buckets that grow with the value, as HdrHistogram has them: values up to 255 ns
 //        are exact, above that a bucket is as wide as 1/128 of its lowest value. quantile() says
 //        the middle of a bucket, so it is off by at most 1/256 (0.4%) of the value.
-// Do:    record every latency, the late ones above all. Add histograms, never average quantiles.
+// Do:    record every latency, the late ones above all. Never average quantiles.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,6 @@ class Histogram {
 
   Histogram();
   void record(std::uint64_t nanoseconds);
-  void add(const Histogram& other);
   void clear();
 
   std::uint64_t count() const { return count_; }

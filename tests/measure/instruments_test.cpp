@@ -189,19 +189,6 @@ TEST_CASE("histogram: small values are exact, huge ones are kept, none is none")
   CHECK(histogram.quantile(0.99) > 3.5e12);
 }
 
-TEST_CASE("histogram: the sum of two is the histogram of all") {
-  Histogram one;
-  Histogram other;
-  Histogram both;
-  for (std::uint64_t i = 1; i < 2000; ++i) {
-    (i % 3 == 0 ? one : other).record(i * i);
-    both.record(i * i);
-  }
-  one.add(other);
-  for (const double q : {0.1, 0.5, 0.99}) CHECK(one.quantile(q) == both.quantile(q));
-  CHECK(one.mean() == doctest::Approx(both.mean()));
-}
-
 TEST_CASE("answers: right however they are cut") {
   const std::string text = good_answer("hello");
   const Expectation expected = expected_answer("/echo/hello");

@@ -186,19 +186,6 @@ TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
   for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
 }
 
-TEST_CASE("prefork: a second SIGTERM ends the copies at once") {
-  ChildProcess prefork(copies_of("event_loop", 2));
-  const std::uint16_t port = prefork.wait_until_ready(seconds(60));
-  const Asker asker(prefork, port, "/spin/10000");
-  const auto start = std::chrono::steady_clock::now();
-  kill(prefork.pid(), SIGTERM);
-  std::this_thread::sleep_for(milliseconds(100));  // or the two would be one
-  kill(prefork.pid(), SIGTERM);
-  CHECK(how_it_ends(prefork) == "exited with status 1");
-  CHECK(std::chrono::steady_clock::now() - start < seconds(10));
-  for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
-}
-
 TEST_CASE("prefork: a copy that is stopped ends with the others") {
   ChildProcess prefork(copies_of("event_loop", 2));
   prefork.wait_until_ready(seconds(10));

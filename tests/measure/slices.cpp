@@ -16,12 +16,6 @@ double Slices::per_second() const {
   return median(rates);
 }
 
-double Slices::own_cpu() const {
-  double sum = 0;
-  for (const LoadResult& result : results) sum += result.own_cpu;
-  return results.empty() ? 0 : sum / static_cast<double>(results.size());
-}
-
 std::vector<Slices> run_slices(const std::vector<ClientGroup*>& groups, const SlicePlan& plan,
                                const std::function<void(std::size_t)>& around) {
   std::vector<Slices> all(groups.size());

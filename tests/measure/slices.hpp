@@ -25,7 +25,6 @@ Nanoseconds slice_for(std::size_t clients);
 struct Slices {
   std::vector<LoadResult> results;  // by cycle
   double per_second() const;        // the median
-  double own_cpu() const;           // the mean
 };
 
 // result[g] belongs to groups[g]. `around`, if there is one, is called with g before and after each

@@ -73,10 +73,6 @@ std::string in_percent(double share) {
   return formatted("%.1f%%", share * 100);
 }
 
-std::string or_dash(const std::optional<std::string>& text) {
-  return text ? *text : "-";
-}
-
 bool can_redraw(int fd) {
   const char* kind = std::getenv("TERM");
   return isatty(fd) == 1 && kind != nullptr && *kind != '\0' && std::string(kind) != "dumb";

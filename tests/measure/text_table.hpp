@@ -4,17 +4,15 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-std::string with_commas(std::uint64_t number);                // 12,345
-std::string with_digits(double number, int digits);           // three of 0.987 are 0.987
-std::string in_bytes(double bytes);                           // 112 B, 8.3 KiB, 8.0 MiB
-std::string in_milliseconds(double nanoseconds);              // 0.14 ms, 23.2 ms, 189 ms
-std::string milliseconds_only(double nanoseconds);            // the same without the unit
-std::string in_percent(double share);                         // 99.2%
-std::string or_dash(const std::optional<std::string>& text);  // "-" for what is not known
+std::string with_commas(std::uint64_t number);       // 12,345
+std::string with_digits(double number, int digits);  // three of 0.987 are 0.987
+std::string in_bytes(double bytes);                  // 112 B, 8.3 KiB, 8.0 MiB
+std::string in_milliseconds(double nanoseconds);     // 0.14 ms, 23.2 ms, 189 ms
+std::string milliseconds_only(double nanoseconds);   // the same without the unit
+std::string in_percent(double share);                // 99.2%
 
 // What all that is printed for a person keeps to.
 inline constexpr std::size_t screen_width = 80;

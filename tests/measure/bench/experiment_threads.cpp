@@ -75,38 +75,9 @@ void hold(BenchRun& bench, const BenchModel& model, std::size_t most) {
   lineup.stop();
 }
 
-// As many as one process may have, up to 50,000, on one thread. They are not only held: everybody
-// is answered once more.
-void hold_crowd(BenchRun& bench) {
-  const Allowance allowance = allowed_clients(50'000, 100);
-  bench.note("one thread was given " + with_commas(allowance.clients) + " idle clients" +
-             (allowance.limit.empty() ? "; 50,000 were wished for, and no limit was met"
-                                      : " instead of 50,000, because of " + allowance.limit));
-  Lineup lineup(bench);
-  lineup.enter(model_of(event_loop), static_cast<double>(allowance.clients));
-  lineup.for_each(0, [&](Runner& runner) {
-    const Weight before(runner);
-    const auto start = LoadClock::now();
-    runner.hold(allowance.clients);
-    bench.add(runner, "connect_s", in_seconds(LoadClock::now() - start));
-    add_growth(bench, runner, before, Weight(runner));
-    runner.clients.closed_loop_requests(allowance.clients);
-    runner.check("a second request from each");
-    if (runner.clients.served() != allowance.clients)
-      throw WorkFailed{"not all were answered again"};
-  });
-  lineup.stop();
-}
-
-// As often as there are repeats; a crowd takes longer than the steps.
-std::size_t crowd_repeats(const BenchRun& bench) {
-  return bench.choose<std::size_t>(1, 5);
-}
-
 // Clients come and go at some 10,000 a second.
-double seconds(const BenchRun& bench) {
-  double sum = static_cast<double>(crowd_repeats(bench)) * 4 *
-               static_cast<double>(allowed_clients(50'000, 100).clients) / 20'000;
+double seconds(const Bench& bench) {
+  double sum = 0;
   for (const BenchModel& model : models())
     sum += static_cast<double>(bench.repeats()) * (model.most_clients > 0 ? 0.1 : 1.7);
   return sum;
@@ -127,10 +98,6 @@ void run(BenchRun& bench) {
     bench.progress("repeat " + std::to_string(repeat + 1) + ": " + all[i].name);
     hold(bench, all[i], allowance.clients);
   });
-  for (std::size_t repeat = 0; repeat < crowd_repeats(bench); ++repeat) {
-    bench.progress("a crowd, repeat " + std::to_string(repeat + 1));
-    hold_crowd(bench);
-  }
 }
 
 std::optional<double> each(const Results& results, const std::string& model, double count,
@@ -263,18 +230,6 @@ void report(BenchRun& bench) {
                                        "kernel's records and all sockets included. It is the "
                                        "promise that is large, not the use."
                                      : "; they use less than 10 GB of memory."));
-  if (entry->records > 0)
-    bench.numbers("In the kernel, the two sockets of a connection and what goes with them take " +
-                  in_bytes(entry->records) + ", whoever serves it; a thread's records take " +
-                  in_bytes(thread->records - entry->records) + " more.");
-  const auto for_ten_thousand = [](double bytes) { return in_bytes(bytes * 10'000); };
-  bench.numbers(
-      "For 10,000 silent clients: " + for_ten_thousand(*reserved) + " reserved, " +
-      for_ten_thousand(thread->resident) + " resident, " + for_ten_thousand(thread->stacks) +
-      " of kernel stacks, " + for_ten_thousand(thread->tables) + " of page tables, " +
-      for_ten_thousand(thread->records) +
-      " of kernel records. event_loop: " + for_ten_thousand(entry->resident) + " resident, " +
-      for_ten_thousand(entry->records) + " of kernel records, one thread.");
   bench.numbers("A thread beside an entry in a loop: " + times(thread->own() / entry->own()) +
                 " as much memory for itself (resident, kernel stack, page tables); with the "
                 "kernel's records, the sockets at both ends among them, " +

@@ -77,9 +77,8 @@ double seconds(const BenchRun& bench) {
 // All calls on the same sockets. Whichever comes first begins next time with another one.
 void measure(BenchRun& bench, const Point& point, std::size_t repeat) {
   const WatchedSockets sockets(point.watched, point.ready);
-  const auto calls = waiting_calls();
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    const WaitingCall call = calls[(repeat + i) % calls.size()];
+  for (std::size_t i = 0; i < std::size(waiting_calls); ++i) {
+    const WaitingCall call = waiting_calls[(repeat + i) % std::size(waiting_calls)];
     if (const auto cost = wakeup_cost(call, sockets, slice(bench)))
       bench.results.add(name_of(call), static_cast<double>(point.x), point.metric, *cost);
   }
@@ -88,7 +87,7 @@ void measure(BenchRun& bench, const Point& point, std::size_t repeat) {
 void run(BenchRun& bench) {
   const std::size_t descriptors = room_for_descriptors();
   const std::vector<Point> all = points(descriptors);
-  for (const WaitingCall call : waiting_calls()) bench.results.mention(name_of(call));
+  for (const WaitingCall call : waiting_calls) bench.results.mention(name_of(call));
   bench.interleave(all.size(), repeats(bench), [&](std::size_t repeat, std::size_t i) {
     bench.progress("repeat " + std::to_string(repeat + 1) + ": " + with_commas(all[i].ready) +
                    " ready among " + with_commas(all[i].watched));
@@ -128,7 +127,7 @@ void report(BenchRun& bench) {
               results.table_by_x(many_ready, microseconds_text, results.models()));
   draw(bench);
 
-  const std::string told = name_of(being_told());
+  const std::string told = name_of(WaitingCall::being_told);
   const auto ask_few = results.find("poll", 5, one_ready);
   const auto ask_many = results.find("poll", 5'000, one_ready);
   const auto told_few = results.find(told, 5, one_ready);
@@ -164,7 +163,7 @@ extern const BenchExperiment wakeup_experiment = {
     "wakeup",
     "To ask about all costs more with every client that is watched; to be told does not.",
     "watched_or_ready",
-    name_of(being_told()),
+    name_of(WaitingCall::being_told),
     run,
     report,
     seconds};

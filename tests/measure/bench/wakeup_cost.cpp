@@ -161,29 +161,13 @@ WatchedSockets::WatchedSockets(std::size_t count, std::size_t most_ready)
 }
 
 std::string name_of(WaitingCall call) {
-  switch (call) {
-    case WaitingCall::select:
-      return "select";
-    case WaitingCall::poll:
-      return "poll";
-    case WaitingCall::epoll:
-      return "epoll";
-    case WaitingCall::kqueue:
-      return "kqueue";
-  }
-  return "";
-}
-
-WaitingCall being_told() {
+  if (call == WaitingCall::select) return "select";
+  if (call == WaitingCall::poll) return "poll";
 #ifdef __linux__
-  return WaitingCall::epoll;
+  return "epoll";
 #else
-  return WaitingCall::kqueue;
+  return "kqueue";
 #endif
-}
-
-std::vector<WaitingCall> waiting_calls() {
-  return {WaitingCall::select, WaitingCall::poll, being_told()};
 }
 
 std::optional<double> wakeup_cost(WaitingCall call, const WatchedSockets& watched,
@@ -200,7 +184,6 @@ std::optional<double> wakeup_cost(WaitingCall call, const WatchedSockets& watche
     for (const int fd : watched.fds) entries.push_back({fd, POLLIN, 0});
     return usual_time(watched.ready, time, [&] { return poll_once(entries); });
   }
-  if (call != being_told()) return std::nullopt;
   const Descriptor queue = queue_for(watched);
   std::vector<Event> events(watched.fds.size());
   return usual_time(watched.ready, time, [&] { return queue_once(queue.fd(), events); });

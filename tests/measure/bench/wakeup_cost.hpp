@@ -3,7 +3,7 @@
 // Gives: the usual time of one call and of finding in its result who is ready, with some of the
 //        watched sockets ready all the time. Nothing sleeps, so nothing wakes up: what is measured
 //        is the asking.
-// Do not: expect select beyond FD_SETSIZE, or kqueue on Linux; there is no number then. Compare
+// Do not: expect select beyond FD_SETSIZE; there is no number then. Compare
 //        calls on different sockets: where their records lie in memory is a part of the price.
 #pragma once
 
@@ -15,13 +15,12 @@
 
 #include "common/socket.hpp"
 
-enum class WaitingCall { select, poll, epoll, kqueue };
+enum class WaitingCall { select, poll, being_told };
+inline constexpr WaitingCall waiting_calls[] = {WaitingCall::select, WaitingCall::poll,
+                                                WaitingCall::being_told};
 
+// Of the last, that of this system: epoll or kqueue.
 std::string name_of(WaitingCall call);
-// Those that this system has.
-std::vector<WaitingCall> waiting_calls();
-// epoll or kqueue.
-WaitingCall being_told();
 
 // Sockets of one kind: `ready` of them, or all if there are fewer, are readable and the others
 // never will be. The ready ones lie evenly among the others, and the last socket is one of them.
