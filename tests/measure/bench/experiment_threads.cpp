@@ -76,7 +76,7 @@ void hold(BenchRun& bench, const BenchModel& model, std::size_t most) {
 }
 
 // Clients come and go at some 10,000 a second.
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   double sum = 0;
   for (const BenchModel& model : models())
     sum += static_cast<double>(bench.repeats()) * (model.most_clients > 0 ? 0.1 : 1.7);
