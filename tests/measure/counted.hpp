@@ -18,7 +18,9 @@ struct CallCount {
   std::string problem;
 };
 
-// Attaches strace to a running server while its clients ask `requests` times in all.
+// Attaches strace to a running server while its clients ask `requests` times, and again while they
+// ask twice as often. The difference counts: to attach interrupts every wait, and a thread of ours
+// that is interrupted sets its time limit anew.
 CallCount count_calls(pid_t server, ClientGroup& clients, std::uint64_t requests);
 
 struct InstructionCount {
