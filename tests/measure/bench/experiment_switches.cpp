@@ -32,7 +32,7 @@ double seconds_of_turns() {
   return all;
 }
 
-double seconds(const Bench& bench) {
+double seconds(const BenchRun& bench) {
   const double strace = is_installed("strace") ? bench.choose(8, 50) : 0;
   return seconds_of_turns() * static_cast<double>(repeats(bench)) + strace + 2;
 }
