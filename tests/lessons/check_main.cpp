@@ -36,11 +36,11 @@ struct Settings {
 Settings read_settings(int argc, char** argv) {
   Settings settings;
   bool is_text_only = false;
-  const auto others = read_command_line(
-      argc, argv, usage,
-      {text("-f", settings.path), number("-l", settings.lesson, 0, 99),
-       number("-d", settings.descriptors, 0, 1e6), flag("-n", is_text_only),
-       flag("-r", settings.refreshes)});
+  const auto others =
+      read_command_line(argc, argv, usage,
+                        {text("-f", settings.path), number("-l", settings.lesson, 0, 99),
+                         number("-d", settings.descriptors, 0, 1e6), flag("-n", is_text_only),
+                         flag("-r", settings.refreshes)});
   if (!others.empty()) refuse_usage("what does '" + others[0] + "' mean?");
   settings.runs_commands = !is_text_only;
   return settings;
