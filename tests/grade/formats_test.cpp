@@ -129,8 +129,8 @@ std::string violations_of_schema(const Json& json) {
   static const Json schema(contents_of("tests/grade/result.schema.json"));
   std::string found;
   for (const auto& [path, value] : json.values) {
-    const auto complain = [&found, &path = path](const std::string& what) {
-      found += path + " " + what + "\n";
+    const auto complain = [&found, &where = path](const std::string& what) {
+      found += where + " " + what + "\n";
     };
     std::string rule;  // ".checks.1.saw" has the rule ".properties.checks.items.properties.saw"
     for (std::size_t at = 0; at < path.size();) {
