@@ -45,23 +45,23 @@ inline constexpr const char* queue_floor = "floor_kqueue";
 struct Program {
   const char* name;
   Models model;
+  bool one_client = false;      // at a time
+  bool thread_each = false;     // a thread for each client, up to -n
   const char* sleeps_in = "";   // with idle clients: in one of these calls
   const char* floor = nullptr;  // the least program that waits like it, in tests/measure/floors
   std::size_t most_descriptors = 0;  // 0: as many as the machine allows
-  bool one_client = false;           // at a time
-  bool thread_each = false;          // a thread for each client, up to -n
 };
 
 inline constexpr Program all_programs[] = {
     {.name = "one_at_a_time",
      .model = one_at_a_time,
-     .sleeps_in = reading_calls,
-     .one_client = true},
+     .one_client = true,
+     .sleeps_in = reading_calls},
     {.name = "thread_per_connection",
      .model = thread_per_connection,
+     .thread_each = true,
      .sleeps_in = reading_calls,
-     .floor = "floor_thread",
-     .thread_each = true},
+     .floor = "floor_thread"},
     {.name = "select_loop",
      .model = select_loop,
      .sleeps_in = "select pselect6",

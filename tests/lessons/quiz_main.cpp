@@ -35,10 +35,9 @@ struct Settings {
 
 Settings read_settings(int argc, char** argv) {
   Settings settings;
-  const auto others =
-      read_command_line(argc, argv, usage,
-                        {number("-l", settings.lesson, 0, 99), text("-a", settings.answers),
-                         flag("-b", settings.blank)});
+  const auto others = read_command_line(argc, argv, usage,
+                                        {number("-l", settings.lesson, 0, 99),
+                                         text("-a", settings.answers), flag("-b", settings.blank)});
   if (!others.empty()) refuse_usage("what does '" + others[0] + "' mean?");
   return settings;
 }
