@@ -87,7 +87,7 @@ if [ -z "$case_pattern${4:-}${NARROWED-}" ]; then
     report "$program"
     names="$names $program"
   done
-  [ -x "$tests/faults" ] && beside=faults
+  [ -x "$tests/faults" ] && beside='faults soak'
   servers=$programs # prefork runs the cases about starting and stopping
 fi
 
@@ -124,6 +124,7 @@ lane_of_faults() {
   end_with_child
   # shellcheck disable=SC2046,SC2086 # one option for each program
   run_quietly faults "$tests/faults" $(printf -- '--server=%s ' $programs)
+  run_quietly soak "$tests/faults" --soak --seed=2 --seconds=0 --server=poll_loop # one round
 }
 lane 1 &
 lanes="$lanes $!"

@@ -264,7 +264,7 @@ int main(int argc, char** argv) {
       {text("--build", settings.directory), texts("--server", settings.servers),
        texts("--fault", settings.faults), texts("--case", settings.ids),
        number("--seed", settings.first_seed, 0, most), number("--seeds", settings.seeds, 1, most),
-       number("--seconds", settings.seconds, 0, most)});
+       number("--seconds", settings.seconds, 0, most), flag("--soak", settings.soaks)});
   if (!others.empty()) refuse_usage("what does '" + others[0] + "' mean?");
   try {
     return settings.soaks ? soak(settings) : Run(settings).run();
