@@ -44,7 +44,7 @@ SOLUTIONS = $(foreach ex,$(EXERCISES),$(if $(wildcard tests/grade/solutions/$(ex
 GRADE     = $(call objects,$(filter-out %_test.cpp,$(wildcard tests/grade/*.cpp))) $(EXERCISE_LIST).o $(CATALOGUE) $(KIT) \
             $(call objects,tests/attack/attacks.cpp tests/attack/attacker.cpp) \
             $(call objects,$(patsubst %,tests/measure/%.cpp,answer_check client_group dial histogram \
-              slices text_table watcher))
+              text_table watcher))
 
 # A student's file is compiled with warnings shown, and warnings are no errors.
 starter_object = $(call objects,$(folder_of_$(1))/$(file_of_$(1)))

@@ -2,7 +2,7 @@
 //
 // Gives: system calls per answer (strace -c), user instructions per answer (callgrind, as the slope
 //        between a short and a long run), requests per second as wrk sees them.
-// Do:    ask is_installed() first.
+// Do:    look first whether they are installed: find_on_path().
 #pragma once
 
 #include <sys/types.h>

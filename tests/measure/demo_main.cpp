@@ -10,12 +10,12 @@
 #include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/kit/command_line.hpp"
-#include "tests/measure/contender.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/limits.hpp"
+#include "tests/measure/server.hpp"
+#include "tests/measure/server_report.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
-#include "tests/measure/trial.hpp"
 
 namespace {
 
@@ -82,13 +82,13 @@ std::vector<Program> wanted_servers(const DemoOptions& options) {
   return wanted;
 }
 
-std::vector<Tried> try_all(const std::vector<Program>& wanted, const TrialPlan& plan) {
+std::vector<ServerReport> try_all(const std::vector<Program>& wanted, const DemoPlan& plan) {
   Progress progress;
-  std::vector<Tried> outcomes;
+  std::vector<ServerReport> outcomes;
   for (const Program& program : wanted) {
     progress.begin(program.name, outcomes.size() + 1, wanted.size());
     const auto say = [&](const std::string& what) { progress.say(what); };
-    outcomes.push_back({program.name, try_server(program, plan, say)});
+    outcomes.push_back(try_server(program, plan, say));
   }
   progress.end();
   return outcomes;
@@ -97,20 +97,20 @@ std::vector<Tried> try_all(const std::vector<Program>& wanted, const TrialPlan& 
 int run(const DemoOptions& options) {
   const std::vector<Program> wanted = wanted_servers(options);
   install_signal_handlers();
-  TrialPlan plan;
+  DemoPlan plan;
   plan.directory = options.directory;
   // Each client is one descriptor here and one in the server; 64 rows need one more each there.
   const Allowance allowance = allowed_threads(options.idle, 2 * plan.active + 100);
   plan.idle = allowance.clients;
 
-  Contender backend = start_backend(options.directory, backend_delay);
+  Server backend = start_backend(options.directory, backend_delay);
   plan.backend_port = backend.port;
   const DemoFindings findings{try_all(wanted, plan), plan,      backend_delay,
                               options.idle,          allowance, raise_descriptor_limit()};
   if (const auto end = backend.process.has_ended())
     std::fprintf(stderr, "demo: slow_backend %s\n", end->c_str());
   std::fputs(demo_report(findings).c_str(), stdout);
-  const auto failed = [](const Tried& outcome) { return !outcome.report.failure.empty(); };
+  const auto failed = [](const ServerReport& outcome) { return !outcome.failure.empty(); };
   return std::any_of(findings.outcomes.begin(), findings.outcomes.end(), failed) ? 1 : 0;
 }
 

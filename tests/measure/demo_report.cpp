@@ -24,11 +24,11 @@ std::string per_answer(double switches) {
 
 struct Line {
   const char* title;
-  std::function<std::string(const TrialReport&)> cell;
+  std::function<std::string(const ServerReport&)> cell;
 };
 
 const std::vector<Line>& lines() {
-  using Report = const TrialReport&;
+  using Report = const ServerReport&;
   static const std::vector<Line> all = {
       {"idle clients held", [](Report r) { return r.idle > 0 ? with_commas(r.idle) : "none"; }},
       {"threads", [](Report r) { return r.threads ? with_commas(*r.threads) : "-"; }},
@@ -46,29 +46,29 @@ const std::vector<Line>& lines() {
 }
 
 // Six servers fit beside each other; of more, there are two tables.
-std::string table_of(const std::vector<Tried>& outcomes) {
+std::string table_of(const std::vector<ServerReport>& outcomes) {
   if (outcomes.size() > 6) {
     const auto middle = outcomes.begin() + static_cast<std::ptrdiff_t>((outcomes.size() + 1) / 2);
     return table_of({outcomes.begin(), middle}) + "\n" + table_of({middle, outcomes.end()});
   }
   std::vector<std::string> titles{""};
-  for (const Tried& outcome : outcomes) titles.push_back(in_two_lines(outcome.name));
+  for (const ServerReport& outcome : outcomes) titles.push_back(in_two_lines(outcome.name));
   TextTable table(titles);
   for (const Line& line : lines()) {
     std::vector<std::string> cells{line.title};
-    for (const Tried& outcome : outcomes)
-      cells.push_back(outcome.report.failure.empty() ? line.cell(outcome.report) : "FAILED");
+    for (const ServerReport& outcome : outcomes)
+      cells.push_back(outcome.failure.empty() ? line.cell(outcome) : "FAILED");
     table.add(std::move(cells));
   }
   return table.text();
 }
 
-std::string failures_of(const std::vector<Tried>& outcomes) {
+std::string failures_of(const std::vector<ServerReport>& outcomes) {
   std::string text;
-  for (const Tried& outcome : outcomes) {
-    if (outcome.report.failure.empty()) continue;
+  for (const ServerReport& outcome : outcomes) {
+    if (outcome.failure.empty()) continue;
     if (text.empty()) text = "\nFailed, so there are no numbers:\n";
-    text += wrapped(outcome.name + ": " + outcome.report.failure, screen_width, "    ");
+    text += wrapped(outcome.name + ": " + outcome.failure, screen_width, "    ");
   }
   return text;
 }
@@ -92,7 +92,7 @@ class Section {
   std::string notes_;
 };
 
-std::string legend_of(const TrialPlan& plan) {
+std::string legend_of(const DemoPlan& plan) {
   Section section("How to read it");
   section.note(
       "idle clients held: they have asked once and stay connected, silent, through all the rest. "
@@ -113,17 +113,17 @@ std::string legend_of(const TrialPlan& plan) {
   return section.text();
 }
 
-const TrialReport* find(const std::vector<Tried>& outcomes, const std::string& name) {
-  for (const Tried& outcome : outcomes)
-    if (outcome.name == name && outcome.report.failure.empty()) return &outcome.report;
+const ServerReport* find(const std::vector<ServerReport>& outcomes, const std::string& name) {
+  for (const ServerReport& outcome : outcomes)
+    if (outcome.name == name && outcome.failure.empty()) return &outcome;
   return nullptr;
 }
 
 // ---- what the numbers say
 
-void explain_memory(Section& section, const std::vector<Tried>& outcomes) {
-  const TrialReport* threads = find(outcomes, "thread_per_connection");
-  const TrialReport* loop = find(outcomes, "event_loop");
+void explain_memory(Section& section, const std::vector<ServerReport>& outcomes) {
+  const ServerReport* threads = find(outcomes, "thread_per_connection");
+  const ServerReport* loop = find(outcomes, "event_loop");
   if (threads == nullptr || loop == nullptr || !threads->reserved || !loop->resident) return;
   const auto count = static_cast<double>(threads->idle);
   std::string text = with_commas(threads->idle) + " silent clients cost thread_per_connection " +
@@ -139,9 +139,9 @@ void explain_memory(Section& section, const std::vector<Tried>& outcomes) {
   section.note(text);
 }
 
-void explain_asking(Section& section, const std::vector<Tried>& outcomes) {
-  const TrialReport* ask = find(outcomes, "poll_loop");
-  const TrialReport* told = find(outcomes, "event_loop");
+void explain_asking(Section& section, const std::vector<ServerReport>& outcomes) {
+  const ServerReport* ask = find(outcomes, "poll_loop");
+  const ServerReport* told = find(outcomes, "event_loop");
   if (ask == nullptr || told == nullptr || ask->per_second <= 0) return;
   if (told->per_second < ask->per_second) return;
   section.note("poll_loop asks the kernel about all " + with_commas(ask->idle + 64) +
@@ -150,17 +150,18 @@ void explain_asking(Section& section, const std::vector<Tried>& outcomes) {
                " times as many requests per second.");
 }
 
-void explain_waiting(Section& section, const std::vector<Tried>& outcomes, unsigned backend_delay) {
-  const TrialReport* loop = find(outcomes, "event_loop");
+void explain_waiting(Section& section, const std::vector<ServerReport>& outcomes,
+                     unsigned backend_delay) {
+  const ServerReport* loop = find(outcomes, "event_loop");
   if (loop == nullptr || !loop->row_waiting) return;
   section.note("A row took event_loop " + with_digits(loop->row_milliseconds, 1) + " ms, and " +
                in_percent(*loop->row_waiting) + " of that was waiting for a backend that takes " +
                std::to_string(backend_delay) + " ms: time for other clients.");
 }
 
-void explain_spinning(Section& section, const std::vector<Tried>& outcomes) {
-  const TrialReport* threads = find(outcomes, "thread_per_connection");
-  const TrialReport* loop = find(outcomes, "event_loop");
+void explain_spinning(Section& section, const std::vector<ServerReport>& outcomes) {
+  const ServerReport* threads = find(outcomes, "thread_per_connection");
+  const ServerReport* loop = find(outcomes, "event_loop");
   if (threads == nullptr || loop == nullptr || !threads->spin_p99 || !loop->spin_p99) return;
   // Where the numbers say otherwise, something else than the computation was in the way.
   if (*loop->spin_p99 < loop->p99 || *loop->spin_p99 < *threads->spin_p99) return;
@@ -187,14 +188,14 @@ std::string conclusions_of(const DemoFindings& findings, bool is_disturbed) {
 // ---- what the numbers leave out
 
 void explain_designs(Section& section, const DemoFindings& findings) {
-  const TrialPlan& plan = findings.plan;
-  if (const TrialReport* one = find(findings.outcomes, "one_at_a_time"))
+  const DemoPlan& plan = findings.plan;
+  if (const ServerReport* one = find(findings.outcomes, "one_at_a_time"))
     section.note("one_at_a_time served " + std::to_string(one->active_served) + " of " +
                  std::to_string(plan.active) +
                  " clients: the others wait until that one leaves, and an idle one would keep "
                  "everybody out for ever. Its numbers are that one client's.");
   for (const Program& program : programs()) {
-    const TrialReport* one = find(findings.outcomes, program.name);
+    const ServerReport* one = find(findings.outcomes, program.name);
     if (one == nullptr || program.most_descriptors == 0 || one->idle >= plan.idle) continue;
     section.note(std::string(program.name) +
                  " holds fewer clients than the others, so its numbers flatter it: an fd_set has "
@@ -213,18 +214,18 @@ void explain_limits(Section& section, const DemoFindings& findings) {
                  " idle clients were wished for, and " + with_commas(findings.descriptors) +
                  " descriptors are allowed.");
   double own_cpu = 0;
-  for (const Tried& outcome : findings.outcomes)
-    own_cpu = std::max(own_cpu, outcome.report.own_cpu);
+  for (const ServerReport& outcome : findings.outcomes)
+    own_cpu = std::max(own_cpu, outcome.own_cpu);
   if (own_cpu > 0.95)
     section.note("The load generator itself used " + in_percent(own_cpu) +
                  " of a CPU: the fastest servers may be faster than it can show.");
 }
 
 // The largest share of the machine that other programs had while one server was tried.
-double share_of_others(const std::vector<Tried>& outcomes) {
+double share_of_others(const std::vector<ServerReport>& outcomes) {
   double largest = 0;
-  for (const Tried& outcome : outcomes)
-    largest = std::max(largest, outcome.report.others.value_or(0));
+  for (const ServerReport& outcome : outcomes)
+    largest = std::max(largest, outcome.others.value_or(0));
   return largest;
 }
 

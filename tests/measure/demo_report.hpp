@@ -9,16 +9,11 @@
 #include <vector>
 
 #include "tests/measure/limits.hpp"
-#include "tests/measure/trial.hpp"
-
-struct Tried {
-  std::string name;  // of the server
-  TrialReport report;
-};
+#include "tests/measure/server_report.hpp"
 
 struct DemoFindings {
-  std::vector<Tried> outcomes;
-  TrialPlan plan;
+  std::vector<ServerReport> outcomes;
+  DemoPlan plan;
   unsigned backend_delay = 0;   // milliseconds
   std::size_t wished_idle = 0;  // clients
   Allowance allowance;          // of them

@@ -2,7 +2,6 @@
 // known number of sleeps, a server with a planted stall, servers that fail.
 #include <doctest/doctest.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +11,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -24,15 +22,16 @@
 
 #include "common/socket.hpp"
 #include "tests/kit/child_process.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/kit/reading.hpp"
+#include "tests/kit/sockets.hpp"
 #include "tests/measure/answer_check.hpp"
 #include "tests/measure/client_group.hpp"
-#include "tests/measure/contender.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/histogram.hpp"
 #include "tests/measure/programs.hpp"
-#include "tests/measure/slices.hpp"
+#include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
 
 #ifdef __linux__
@@ -46,64 +45,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A child process that runs a function of this file, and speaks with us by single bytes.
-class Helper {
- public:
-  explicit Helper(const std::function<void(int in, int out)>& work) {
-    int to_child[2];
-    int to_parent[2];
-    REQUIRE(pipe(to_child) == 0);
-    REQUIRE(pipe(to_parent) == 0);
-    pid_ = fork();
-    REQUIRE(pid_ >= 0);
-    if (pid_ == 0) {
-      work(to_child[0], to_parent[1]);
-      _exit(0);
-    }
-    close(to_child[0]);
-    close(to_parent[1]);
-    out_ = Descriptor(to_child[1]);
-    in_ = Descriptor(to_parent[0]);
-  }
-  ~Helper() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-  Helper(const Helper&) = delete;
-  Helper& operator=(const Helper&) = delete;
-
-  void go_on() const { REQUIRE(write(out_.fd(), "", 1) == 1); }
-  void wait_for_step() const {
-    pollfd input{in_.fd(), POLLIN, 0};
-    char step;
-    REQUIRE(poll(&input, 1, 20'000) == 1);
-    REQUIRE(read(in_.fd(), &step, 1) == 1);
-  }
-  pid_t pid() const { return pid_; }
-
- private:
-  pid_t pid_ = -1;
-  Descriptor in_;
-  Descriptor out_;
-};
-
-void step_done(int out) {
-  if (write(out, "", 1) != 1) _exit(1);
-}
-
-void wait_for_parent(int in) {
-  char step;
-  if (read(in, &step, 1) != 1) _exit(1);
-}
-
 // Answers every recv with what `answer` says; an empty answer closes. One thread, one poll: a stall
 // in `answer` stalls everybody.
 using Answering = std::function<std::string(std::size_t number)>;
 
-void serve_with(int listener, const Answering& answer) {
+int serve_with(int listener, const Answering& answer) {
   std::vector<pollfd> watched{{listener, POLLIN, 0}};
   for (std::size_t number = 1;;) {
-    if (poll(watched.data(), static_cast<nfds_t>(watched.size()), -1) < 0) _exit(1);
+    if (poll(watched.data(), static_cast<nfds_t>(watched.size()), -1) < 0) return 1;
     for (std::size_t i = watched.size(); i-- > 1;) {
       if (watched[i].revents == 0) continue;
       std::array<char, 4096> room;
@@ -125,16 +74,13 @@ class PlantedServer {
  public:
   explicit PlantedServer(const Answering& answer)
       : listener_(listen_on("127.0.0.1", 0)),
-        helper_([&](int, int) { serve_with(listener_.fd(), answer); }) {}
+        process_([&] { return serve_with(listener_.fd(), answer); }) {}
 
-  std::uint16_t port() const {
-    const std::string address = local_address(listener_.fd());
-    return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  }
+  std::uint16_t port() const { return local_port(listener_.fd()); }
 
  private:
   Descriptor listener_;
-  Helper helper_;
+  Forked process_;
 };
 
 std::string good_answer(const std::string& body = "ok") {
@@ -292,16 +238,14 @@ TEST_CASE(
     std::puts("inconclusive, counted as passed: a stall's share, on a machine this busy");
 }
 
-TEST_CASE("closed loop: the answers are counted, in slices and in all") {
+TEST_CASE("closed loop: the answers are counted, of so many and of so long a time") {
   const PlantedServer server([](std::size_t) { return good_answer(); });
   LoadLoop loop;
   ClientGroup clients(loop, server.port());
   clients.connect(3);
   CHECK(clients.closed_loop_requests(100).answers == 100);
   CHECK(clients.served() == 3);
-  const auto slices = run_slices({&clients, &clients}, {milliseconds(10), 3, 1});
-  CHECK(slices[0].results.size() == 3);
-  CHECK(ratio_of(slices[0], slices[0]) == 1);
+  CHECK(clients.closed_loop(milliseconds(10)).per_second() > 0);
   CHECK(clients.failure() == "");
 }
 
@@ -344,14 +288,11 @@ bool serves_many_from_few_ports() try {
 
 TEST_CASE("more clients than one source address has ports for") {
   enum Outcome { all_served, not_allowed, not_all_served };
-  const pid_t process = fork();
-  REQUIRE(process >= 0);
-  if (process == 0) {
-    if (!enter_network_with_few_ports()) _exit(not_allowed);
-    _exit(serves_many_from_few_ports() ? all_served : not_all_served);
-  }
-  int status = 0;
-  REQUIRE(waitpid(process, &status, 0) == process);
+  Forked process([] {
+    if (!enter_network_with_few_ports()) return not_allowed;
+    return serves_many_from_few_ports() ? all_served : not_all_served;
+  });
+  const int status = process.wait();
   REQUIRE(WIFEXITED(status));
   if (WEXITSTATUS(status) == not_allowed)
     MESSAGE("this process may not have a network of its own; nothing to check");
@@ -361,67 +302,30 @@ TEST_CASE("more clients than one source address has ports for") {
 
 #endif
 
-TEST_CASE("memory: reserved and resident agree with what a process allocates") {
-  constexpr std::size_t touched = std::size_t{8} << 20;
-  constexpr std::size_t untouched = std::size_t{64} << 20;
-  const Helper helper([](int in, int out) {
-    step_done(out);
-    wait_for_parent(in);
-    const int protection = PROT_READ | PROT_WRITE;
-    void* memory = mmap(nullptr, touched + untouched, protection, MAP_PRIVATE | MAP_ANON, -1, 0);
-    if (memory == MAP_FAILED) _exit(1);
-    std::fill_n(static_cast<char*>(memory), touched, 'x');
-    step_done(out);
-    wait_for_parent(in);
-  });
-  helper.wait_for_step();
-  const ProcessReading before = read_process(helper.pid());
-  if (!before.resident_bytes) {
-    MESSAGE("this system does not tell; nothing to check");
-    return;
-  }
-  helper.go_on();
-  helper.wait_for_step();
-  const ProcessReading after = read_process(helper.pid());
-  const auto resident = static_cast<double>(*after.resident_bytes - *before.resident_bytes);
-  const auto reserved = static_cast<double>(*after.reserved_bytes - *before.reserved_bytes);
-  CHECK(resident == doctest::Approx(touched).epsilon(0.05));
-  CHECK(reserved == doctest::Approx(touched + untouched).epsilon(0.05));
-  CHECK(*after.threads == 1);
-}
-
 TEST_CASE("context switches: a process that sleeps 100 times has been switched 100 times") {
-  const Helper helper([](int in, int out) {
-    step_done(out);
-    wait_for_parent(in);
-    for (int i = 0; i < 100; ++i) std::this_thread::sleep_for(milliseconds(1));
-    step_done(out);
-    wait_for_parent(in);
-  });
-  helper.wait_for_step();
-  const ActivityReading before = read_activity(helper.pid());
+  const ActivityReading before = read_activity(getpid());
   if (!before.switches) {
     MESSAGE("this system does not tell; nothing to check");
     return;
   }
-  helper.go_on();
-  helper.wait_for_step();
-  const ActivityReading after = read_activity(helper.pid());
+  for (int i = 0; i < 100; ++i) std::this_thread::sleep_for(milliseconds(1));
+  const ActivityReading after = read_activity(getpid());
   const std::uint64_t forced = *after.forced_switches - *before.forced_switches;
   const std::uint64_t asked_for = *after.switches - *before.switches - forced;
   CHECK(asked_for >= 100);
-  CHECK(asked_for <= 103);  // and the sleeps in the two pipes
+  CHECK(asked_for <= 103);
   CHECK(*after.cpu_nanoseconds - *before.cpu_nanoseconds < 90'000'000);
 }
 
 // The answers of many threads come before strace has seen the end of the calls that sent them.
 TEST_CASE("system calls: a thread makes a recv and a send for each answer, and none is missed") {
-  if (!is_installed("strace") || access(program("thread_per_connection").c_str(), X_OK) != 0) {
+  if (find_on_path("strace").empty() ||
+      access(program("thread_per_connection").c_str(), X_OK) != 0) {
     MESSAGE("strace or thread_per_connection is missing; nothing to check");
     return;
   }
   constexpr std::uint64_t threads = 300;
-  Contender server = start_contender(program("."), "thread_per_connection", {"-p", "0"});
+  Server server = start_program(program("."), "thread_per_connection", {"-p", "0"});
   LoadLoop loop;
   ClientGroup clients(loop, server.port);
   clients.connect(threads);
@@ -447,21 +351,20 @@ TEST_CASE("tables: numbers as a person writes them, columns that line up") {
   CHECK(median({4, 1, 2, 3}) == 2.5);
   TextTable table({"a", "two\nlines"});
   table.add({"row", "1"});
-  table.add_across("other", "FAILED");
-  CHECK(table.text() == "         two\na      lines\n------------\nrow        1\nother  FAILED\n");
+  table.add({"other", "12"});
+  CHECK(table.text() == "         two\na      lines\n------------\nrow        1\nother     12\n");
 }
 
 namespace {
 
-TrialReport& report_of(DemoFindings& findings, const std::string& server) {
-  return std::find_if(findings.outcomes.begin(), findings.outcomes.end(),
-                      [&](const Tried& one) { return one.name == server; })
-      ->report;
+ServerReport& report_of(DemoFindings& findings, const std::string& server) {
+  return *std::find_if(findings.outcomes.begin(), findings.outcomes.end(),
+                       [&](const ServerReport& one) { return one.name == server; });
 }
 
 // A run of all servers, with numbers as wide as they become, and limits that are met.
 DemoFindings wide_findings() {
-  TrialReport report;
+  ServerReport report;
   report.idle = report.active_served = 50'000;
   report.threads = 50'065;
   report.reserved = report.resident = 8.0 * 1024 * 1024;
@@ -473,8 +376,10 @@ DemoFindings wide_findings() {
   report.spin_p99 = 60e6;
   report.row_waiting = 0.9997;
   DemoFindings findings;
-  for (const Program& program : programs())
-    if ((program.model & servers) != 0) findings.outcomes.push_back({program.name, report});
+  for (const Program& program : programs()) {
+    report.name = program.name;
+    if ((program.model & servers) != 0) findings.outcomes.push_back(report);
+  }
   report_of(findings, "thread_per_connection").spin_p99 = 1e6;
   report_of(findings, "select_loop").failure = "/bytes: the 15th of 64 clients was not answered";
   findings.plan.idle = 60'000;
@@ -491,7 +396,7 @@ bool holds(const std::string& text, const char* part) {
 TEST_CASE("demo: what it prints fits a terminal of 80 columns") {
   DemoFindings findings = wide_findings();
   for (const double others : {0.0, 0.99}) {
-    findings.outcomes[0].report.others = others;
+    findings.outcomes[0].others = others;
     std::istringstream lines(demo_report(findings));
     for (std::string line; std::getline(lines, line);) {
       CAPTURE(line);
@@ -518,7 +423,7 @@ TEST_CASE("demo: a run that other programs have disturbed says so first, and con
 
 TEST_CASE("demo: nothing is concluded from numbers that say the opposite") {
   DemoFindings findings = wide_findings();
-  TrialReport& loop = report_of(findings, "event_loop");
+  ServerReport& loop = report_of(findings, "event_loop");
   loop.p99 = 3.17e6;
   loop.spin_p99 = 1.13e6;
   loop.per_second = 10;

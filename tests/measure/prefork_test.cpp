@@ -14,7 +14,6 @@
 #include <thread>
 #include <vector>
 
-#include "common/socket.hpp"
 #include "tests/kit/child_process.hpp"
 #include "tests/kit/observe.hpp"
 #include "tests/measure/client_group.hpp"
@@ -235,15 +234,4 @@ TEST_CASE("prefork: bad usage is one line and status 2") {
     CAPTURE(words);
     CHECK(std::count(words.begin(), words.end(), '\n') == 1);
   }
-}
-
-TEST_CASE("prefork: takes the listener that it inherits") {
-  const Descriptor listener = listen_on("127.0.0.1", 0);
-  const std::string address = local_address(listener.fd());
-  const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  ChildProcess prefork({program("prefork"), "-w", "2", program("event_loop")}, listener.fd(),
-                       {"LISTEN_FDS=1"});
-  CHECK(prefork.wait_until_ready(seconds(60)) == port);
-  CHECK(served(port, 20) == 20);
-  CHECK(prefork.stop());
 }

@@ -99,17 +99,12 @@ TextTable::TextTable(const std::vector<std::string>& titles) {
 }
 
 void TextTable::add(std::vector<std::string> cells) {
-  rows_.push_back({std::move(cells), ""});
-}
-
-void TextTable::add_across(std::string first, std::string text) {
-  rows_.push_back({{std::move(first)}, std::move(text)});
+  rows_.push_back(std::move(cells));
 }
 
 std::size_t TextTable::width_of(std::size_t column) const {
   std::size_t width = std::max(columns_[column].upper.size(), columns_[column].lower.size());
-  for (const Row& row : rows_)
-    if (column < row.cells.size()) width = std::max(width, row.cells[column].size());
+  for (const auto& row : rows_) width = std::max(width, row[column].size());
   return width;
 }
 
@@ -124,13 +119,12 @@ std::string TextTable::text() const {
     upper += gap + padded(columns_[i].upper, width, left);
     lower += gap + padded(columns_[i].lower, width, left);
     for (std::size_t r = 0; r < rows_.size(); ++r)
-      if (i < rows_[r].cells.size()) lines[r] += gap + padded(rows_[r].cells[i], width, left);
+      lines[r] += gap + padded(rows_[r][i], width, left);
   }
   const std::string rule(lower.size(), '-');
   const bool one_line = upper.find_first_not_of(' ') == std::string::npos;
   std::string text = (one_line ? "" : trimmed(upper)) + trimmed(lower) + rule + "\n";
-  for (std::size_t r = 0; r < rows_.size(); ++r)
-    text += trimmed(lines[r] + (rows_[r].across.empty() ? "" : "  " + rows_[r].across));
+  for (const std::string& line : lines) text += trimmed(line);
   return text;
 }
 

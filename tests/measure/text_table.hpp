@@ -31,22 +31,16 @@ class TextTable {
   // separated by '\n'.
   explicit TextTable(const std::vector<std::string>& titles);
   void add(std::vector<std::string> cells);
-  // A row of a first cell and a text that runs across all other columns.
-  void add_across(std::string first, std::string text);
   std::string text() const;
 
  private:
-  struct Row {
-    std::vector<std::string> cells;
-    std::string across;
-  };
   struct Column {
     std::string upper;
     std::string lower;
   };
   std::size_t width_of(std::size_t column) const;
   std::vector<Column> columns_;
-  std::vector<Row> rows_;
+  std::vector<std::vector<std::string>> rows_;
 };
 
 // The median, which one disturbed measurement does not move. 0 if there are none.

@@ -12,8 +12,8 @@
 
 namespace {
 
-std::vector<BenchModel> models_like(Models wanted, std::size_t besides, std::size_t each) {
-  std::vector<BenchModel> models;
+std::vector<ServerPlan> models_like(Models wanted, std::size_t besides, std::size_t each) {
+  std::vector<ServerPlan> models;
   for (const Program& program : programs())
     if ((program.model & wanted) != 0)
       models.push_back({program.name, program, {}, most_clients(program, besides, each)});
@@ -22,20 +22,24 @@ std::vector<BenchModel> models_like(Models wanted, std::size_t besides, std::siz
 
 }  // namespace
 
-std::vector<BenchModel> many_client_models(std::size_t besides, std::size_t descriptors_each) {
+Nanoseconds slice_for(std::size_t clients) {
+  return std::chrono::milliseconds(clients >= 1000 ? 60 : 25);
+}
+
+std::vector<ServerPlan> many_client_servers(std::size_t besides, std::size_t descriptors_each) {
   return models_like(concurrent, besides, descriptors_each);
 }
 
-std::vector<BenchModel> one_client_models() {
+std::vector<ServerPlan> one_client_servers() {
   return models_like(servers & ~concurrent, 0, 1);
 }
 
-std::vector<BenchModel> both(std::vector<BenchModel> one, const std::vector<BenchModel>& other) {
+std::vector<ServerPlan> both(std::vector<ServerPlan> one, const std::vector<ServerPlan>& other) {
   one.insert(one.end(), other.begin(), other.end());
   return one;
 }
 
-BenchModel model_of(Models model) {
+ServerPlan plan_of(Models model) {
   return models_like(model, 84, 1).front();
 }
 
@@ -79,16 +83,28 @@ void BenchRun::progress(const std::string& what) const {
                budget_, what.c_str());
 }
 
-bool BenchRun::is_here(const BenchModel& model) {
-  if (access((directory() + "/" + model.program.name).c_str(), X_OK) == 0) return true;
-  note(std::string("there is no ") + model.program.name + " here, so it takes no part");
+bool BenchRun::is_here(const ServerPlan& plan) {
+  if (access((directory() + "/" + plan.program.name).c_str(), X_OK) == 0) return true;
+  note(std::string("there is no ") + plan.program.name + " here, so it takes no part");
   return false;
 }
 
-void BenchRun::add_rate(const Runner& runner, const LoadResult& result) {
-  add(runner, "per_second", result.per_second());
-  add(runner, "generator_cpu", result.own_cpu);
+void BenchRun::add_rate(const ServerAtWork& server, const LoadResult& result) {
+  add(server, "per_second", result.per_second());
+  add(server, "generator_cpu", result.own_cpu);
   note_own_cpu(result);
+}
+
+void BenchRun::add_slice(ServerAtWork& server, Nanoseconds slice,
+                         std::optional<std::uint64_t> (*cpu)(pid_t process)) {
+  const auto before = cpu(server.process.pid());
+  const LoadResult result = server.clients.closed_loop(slice);
+  const auto after = cpu(server.process.pid());
+  server.check("/");
+  add_rate(server, result);
+  if (before && after && result.all_answers > 0)
+    add(server, "cpu_us",
+        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
 }
 
 void BenchRun::note_own_cpu(const LoadResult& result) {
@@ -135,55 +151,55 @@ void BenchRun::numbers(const std::string& sentence) const {
   print(wrapped(sentence, screen_width, "  "));
 }
 
-Runner* Lineup::enter(const std::string& name, double x, std::size_t most_clients,
-                      const std::function<Contender()>& start) {
+ServerAtWork* Lineup::enter(const std::string& name, double x, std::size_t most_clients,
+                            const std::function<Server()>& start) {
   bench_.results.mention(name);
   const auto work = [&] {
-    runners_.push_back(std::make_unique<Runner>(loop_, start(), x, most_clients));
-    runners_.back()->server.name = name;
+    servers_.push_back(std::make_unique<ServerAtWork>(loop_, start(), x, most_clients));
+    servers_.back()->name = name;
   };
-  return bench_.attempt(name, x, work) ? runners_.back().get() : nullptr;
+  return bench_.attempt(name, x, work) ? servers_.back().get() : nullptr;
 }
 
-Runner* Lineup::enter(const BenchModel& model, double x, const ChildProcess::Arguments& more) {
-  if (!bench_.is_here(model)) return nullptr;
-  ChildProcess::Arguments arguments = model.more;
+ServerAtWork* Lineup::enter(const ServerPlan& plan, double x, const ChildProcess::Arguments& more) {
+  if (!bench_.is_here(plan)) return nullptr;
+  ChildProcess::Arguments arguments = plan.more;
   arguments.insert(arguments.end(), more.begin(), more.end());
-  return enter(model.name, x, model.most_clients,
-               [&] { return start_server(bench_.directory(), model.program, arguments); });
+  return enter(plan.name, x, plan.most_clients,
+               [&] { return start_server(bench_.directory(), plan.program, arguments); });
 }
 
-void Lineup::enter(const std::vector<BenchModel>& models, const ChildProcess::Arguments& more) {
-  for (const BenchModel& model : models) enter(model, 0, more);
+void Lineup::enter(const std::vector<ServerPlan>& models, const ChildProcess::Arguments& more) {
+  for (const ServerPlan& plan : models) enter(plan, 0, more);
 }
 
 void Lineup::go_to(double x) {
-  for (const auto& runner : runners_) runner->x = x;
+  for (const auto& server : servers_) server->x = x;
 }
 
-void Lineup::visit(Runner& runner, std::size_t clients, const Work& work) {
-  if (runner.failed) return;
-  if (!runner.can_hold(clients))
-    return bench_.note(runner.server.name + " takes part with at most " +
-                       with_commas(runner.most_clients) +
-                       (runner.most_clients == 1 ? " client" : " clients"));
-  runner.failed = !bench_.attempt(runner.server.name, runner.x, [&] { work(runner); });
+void Lineup::visit(ServerAtWork& server, std::size_t clients, const Work& work) {
+  if (server.failed) return;
+  if (!server.can_hold(clients))
+    return bench_.note(server.name + " takes part with at most " +
+                       with_commas(server.most_clients) +
+                       (server.most_clients == 1 ? " client" : " clients"));
+  server.failed = !bench_.attempt(server.name, server.x, [&] { work(server); });
 }
 
 void Lineup::for_each(std::size_t clients, const Work& work) {
-  for (const auto& runner : runners_) visit(*runner, clients, work);
+  for (const auto& server : servers_) visit(*server, clients, work);
 }
 
 void Lineup::take_turns(std::size_t clients, std::size_t repeats, const Work& work) {
-  bench_.interleave(runners_.size(), repeats, [&](std::size_t repeat, std::size_t i) {
+  bench_.interleave(servers_.size(), repeats, [&](std::size_t repeat, std::size_t i) {
     bench_.progress("repeat " + std::to_string(repeat + 1) + " of " + std::to_string(repeats) +
-                    ": " + runners_[i]->server.name);
-    visit(*runners_[i], clients, work);
+                    ": " + servers_[i]->name);
+    visit(*servers_[i], clients, work);
   });
 }
 
 void Lineup::stop() {
-  for_each(0, [](Runner& runner) { runner.stop(); });
+  for_each(0, [](ServerAtWork& server) { server.stop(); });
 }
 
 double in_seconds(std::chrono::nanoseconds time) {

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "tests/measure/bench/results.hpp"
-#include "tests/measure/runner.hpp"
+#include "tests/measure/server_at_work.hpp"
 
 struct BenchSettings {
   std::string directory;  // of the programs
@@ -28,20 +28,23 @@ struct BenchSettings {
 };
 
 // One server, as an experiment starts it.
-struct BenchModel {
+struct ServerPlan {
   std::string name;  // in tables
   Program program;
   ChildProcess::Arguments more;
   std::size_t most_clients = 0;  // 0: as many as the machine allows
 };
 
+// 25 ms of load; 60 ms at 1,000 connections, where one round takes longer.
+Nanoseconds slice_for(std::size_t clients);
+
 // Those that serve many clients at once, if each takes so many descriptors and the server has
 // others besides: the clients who ask, for example. And those that do not.
-std::vector<BenchModel> many_client_models(std::size_t besides = 84,
-                                           std::size_t descriptors_each = 1);
-std::vector<BenchModel> one_client_models();
-std::vector<BenchModel> both(std::vector<BenchModel> one, const std::vector<BenchModel>& other);
-BenchModel model_of(Models model);
+std::vector<ServerPlan> many_client_servers(std::size_t besides = 84,
+                                            std::size_t descriptors_each = 1);
+std::vector<ServerPlan> one_client_servers();
+std::vector<ServerPlan> both(std::vector<ServerPlan> one, const std::vector<ServerPlan>& other);
+ServerPlan plan_of(Models model);
 
 // What a number is to reach, for a table of targets.
 struct Finding {
@@ -74,18 +77,22 @@ class BenchRun {
   // True: nothing did.
   bool attempt(const std::string& model, double x, const std::function<void()>& work);
   // Is the program there? A handout may lack one. That it does is noted.
-  bool is_here(const BenchModel& model);
+  bool is_here(const ServerPlan& plan);
 
   // On a terminal, one line: how long it has taken, how long it may take, what is being done.
   void progress(const std::string& what) const;
   // Seconds that this experiment takes on a quiet machine, by what is known of it.
   double budget() const { return budget_; }
-  void add(const Runner& runner, const std::string& metric, double value) {
-    results.add(runner.server.name, runner.x, metric, value);
+  void add(const ServerAtWork& server, const std::string& metric, double value) {
+    results.add(server.name, server.x, metric, value);
   }
   // A rate, and the generator's share of a CPU while it was measured: "per_second" and
   // "generator_cpu".
-  void add_rate(const Runner& runner, const LoadResult& result);
+  void add_rate(const ServerAtWork& server, const LoadResult& result);
+  // Asks without pause for so long, and adds the rate and, by what `cpu` says of the process before
+  // and after, "cpu_us": microseconds of CPU for an answer.
+  void add_slice(ServerAtWork& server, Nanoseconds slice,
+                 std::optional<std::uint64_t> (*cpu)(pid_t process));
   // The same share of a run that has no rate to tell.
   void note_own_cpu(const LoadResult& result);
   void note(const std::string& text);
@@ -129,15 +136,16 @@ class BenchRun {
 // The servers of one experiment. One that fails is told and takes no further part.
 class Lineup {
  public:
-  using Work = std::function<void(Runner&)>;
+  using Work = std::function<void(ServerAtWork&)>;
 
   explicit Lineup(BenchRun& bench) : bench_(bench) {}
 
   // Starts one more, whose samples belong to x. If that fails, it is kept as its failure.
-  Runner* enter(const std::string& name, double x, std::size_t most_clients,
-                const std::function<Contender()>& start);
-  Runner* enter(const BenchModel& model, double x = 0, const ChildProcess::Arguments& more = {});
-  void enter(const std::vector<BenchModel>& models, const ChildProcess::Arguments& more = {});
+  ServerAtWork* enter(const std::string& name, double x, std::size_t most_clients,
+                      const std::function<Server()>& start);
+  ServerAtWork* enter(const ServerPlan& plan, double x = 0,
+                      const ChildProcess::Arguments& more = {});
+  void enter(const std::vector<ServerPlan>& models, const ChildProcess::Arguments& more = {});
   // Samples belong to x from now on.
   void go_to(double x);
   // Everybody who can hold so many clients, once.
@@ -148,14 +156,14 @@ class Lineup {
   void stop();
 
   LoadLoop& loop() { return loop_; }
-  const std::vector<std::unique_ptr<Runner>>& runners() const { return runners_; }
+  const std::vector<std::unique_ptr<ServerAtWork>>& servers() const { return servers_; }
 
  private:
-  void visit(Runner& runner, std::size_t clients, const Work& work);
+  void visit(ServerAtWork& server, std::size_t clients, const Work& work);
 
   BenchRun& bench_;
   LoadLoop loop_;
-  std::vector<std::unique_ptr<Runner>> runners_;
+  std::vector<std::unique_ptr<ServerAtWork>> servers_;
 };
 
 struct BenchExperiment {

@@ -7,7 +7,6 @@
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/limits.hpp"
-#include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 
@@ -81,39 +80,28 @@ double seconds(const BenchRun& bench, const Race& plan) {
          1;
 }
 
-void take_slice(BenchRun& bench, Runner& runner, Nanoseconds slice) {
-  const auto before = runner.activity().cpu_nanoseconds;
-  const LoadResult result = runner.clients.closed_loop(slice);
-  const auto after = runner.activity().cpu_nanoseconds;
-  runner.check("/");
-  bench.add_rate(runner, result);
-  if (before && after && result.all_answers > 0)
-    bench.add(
-        runner, "cpu_us",
-        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
-}
-
 void run(BenchRun& bench, const Race& plan) {
   Lineup lineup(bench);
   for (const Program& program : those(plan.who)) lineup.enter({program.name, program, {}});
-  if (lineup.runners().empty()) return;
+  if (lineup.servers().empty()) return;
   // The floors answer as many bytes as a server.
-  const std::uint16_t like = lineup.runners().front()->server.port;
+  const std::uint16_t like = lineup.servers().front()->port;
   for (const std::string& floor : floors_of(plan))
     lineup.enter(floor, 0, 0, [&] {
       return start_floor(bench.directory(), floor, like, plan.new_connection_each);
     });
-  if (plan.beside_nginx >= 0 && is_installed("nginx"))
+  if (plan.beside_nginx >= 0 && !find_on_path("nginx").empty())
     lineup.enter("nginx", 0, 0, start_nginx);
   else if (plan.beside_nginx >= 0)
     bench.note("nginx is not installed, so it is not compared (Debian: nginx-light)");
-  lineup.for_each(0, [&](Runner& runner) {
-    runner.clients.pipeline(plan.depth);
-    if (plan.new_connection_each) runner.clients.new_connection_each();
-    runner.hold(plan.clients);
+  lineup.for_each(0, [&](ServerAtWork& server) {
+    server.clients.pipeline(plan.depth);
+    if (plan.new_connection_each) server.clients.new_connection_each();
+    server.hold(plan.clients);
   });
-  lineup.take_turns(0, cycles(bench, plan),
-                    [&](Runner& runner) { take_slice(bench, runner, slice_for(plan.clients)); });
+  lineup.take_turns(0, cycles(bench, plan), [&](ServerAtWork& server) {
+    bench.add_slice(server, slice_for(plan.clients), cpu_nanoseconds_of);
+  });
 }
 
 void compare(BenchRun& bench, const std::string& one, const std::string& other, double target,
@@ -161,12 +149,12 @@ const Race churn{queue_loops, 64, 50, {{event_loop, 1.05}}, -1, 1, true};
 
 // Waits until the server has noticed that they have left: one descriptor fewer for each of them,
 // and one thread, and memory that shrinks no more.
-bool wait_until_they_are_gone(const Runner& runner, std::size_t most) {
+bool wait_until_they_are_gone(const ServerAtWork& server, std::size_t most) {
   std::uint64_t before = 0;
   for (int i = 0; i < 100; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    const ProcessReading now = runner.reading();
-    const auto descriptors = descriptors_of(runner.server.process.pid()).value_or(0);
+    const ProcessReading now = server.reading();
+    const auto descriptors = descriptors_of(server.process.pid()).value_or(0);
     const auto resident = now.resident_bytes.value_or(0);
     if (descriptors <= most && now.threads.value_or(0) <= most && resident == before) return true;
     before = resident;
@@ -175,20 +163,20 @@ bool wait_until_they_are_gone(const Runner& runner, std::size_t most) {
 }
 
 // How much user memory each of many more clients brings, and how much of it they take away again.
-void weigh_clients(BenchRun& bench, Runner& runner, std::size_t many) {
+void weigh_clients(BenchRun& bench, ServerAtWork& server, std::size_t many) {
   const std::size_t few = many / 19;
-  runner.hold(few);
-  const auto base = runner.reading().resident_bytes;
-  runner.hold(many);
-  const auto full = runner.reading().resident_bytes;
-  runner.clients.leave_all_but(few);
+  server.hold(few);
+  const auto base = server.reading().resident_bytes;
+  server.hold(many);
+  const auto full = server.reading().resident_bytes;
+  server.clients.leave_all_but(few);
   if (!base || !full) return bench.note("this system does not tell a running process's memory");
-  if (!wait_until_they_are_gone(runner, few + 20))
-    bench.note(runner.server.name + " had not come to rest 5 s after they left");
-  const auto left = runner.reading().resident_bytes.value_or(0);
+  if (!wait_until_they_are_gone(server, few + 20))
+    bench.note(server.name + " had not come to rest 5 s after they left");
+  const auto left = server.reading().resident_bytes.value_or(0);
   const double grown = static_cast<double>(*full) - static_cast<double>(*base);
-  bench.add(runner, "bytes_each", grown / static_cast<double>(many - few));
-  bench.add(runner, "given_back", (static_cast<double>(*full) - static_cast<double>(left)) / grown);
+  bench.add(server, "bytes_each", grown / static_cast<double>(many - few));
+  bench.add(server, "given_back", (static_cast<double>(*full) - static_cast<double>(left)) / grown);
 }
 
 void run_memory(BenchRun& bench) {
@@ -198,8 +186,8 @@ void run_memory(BenchRun& bench) {
     const std::size_t most = most_clients(program, 124);
     Lineup lineup(bench);
     lineup.enter({program.name, program, {}});
-    lineup.for_each(0, [&](Runner& runner) {
-      weigh_clients(bench, runner,
+    lineup.for_each(0, [&](ServerAtWork& server) {
+      weigh_clients(bench, server,
                     most > 0 ? std::min(most, allowance.clients) : allowance.clients);
     });
     lineup.stop();
@@ -221,7 +209,7 @@ void report_memory(BenchRun& bench) {
 // ---- counted, not timed
 
 void run_instructions(BenchRun& bench) {
-  if (!is_installed("valgrind"))
+  if (find_on_path("valgrind").empty())
     return bench.note(
         "valgrind is not installed, so no instructions are counted (Debian: valgrind)");
   std::vector<std::string> names;
@@ -248,23 +236,23 @@ void report_instructions(BenchRun& bench) {
 // ---- is the load generator right?
 
 void run_check(BenchRun& bench) {
-  if (!is_installed("wrk"))
+  if (find_on_path("wrk").empty())
     return bench.note(
         "wrk is not installed, so this generator is not checked against it (Debian: wrk)");
-  const Contender backend = start_backend(bench.directory(), 20);
+  const Server backend = start_backend(bench.directory(), 20);
   Lineup lineup(bench);
-  lineup.enter(model_of(event_loop), 0, {"-b", std::to_string(backend.port)});
-  lineup.for_each(0, [](Runner& runner) {
-    runner.clients.ask("/row");
-    runner.hold(64);
+  lineup.enter(plan_of(event_loop), 0, {"-b", std::to_string(backend.port)});
+  lineup.for_each(0, [](ServerAtWork& server) {
+    server.clients.ask("/row");
+    server.hold(64);
   });
   // In turn, like everything here: the machine may change its speed in between.
-  lineup.take_turns(0, 3, [&](Runner& runner) {
-    const double ours = runner.clients.closed_loop(std::chrono::milliseconds(1500)).per_second();
-    runner.check("/row");
-    const double theirs = rate_of_wrk(runner.server.port, 64, 2);
+  lineup.take_turns(0, 3, [&](ServerAtWork& server) {
+    const double ours = server.clients.closed_loop(std::chrono::milliseconds(1500)).per_second();
+    server.check("/row");
+    const double theirs = rate_of_wrk(server.port, 64, 2);
     if (theirs <= 0) throw WorkFailed{"wrk gave no number"};
-    bench.add(runner, "ratio_to_wrk", ours / theirs);
+    bench.add(server, "ratio_to_wrk", ours / theirs);
   });
   lineup.stop();
 }

@@ -21,33 +21,23 @@ milliseconds slice(const BenchRun& bench) {
 }
 
 double seconds(const BenchRun& bench) {
-  return static_cast<double>(2 * many_client_models().size() * bench.repeats()) *
+  return static_cast<double>(2 * many_client_servers().size() * bench.repeats()) *
              (in_seconds(slice(bench)) + 0.06) +
          1;
-}
-
-void measure(BenchRun& bench, Runner& runner) {
-  const auto before = read_cpu_with_ended_threads(runner.server.process.pid());
-  const LoadResult result = runner.clients.closed_loop(slice(bench));
-  const auto after = read_cpu_with_ended_threads(runner.server.process.pid());
-  runner.check(runner.x == fresh ? "/ over new connections" : "/");
-  bench.add_rate(runner, result);
-  if (before && after)
-    bench.add(
-        runner, "cpu_us",
-        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
 }
 
 // Two servers of each model: one with clients who stay, one with clients who come and go.
 void run(BenchRun& bench) {
   Lineup lineup(bench);
   for (const double x : {kept, fresh})
-    for (const BenchModel& model : many_client_models()) lineup.enter(model, x);
-  lineup.for_each(client_count, [](Runner& runner) {
-    if (runner.x == fresh) runner.clients.new_connection_each();
-    runner.hold(client_count);
+    for (const ServerPlan& plan : many_client_servers()) lineup.enter(plan, x);
+  lineup.for_each(client_count, [](ServerAtWork& server) {
+    if (server.x == fresh) server.clients.new_connection_each();
+    server.hold(client_count);
   });
-  lineup.take_turns(client_count, bench.repeats(), [&](Runner& runner) { measure(bench, runner); });
+  lineup.take_turns(client_count, bench.repeats(), [&](ServerAtWork& server) {
+    bench.add_slice(server, slice(bench), read_cpu_with_ended_threads);
+  });
   lineup.stop();
   bench.note("CPU time is told in ticks of 10 ms, for threads that have ended; 64 clients");
 }

@@ -22,14 +22,14 @@ constexpr std::size_t client_count = 64;
 constexpr std::size_t herd_clients = 200;
 const char* const name = "prefork event_loop";
 
-Contender start_copies(const BenchRun& bench, std::size_t count) {
-  return start_contender(
+Server start_copies(const BenchRun& bench, std::size_t count) {
+  return start_program(
       bench.directory(), "prefork",
       {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
 }
 
 // How many clients each copy holds: "accepted 12 open 3 requests ...", a line for each copy.
-std::vector<double> read_open_clients(const Contender& server) {
+std::vector<double> read_open_clients(const Server& server) {
   std::vector<double> found;
   std::istringstream lines(server.process.error_output());
   for (std::string line; std::getline(lines, line);) {
@@ -41,7 +41,7 @@ std::vector<double> read_open_clients(const Contender& server) {
   return found;
 }
 
-double largest_share(const Contender& server, std::size_t count) {
+double largest_share(const Server& server, std::size_t count) {
   const std::size_t before = read_open_clients(server).size();
   kill(server.process.pid(), SIGUSR1);
   for (int i = 0; i < 200; ++i) {
@@ -69,20 +69,19 @@ double seconds(const BenchRun& bench) {
 
 // The clients come one after the other, each to copies that sleep, and leave after the turn: who
 // serves whom is drawn anew each time.
-void measure_rates(BenchRun& bench, Runner& runner) {
-  runner.clients.ask("/");
-  for (std::size_t i = 1; i <= client_count; ++i) runner.hold(i);
-  bench.add(runner, "largest_share",
-            largest_share(runner.server, static_cast<std::size_t>(runner.x)));
-  LoadResult result = runner.clients.closed_loop(slice(bench));
-  runner.check("/");
-  bench.add_rate(runner, result);
-  runner.clients.ask("/spin/2");
-  result = runner.clients.closed_loop(slice(bench));
-  runner.check("/spin/2");
+void measure_rates(BenchRun& bench, ServerAtWork& server) {
+  server.clients.ask("/");
+  for (std::size_t i = 1; i <= client_count; ++i) server.hold(i);
+  bench.add(server, "largest_share", largest_share(server, static_cast<std::size_t>(server.x)));
+  LoadResult result = server.clients.closed_loop(slice(bench));
+  server.check("/");
+  bench.add_rate(server, result);
+  server.clients.ask("/spin/2");
+  result = server.clients.closed_loop(slice(bench));
+  server.check("/spin/2");
   bench.note_own_cpu(result);
-  bench.add(runner, "spins_per_second", result.per_second());
-  runner.clients.leave();
+  bench.add(server, "spins_per_second", result.per_second());
+  server.clients.leave();
 }
 
 // Clients come one at a time, each to copies that all sleep.
@@ -100,7 +99,7 @@ void run(BenchRun& bench) {
   for (const std::size_t count : copies)
     lineup.enter(name, static_cast<double>(count), 0, [&] { return start_copies(bench, count); });
   lineup.take_turns(client_count, bench.repeats(),
-                    [&](Runner& runner) { measure_rates(bench, runner); });
+                    [&](ServerAtWork& server) { measure_rates(bench, server); });
   lineup.stop();
   const auto ways = sharings();
   for (const Sharing& sharing : ways) bench.results.mention(sharing.name);

@@ -27,62 +27,53 @@ milliseconds full_slice(const BenchRun& bench) {
 }
 
 double seconds(const BenchRun& bench) {
-  const auto models = static_cast<double>(many_client_models().size());
+  const auto models = static_cast<double>(many_client_servers().size());
   const auto repeats = static_cast<double>(bench.repeats());
   return repeats * (models * (in_seconds(alone_time(bench) + beside_time) + 0.02) +
                     (models + 1) * (in_seconds(full_slice(bench)) + 0.06)) +
          1;
 }
 
-void add_latencies(BenchRun& bench, Runner& runner, double x) {
-  runner.x = x;
-  bench.add(runner, "p99_ms", runner.clients.latencies().quantile(0.99) / 1e6);
-  bench.add(runner, "p50_ms", runner.clients.latencies().quantile(0.5) / 1e6);
+void add_latencies(BenchRun& bench, ServerAtWork& server, double x) {
+  server.x = x;
+  bench.add(server, "p99_ms", server.clients.latencies().quantile(0.99) / 1e6);
+  bench.add(server, "p50_ms", server.clients.latencies().quantile(0.5) / 1e6);
 }
 
 // One more client, who asks for the long computation while the others go on.
-void measure_light(BenchRun& bench, LoadLoop& loop, Runner& runner) {
-  runner.clients.constant_rate(rate, alone_time(bench));
-  runner.check("/");
-  add_latencies(bench, runner, alone);
-  runner.x = beside;
-  ClientGroup heavy(loop, runner.server.port);
-  heavy.connect(1);
-  heavy.ask("/spin/100");
-  heavy.start_requests(1);
-  const LoadResult result = runner.clients.constant_rate(rate, beside_time);
-  const LoadResult spun = heavy.finish_requests();
-  runner.check("/ beside /spin/100");
-  runner.check(heavy, "/spin/100");
-  if (spun.answers != 1) throw WorkFailed{"/spin/100 was not answered"};
-  bench.note_own_cpu(result);
-  add_latencies(bench, runner, beside);
+void measure_light(BenchRun& bench, LoadLoop& loop, ServerAtWork& server) {
+  server.clients.constant_rate(rate, alone_time(bench));
+  server.check("/");
+  add_latencies(bench, server, alone);
+  server.x = beside;
+  bench.note_own_cpu(server.rate_beside(loop, "/spin/100", rate, beside_time));
+  add_latencies(bench, server, beside);
 }
 
-void measure_full(BenchRun& bench, Runner& runner) {
-  const LoadResult result = runner.clients.closed_loop(full_slice(bench));
-  runner.check("/spin");
+void measure_full(BenchRun& bench, ServerAtWork& server) {
+  const LoadResult result = server.clients.closed_loop(full_slice(bench));
+  server.check("/spin");
   bench.note_own_cpu(result);
-  bench.add(runner, "spins_per_second", result.per_second());
+  bench.add(server, "spins_per_second", result.per_second());
 }
 
 void run(BenchRun& bench) {
   Lineup light(bench);
-  light.enter(many_client_models());
+  light.enter(many_client_servers());
   light.go_to(beside);
-  light.for_each(light_clients, [](Runner& runner) { runner.hold(light_clients); });
+  light.for_each(light_clients, [](ServerAtWork& server) { server.hold(light_clients); });
   light.take_turns(light_clients, bench.repeats(),
-                   [&](Runner& runner) { measure_light(bench, light.loop(), runner); });
+                   [&](ServerAtWork& server) { measure_light(bench, light.loop(), server); });
   light.stop();
 
   Lineup full(bench);
-  full.enter(both(many_client_models(), one_client_models()));
+  full.enter(both(many_client_servers(), one_client_servers()));
   full.go_to(spin);
-  full.for_each(1, [](Runner& runner) {
-    runner.hold(runner.can_hold(heavy_clients) ? heavy_clients : 1);
-    runner.clients.ask("/spin/" + with_digits(spin, 0));
+  full.for_each(1, [](ServerAtWork& server) {
+    server.hold(server.can_hold(heavy_clients) ? heavy_clients : 1);
+    server.clients.ask("/spin/" + with_digits(spin, 0));
   });
-  full.take_turns(1, bench.repeats(), [&](Runner& runner) { measure_full(bench, runner); });
+  full.take_turns(1, bench.repeats(), [&](ServerAtWork& server) { measure_full(bench, server); });
   full.stop();
   bench.note("light requests: " + with_digits(rate, 0) + " a second from " +
              std::to_string(light_clients) +

@@ -28,11 +28,11 @@ std::size_t most_idle_threads() {
   return allowed_threads(50'000, active_clients + 200).clients;
 }
 
-std::vector<BenchModel> models() {
-  std::vector<BenchModel> all = many_client_models();
-  for (BenchModel& model : all)
-    if (model.program.thread_each) model.most_clients = most_idle_threads() + active_clients;
-  all.push_back(model_of(event_loop));
+std::vector<ServerPlan> models() {
+  std::vector<ServerPlan> all = many_client_servers();
+  for (ServerPlan& plan : all)
+    if (plan.program.thread_each) plan.most_clients = most_idle_threads() + active_clients;
+  all.push_back(plan_of(event_loop));
   all.back().name = alone;
   return all;
 }
@@ -62,40 +62,39 @@ double seconds(const BenchRun& bench) {
          static_cast<double>(steps(bench).back()) * 4 / 10'000 + 2;
 }
 
-void measure_rate(BenchRun& bench, Runner& runner) {
-  const LoadResult full = runner.clients.closed_loop(slice);
-  runner.check("/");
-  bench.add_rate(runner, full);
+void measure_rate(BenchRun& bench, ServerAtWork& server) {
+  const LoadResult full = server.clients.closed_loop(slice);
+  server.check("/");
+  bench.add_rate(server, full);
 }
 
-void measure_latency(BenchRun& bench, Runner& runner) {
-  runner.clients.constant_rate(rate, latency_time(bench));
-  runner.check("/ at a constant rate");
-  const Histogram& latencies = runner.clients.latencies();
-  bench.add(runner, "p50_us", latencies.quantile(0.5) / 1e3);
-  bench.add(runner, "p99_us", latencies.quantile(0.99) / 1e3);
-  bench.add(runner, "p999_us", latencies.quantile(0.999) / 1e3);
+void measure_latency(BenchRun& bench, ServerAtWork& server) {
+  server.clients.constant_rate(rate, latency_time(bench));
+  server.check("/ at a constant rate");
+  const Histogram& latencies = server.clients.latencies();
+  bench.add(server, "p50_us", latencies.quantile(0.5) / 1e3);
+  bench.add(server, "p99_us", latencies.quantile(0.99) / 1e3);
+  bench.add(server, "p999_us", latencies.quantile(0.999) / 1e3);
 }
 
 void climb(BenchRun& bench, Lineup& lineup) {
-  std::map<const Runner*, std::unique_ptr<IdleCrowd>> crowds;
-  for (const auto& runner : lineup.runners())
-    if (runner->server.name != alone)
-      crowds[runner.get()] = std::make_unique<IdleCrowd>(runner->server.port);
-  lineup.for_each(active_clients, [](Runner& runner) { runner.hold(active_clients); });
+  std::map<const ServerAtWork*, std::unique_ptr<IdleCrowd>> crowds;
+  for (const auto& server : lineup.servers())
+    if (server->name != alone) crowds[server.get()] = std::make_unique<IdleCrowd>(server->port);
+  lineup.for_each(active_clients, [](ServerAtWork& server) { server.hold(active_clients); });
   for (const std::size_t step : steps(bench)) {
     lineup.go_to(static_cast<double>(step));
-    lineup.for_each(step + active_clients, [&](Runner& runner) {
-      if (runner.server.name == alone || step == 0) return;
-      bench.progress(with_commas(step) + " idle clients come to " + runner.server.name);
-      const std::string problem = crowds.at(&runner)->grow_to(step);
+    lineup.for_each(step + active_clients, [&](ServerAtWork& server) {
+      if (server.name == alone || step == 0) return;
+      bench.progress(with_commas(step) + " idle clients come to " + server.name);
+      const std::string problem = crowds.at(&server)->grow_to(step);
       if (!problem.empty()) throw WorkFailed{"holding idle clients: " + problem};
-      runner.wait_until_quiet();
+      server.wait_until_quiet();
     });
     lineup.take_turns(step + active_clients, rate_repeats(bench),
-                      [&](Runner& runner) { measure_rate(bench, runner); });
+                      [&](ServerAtWork& server) { measure_rate(bench, server); });
     lineup.take_turns(step + active_clients, bench.repeats(),
-                      [&](Runner& runner) { measure_latency(bench, runner); });
+                      [&](ServerAtWork& server) { measure_latency(bench, server); });
   }
 }
 
@@ -113,8 +112,8 @@ void run(BenchRun& bench) {
   Lineup lineup(bench);
   lineup.enter(models());
   climb(bench, lineup);
-  for (const auto& runner : lineup.runners())
-    if (!runner->failed) runner->wait_until_quiet();
+  for (const auto& server : lineup.servers())
+    if (!server->failed) server->wait_until_quiet();
   lineup.stop();
 }
 

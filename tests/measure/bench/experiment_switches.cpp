@@ -4,7 +4,6 @@
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/counted.hpp"
-#include "tests/measure/slices.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -13,8 +12,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t levels[] = {1, 64, 1'000};
 
-std::vector<BenchModel> models() {
-  return both(one_client_models(), many_client_models());
+std::vector<ServerPlan> models() {
+  return both(one_client_servers(), many_client_servers());
 }
 
 // Many short slices: that is what a shared machine disturbs least.
@@ -25,59 +24,59 @@ std::size_t repeats(const BenchRun& bench) {
 // Every model at each level that it can hold, once.
 double seconds_of_turns() {
   double all = 0;
-  for (const BenchModel& model : models())
+  for (const ServerPlan& plan : models())
     for (const std::size_t level : levels)
-      if (model.most_clients == 0 || level <= model.most_clients)
+      if (plan.most_clients == 0 || level <= plan.most_clients)
         all += in_seconds(slice_for(level)) + 0.03;
   return all;
 }
 
 double seconds(const BenchRun& bench) {
-  const double strace = is_installed("strace") ? bench.choose(8, 50) : 0;
+  const double strace = !find_on_path("strace").empty() ? bench.choose(8, 50) : 0;
   return seconds_of_turns() * static_cast<double>(repeats(bench)) + strace + 2;
 }
 
-void measure(BenchRun& bench, Runner& runner) {
-  const ActivityReading before = runner.activity();
-  const LoadResult result = runner.clients.closed_loop(slice_for(runner.clients.clients()));
-  const ActivityReading after = runner.activity();
-  runner.check("/");
-  bench.add_rate(runner, result);
+void measure(BenchRun& bench, ServerAtWork& server) {
+  const ActivityReading before = server.activity();
+  const LoadResult result = server.clients.closed_loop(slice_for(server.clients.clients()));
+  const ActivityReading after = server.activity();
+  server.check("/");
+  bench.add_rate(server, result);
   if (!before.switches || !after.switches) return;
   const auto each = [&](std::uint64_t one, std::uint64_t other) {
     return static_cast<double>(other - one) / static_cast<double>(result.all_answers);
   };
   const double forced = each(*before.forced_switches, *after.forced_switches);
-  bench.add(runner, "involuntary_switches", forced);
-  bench.add(runner, "voluntary_switches", each(*before.switches, *after.switches) - forced);
-  bench.add(runner, "cpu_us", each(*before.cpu_nanoseconds, *after.cpu_nanoseconds) / 1e3);
+  bench.add(server, "involuntary_switches", forced);
+  bench.add(server, "voluntary_switches", each(*before.switches, *after.switches) - forced);
+  bench.add(server, "cpu_us", each(*before.cpu_nanoseconds, *after.cpu_nanoseconds) / 1e3);
 }
 
 // Counted by strace, which slows everything down: in turns of their own.
-void count(BenchRun& bench, Runner& runner, std::size_t level) {
+void count(BenchRun& bench, ServerAtWork& server, std::size_t level) {
   // A quick run counts each server once, with 64 clients if it can hold them.
-  if (bench.quick() && level != (runner.most_clients == 1 ? 1 : 64)) return;
-  const CallCount counted = count_calls(runner.server.process.pid(), runner.clients,
-                                        std::max<std::size_t>(level * 2, 500));
-  runner.check("/ under strace");
+  if (bench.quick() && level != (server.most_clients == 1 ? 1 : 64)) return;
+  const CallCount counted =
+      count_calls(server.process.pid(), server.clients, std::max<std::size_t>(level * 2, 500));
+  server.check("/ under strace");
   if (counted.calls == 0) throw WorkFailed{counted.problem};
-  bench.add(runner, "system_calls",
+  bench.add(server, "system_calls",
             static_cast<double>(counted.calls) / static_cast<double>(counted.answers));
 }
 
 void run(BenchRun& bench) {
-  const bool counting = is_installed("strace");
+  const bool counting = !find_on_path("strace").empty();
   bench.note(counting ? "system calls are counted by strace, in turns of their own"
                       : "strace is not installed, so no calls are counted (Debian: strace)");
   Lineup lineup(bench);
   lineup.enter(models());
   for (const std::size_t level : levels) {
     lineup.go_to(static_cast<double>(level));
-    lineup.for_each(level, [&](Runner& runner) { runner.hold(level); });
-    lineup.take_turns(level, repeats(bench), [&](Runner& runner) { measure(bench, runner); });
+    lineup.for_each(level, [&](ServerAtWork& server) { server.hold(level); });
+    lineup.take_turns(level, repeats(bench), [&](ServerAtWork& server) { measure(bench, server); });
     if (counting)
       lineup.take_turns(level, bench.choose<std::size_t>(1, 5),
-                        [&](Runner& runner) { count(bench, runner, level); });
+                        [&](ServerAtWork& server) { count(bench, server, level); });
   }
   lineup.stop();
 }

@@ -26,28 +26,30 @@ Allowance most_threads() {
   return allowed_threads(10'000, besides);
 }
 
-std::vector<BenchModel> models() {
-  std::vector<BenchModel> all;
-  for (BenchModel& model : many_client_models()) {
-    if (model.program.thread_each) model.most_clients = most_threads().clients;
-    all.push_back(model);
-    if (model.program.model != thread_per_connection) continue;
-    all.push_back({"threads -s 64", model.program, {"-s", "64"}, model.most_clients});
+std::vector<ServerPlan> models() {
+  std::vector<ServerPlan> all;
+  for (ServerPlan& plan : many_client_servers()) {
+    if (plan.program.thread_each) plan.most_clients = most_threads().clients;
+    all.push_back(plan);
+    if (plan.program.model != thread_per_connection) continue;
+    all.push_back({"threads -s 64", plan.program, {"-s", "64"}, plan.most_clients});
   }
   return all;
 }
 
 struct Weight {
-  explicit Weight(const Runner& runner) : process(runner.reading()), kernel(read_kernel_memory()) {}
+  explicit Weight(const ServerAtWork& server)
+      : process(server.reading()), kernel(read_kernel_memory()) {}
   ProcessReading process;
   KernelMemory kernel;
 };
 
-void add_growth(BenchRun& bench, const Runner& runner, const Weight& before, const Weight& now) {
+void add_growth(BenchRun& bench, const ServerAtWork& server, const Weight& before,
+                const Weight& now) {
   const auto add = [&](const char* metric, std::optional<std::uint64_t> from,
                        std::optional<std::uint64_t> to) {
     if (from && to)
-      bench.add(runner, metric, static_cast<double>(*to) - static_cast<double>(*from));
+      bench.add(server, metric, static_cast<double>(*to) - static_cast<double>(*from));
   };
   add("threads", 0, now.process.threads);
   add("reserved_bytes", before.process.reserved_bytes, now.process.reserved_bytes);
@@ -59,14 +61,14 @@ void add_growth(BenchRun& bench, const Runner& runner, const Weight& before, con
 }
 
 // One server alone, for each step up to so many clients. What fails does so at the step.
-void hold(BenchRun& bench, const BenchModel& model, std::size_t most) {
+void hold(BenchRun& bench, const ServerPlan& plan, std::size_t most) {
   Lineup lineup(bench);
-  if (Runner* const runner = lineup.enter(model, 1); runner != nullptr) {
-    const Weight before(*runner);
+  if (ServerAtWork* const server = lineup.enter(plan, 1); server != nullptr) {
+    const Weight before(*server);
     for (const std::size_t step : steps) {
-      if (step > most || !runner->can_hold(step)) break;
+      if (step > most || !server->can_hold(step)) break;
       lineup.go_to(static_cast<double>(step));
-      lineup.for_each(step, [&](Runner& one) {
+      lineup.for_each(step, [&](ServerAtWork& one) {
         one.hold(step);
         add_growth(bench, one, before, Weight(one));
       });
@@ -78,8 +80,8 @@ void hold(BenchRun& bench, const BenchModel& model, std::size_t most) {
 // Clients come and go at some 10,000 a second.
 double seconds(const BenchRun& bench) {
   double sum = 0;
-  for (const BenchModel& model : models())
-    sum += static_cast<double>(bench.repeats()) * (model.most_clients > 0 ? 0.1 : 1.7);
+  for (const ServerPlan& plan : models())
+    sum += static_cast<double>(bench.repeats()) * (plan.most_clients > 0 ? 0.1 : 1.7);
   return sum;
 }
 
@@ -93,7 +95,7 @@ void run(BenchRun& bench) {
     bench.note("at most " + with_commas(of_threads.clients) + " threads, because of " +
                of_threads.limit);
   const auto all = models();
-  for (const BenchModel& model : all) bench.results.mention(model.name);
+  for (const ServerPlan& plan : all) bench.results.mention(plan.name);
   bench.interleave(all.size(), bench.repeats(), [&](std::size_t repeat, std::size_t i) {
     bench.progress("repeat " + std::to_string(repeat + 1) + ": " + all[i].name);
     hold(bench, all[i], allowance.clients);
@@ -140,11 +142,11 @@ void print_per_client(BenchRun& bench) {
   std::vector<std::string> titles{""};
   std::vector<std::string> held{"clients held"};
   std::vector<std::string> threads{"threads"};
-  for (const BenchModel& model : models()) {
-    const double most = most_held(results, model.name);
-    titles.push_back(in_two_lines(model.name));
+  for (const ServerPlan& plan : models()) {
+    const double most = most_held(results, plan.name);
+    titles.push_back(in_two_lines(plan.name));
     held.push_back(most > 0 ? plain_number(most) : "-");
-    const auto count = results.find(model.name, most, "threads");
+    const auto count = results.find(plan.name, most, "threads");
     threads.push_back(most > 0 && count ? plain_number(*count) : "-");
   }
   TextTable table(titles);
@@ -152,7 +154,7 @@ void print_per_client(BenchRun& bench) {
   table.add(threads);
   for (const CostLine& line : cost_lines) {
     std::vector<std::string> cells{line.title};
-    for (const BenchModel& model : models()) cells.push_back(cost_cell(results, model.name, line));
+    for (const ServerPlan& plan : models()) cells.push_back(cost_cell(results, plan.name, line));
     table.add(cells);
   }
   bench.print("Per silent client, at the most that each held:\n" + table.text());

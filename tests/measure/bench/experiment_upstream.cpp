@@ -27,8 +27,8 @@ std::vector<std::size_t> levels(const BenchRun& bench) {
                      {1, 10, 100, 1'000});
 }
 
-std::vector<BenchModel> models() {
-  return both(one_client_models(), many_client_models(64, 2));
+std::vector<ServerPlan> models() {
+  return both(one_client_servers(), many_client_servers(64, 2));
 }
 
 // Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where the CPU is
@@ -50,54 +50,54 @@ double seconds(const BenchRun& bench) {
     const auto waves = static_cast<double>(rounds(bench, level));
     const double turn =
         std::max(delay_ms / 1000.0, clients / 8'000) * waves + clients / 8'000 + 0.05;
-    for (const BenchModel& model : models())
-      if (model.most_clients == 0 || level <= model.most_clients)
+    for (const ServerPlan& plan : models())
+      if (plan.most_clients == 0 || level <= plan.most_clients)
         sum += turn * static_cast<double>(repeats(bench, level));
   }
   return sum;
 }
 
 // The clients come for the turn and leave after it: this generator could not hold all at once.
-void measure(BenchRun& bench, Runner& runner, std::size_t level) {
-  runner.clients.ask("/");
-  runner.hold(level);
-  runner.clients.ask("/row");
-  const LoadResult result = runner.clients.closed_loop_requests(level * rounds(bench, level));
-  runner.check("/row");
-  bench.add_rate(runner, result);
-  bench.add(runner, "p50_ms", runner.clients.latencies().quantile(0.5) / 1e6);
-  bench.add(runner, "of_the_law", result.per_second() / law(level));
-  runner.clients.leave();
-  runner.wait_until_quiet();
+void measure(BenchRun& bench, ServerAtWork& server, std::size_t level) {
+  server.clients.ask("/");
+  server.hold(level);
+  server.clients.ask("/row");
+  const LoadResult result = server.clients.closed_loop_requests(level * rounds(bench, level));
+  server.check("/row");
+  bench.add_rate(server, result);
+  bench.add(server, "p50_ms", server.clients.latencies().quantile(0.5) / 1e6);
+  bench.add(server, "of_the_law", result.per_second() / law(level));
+  server.clients.leave();
+  server.wait_until_quiet();
 }
 
 // Thousands of connections opened at once are more than the backend's queue holds (listen(2):
 // somaxconn). Where the kernel then answers by SYN cookies, one that the server believes open can
 // come to nothing (tcp(7): tcp_syncookies), and the server says 502, as it must. Such a turn is
 // told, and taken again.
-void measure_up_to_thrice(BenchRun& bench, Runner& runner, std::size_t level) {
+void measure_up_to_thrice(BenchRun& bench, ServerAtWork& server, std::size_t level) {
   for (int left = 2;; --left) {
     try {
-      return measure(bench, runner, level);
+      return measure(bench, server, level);
     } catch (const WorkFailed& failure) {
       if (left == 0 || level <= 1'000) throw;
-      bench.note("a turn was taken again, of " + runner.server.name + " at " + with_commas(level) +
-                 ": " + failure.reason);
+      bench.note("a turn was taken again, of " + server.name + " at " + with_commas(level) + ": " +
+                 failure.reason);
     }
-    runner.clients.start_over();
-    runner.wait_until_quiet();
+    server.clients.start_over();
+    server.wait_until_quiet();
   }
 }
 
 void run(BenchRun& bench) {
-  Contender backend = start_backend(bench.directory(), delay_ms);
+  Server backend = start_backend(bench.directory(), delay_ms);
   Lineup lineup(bench);
   lineup.enter(models(), {"-b", std::to_string(backend.port)});
-  for (const auto& runner : lineup.runners()) runner->clients.patience(std::chrono::seconds(10));
+  for (const auto& server : lineup.servers()) server->clients.patience(std::chrono::seconds(10));
   for (const std::size_t level : levels(bench)) {
     lineup.go_to(static_cast<double>(level));
     lineup.take_turns(level, repeats(bench, level),
-                      [&](Runner& runner) { measure_up_to_thrice(bench, runner, level); });
+                      [&](ServerAtWork& server) { measure_up_to_thrice(bench, server, level); });
   }
   lineup.stop();
   for (const std::size_t level : levels(bench))

@@ -16,8 +16,8 @@ constexpr double rows_per_client = 5;  // a second
 constexpr double cycle = 1e9 / rows_per_client;
 constexpr unsigned delays[] = {0, 1, 5, 20, 100};
 
-std::vector<BenchModel> models() {
-  return {model_of(thread_per_connection), model_of(event_loop)};
+std::vector<ServerPlan> models() {
+  return {plan_of(thread_per_connection), plan_of(event_loop)};
 }
 
 milliseconds slice(const BenchRun& bench) {
@@ -33,38 +33,38 @@ double seconds(const BenchRun& bench) {
   return sum;
 }
 
-void measure(BenchRun& bench, Runner& runner) {
-  const ActivityReading before = runner.activity();
-  const LoadResult result = runner.clients.constant_rate(clients * rows_per_client, slice(bench));
-  runner.check("/row");
-  const ActivityReading after = runner.activity();
+void measure(BenchRun& bench, ServerAtWork& server) {
+  const ActivityReading before = server.activity();
+  const LoadResult result = server.clients.constant_rate(clients * rows_per_client, slice(bench));
+  server.check("/row");
+  const ActivityReading after = server.activity();
   bench.note_own_cpu(result);
-  const double took = runner.clients.latencies().mean();
-  bench.add(runner, "row_ms", took / 1e6);
+  const double took = server.clients.latencies().mean();
+  bench.add(server, "row_ms", took / 1e6);
   if (!before.cpu_nanoseconds || !after.cpu_nanoseconds) return;
   const double computing = static_cast<double>(*after.cpu_nanoseconds - *before.cpu_nanoseconds) /
                            static_cast<double>(result.all_answers);
-  bench.add(runner, "computing_us", computing / 1e3);
-  bench.add(runner, "backend_ms", (took - computing) / 1e6);
-  bench.add(runner, "client_ms", (cycle - took) / 1e6);
-  bench.add(runner, "waiting_of_row", 1 - computing / took);
-  bench.add(runner, "waiting_of_all", 1 - computing / cycle);
+  bench.add(server, "computing_us", computing / 1e3);
+  bench.add(server, "backend_ms", (took - computing) / 1e6);
+  bench.add(server, "client_ms", (cycle - took) / 1e6);
+  bench.add(server, "waiting_of_row", 1 - computing / took);
+  bench.add(server, "waiting_of_all", 1 - computing / cycle);
 }
 
 // A backend for each delay, and for each backend a server of each model.
 void run(BenchRun& bench) {
-  std::vector<Contender> backends;
+  std::vector<Server> backends;
   Lineup lineup(bench);
   for (const unsigned delay : delays) {
     backends.push_back(start_backend(bench.directory(), delay));
-    for (const BenchModel& model : models())
-      lineup.enter(model, delay, {"-b", std::to_string(backends.back().port)});
+    for (const ServerPlan& plan : models())
+      lineup.enter(plan, delay, {"-b", std::to_string(backends.back().port)});
   }
-  lineup.for_each(0, [](Runner& runner) {
-    runner.clients.ask("/row");
-    runner.hold(static_cast<std::size_t>(clients));
+  lineup.for_each(0, [](ServerAtWork& server) {
+    server.clients.ask("/row");
+    server.hold(static_cast<std::size_t>(clients));
   });
-  lineup.take_turns(0, bench.repeats(), [&](Runner& runner) { measure(bench, runner); });
+  lineup.take_turns(0, bench.repeats(), [&](ServerAtWork& server) { measure(bench, server); });
   lineup.stop();
   bench.note(
       "a row takes from when it should have been asked for until its answer is with the client; "
@@ -99,9 +99,9 @@ void report(BenchRun& bench) {
 
   bool all = true;
   bool known = false;
-  for (const BenchModel& model : models())
+  for (const ServerPlan& plan : models())
     for (const double delay : {20.0, 100.0}) {
-      const auto share = results.find(model.name, delay, "waiting_of_row");
+      const auto share = results.find(plan.name, delay, "waiting_of_row");
       known = known || share;
       all = all && share && *share >= 0.95;
     }

@@ -6,18 +6,17 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
-#include "tests/measure/runner.hpp"
+#include "tests/kit/forked.hpp"
+#include "tests/kit/sockets.hpp"
+#include "tests/measure/server_at_work.hpp"
 
 namespace {
 
@@ -36,29 +35,25 @@ Descriptor sharing_listener(std::uint16_t& port) {
   const int on = 1;
   if (setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
     throw CallFailed("setsockopt(SO_REUSEPORT)", errno, listener.fd());
-  sockaddr_in address = loopback(port);
-  socklen_t size = sizeof address;
-  auto* const room = reinterpret_cast<sockaddr*>(&address);
-  if (bind(listener.fd(), room, size) < 0) throw CallFailed("bind", errno, listener.fd());
+  const sockaddr_in address = loopback(port);
+  if (bind(listener.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    throw CallFailed("bind", errno, listener.fd());
   if (listen(listener.fd(), 128) < 0) throw CallFailed("listen", errno, listener.fd());
-  if (getsockname(listener.fd(), room, &size) < 0)
-    throw CallFailed("getsockname", errno, listener.fd());
-  port = ntohs(address.sin_port);
+  port = local_port(listener.fd());
   return listener;
 }
 
 // One process: sleeps, wakes up, accepts whom it finds, says its number and lets him go.
-[[noreturn]] void sleep_and_accept(int listener, bool exclusive, unsigned char number, int report) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+int sleep_and_accept(int listener, bool exclusive, unsigned char number, int report) {
   const int queue = epoll_create1(0);
   epoll_event event{};
   event.events = EPOLLIN | (exclusive ? EPOLLEXCLUSIVE : 0u);
-  if (epoll_ctl(queue, EPOLL_CTL_ADD, listener, &event) < 0) _exit(1);
+  if (epoll_ctl(queue, EPOLL_CTL_ADD, listener, &event) < 0) return 1;
   for (;;) {
     if (epoll_wait(queue, &event, 1, -1) < 0) continue;
     const int client = accept(listener, nullptr, nullptr);
     if (client < 0) continue;
-    if (write(report, &number, 1) != 1) _exit(1);
+    if (write(report, &number, 1) != 1) return 1;
     close(client);
   }
 }
@@ -76,22 +71,13 @@ class Herd {
       listeners.push_back(sharing_listener(port_));
     for (std::size_t i = 0; i < count; ++i) {
       const int listener = listeners[std::min(i, listeners.size() - 1)].fd();
-      const pid_t process = fork();
-      if (process < 0) throw CallFailed("fork", errno);
-      if (process == 0)
-        sleep_and_accept(listener, sharing.exclusive, static_cast<unsigned char>(i), report[1]);
-      processes_.push_back(process);
+      processes_.emplace_back([&] {
+        return sleep_and_accept(listener, sharing.exclusive, static_cast<unsigned char>(i),
+                                report[1]);
+      });
     }
     usleep(20'000);  // until all sleep
   }
-  ~Herd() {
-    for (const pid_t process : processes_) {
-      kill(process, SIGKILL);
-      waitpid(process, nullptr, 0);
-    }
-  }
-  Herd(const Herd&) = delete;
-  Herd& operator=(const Herd&) = delete;
 
   // A client comes, is let in and let go; then everybody has time to fall asleep again.
   void visit() const {
@@ -108,8 +94,8 @@ class Herd {
   // How often they have gone to sleep of their own accord.
   double times_asleep() const {
     std::uint64_t times = 0;
-    for (const pid_t process : processes_) {
-      const ActivityReading seen = read_activity(process);
+    for (const Forked& process : processes_) {
+      const ActivityReading seen = read_activity(process.pid());
       times += seen.switches.value_or(0) - seen.forced_switches.value_or(0);
     }
     return static_cast<double>(times);
@@ -126,7 +112,7 @@ class Herd {
  private:
   Descriptor report_;
   std::uint16_t port_ = 0;
-  std::vector<pid_t> processes_;
+  std::vector<Forked> processes_;
 };
 
 }  // namespace

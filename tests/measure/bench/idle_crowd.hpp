@@ -9,26 +9,22 @@
 //        has not left while somebody still holds his socket.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "common/socket.hpp"
+#include "tests/kit/forked.hpp"
 
 class IdleCrowd {
  public:
-  explicit IdleCrowd(std::uint16_t port);  // throws CallFailed
-  ~IdleCrowd();                            // all of them leave
-  IdleCrowd(const IdleCrowd&) = delete;
-  IdleCrowd& operator=(const IdleCrowd&) = delete;
+  // Throws CallFailed. With it, all of them leave.
+  explicit IdleCrowd(std::uint16_t port);
 
   // Lets more of them come, up to so many in all. What went wrong; empty if nothing did.
   std::string grow_to(std::size_t count);
 
  private:
-  pid_t process_ = -1;
-  Descriptor orders_;
-  Descriptor reports_;
+  Pipe orders_ = new_pipe();
+  Pipe reports_ = new_pipe();
+  Forked process_;
 };

@@ -152,20 +152,9 @@ std::string Results::cell(const std::string& model, double x, const std::string&
 }
 
 std::string Results::table(const std::string& metric, const NumberFormat& format) const {
-  std::vector<std::string> titles{x_name_};
-  const std::vector<double> xs = points(metric);
-  for (const double x : xs) titles.push_back(x_text(x));
-  TextTable table(titles);
-  for (const std::string& model : models_) {
-    std::vector<std::string> cells{model};
-    bool any = false;
-    for (const double x : xs) {
-      cells.push_back(cell(model, x, metric, format));
-      any = any || cells.back() != "-";
-    }
-    if (any) table.add(cells);
-  }
-  return table.text();
+  std::vector<Column> columns;
+  for (const double x : points(metric)) columns.push_back({x_text(x), x, metric, format});
+  return table_of(columns, x_name_);
 }
 
 std::string Results::table_by_x(const std::string& metric, const NumberFormat& format,
@@ -181,8 +170,8 @@ std::string Results::table_by_x(const std::string& metric, const NumberFormat& f
   return table.text();
 }
 
-std::string Results::table_of(const std::vector<Column>& columns) const {
-  std::vector<std::string> titles{""};
+std::string Results::table_of(const std::vector<Column>& columns, const std::string& title) const {
+  std::vector<std::string> titles{title};
   for (const Column& column : columns) titles.push_back(column.title);
   TextTable table(titles);
   for (const std::string& model : models_) {

@@ -69,20 +69,21 @@ class Results {
 
   // Lines "model,x,metric,median,min,max,repeats,ratio,failure".
   std::string csv() const;
-  // A row for each model, a column for each x. Where a model has no number there is "-", where it
-  // has failed "FAILED"; one that has neither anywhere is left out.
+  // A row for each model, a column for each x.
   std::string table(const std::string& metric, const NumberFormat& format) const;
   // The same the other way round, for many x and few models.
   std::string table_by_x(const std::string& metric, const NumberFormat& format,
                          const std::vector<std::string>& models) const;
-  // One row for each model, and for each column the x and the metric that it shows.
+  // One row for each model, and for each column the x and the metric that it shows. Where a model
+  // has no number there is "-", where it has failed "FAILED"; one that has neither anywhere is left
+  // out.
   struct Column {
     std::string title;
     double x;
     std::string metric;
     NumberFormat format;
   };
-  std::string table_of(const std::vector<Column>& columns) const;
+  std::string table_of(const std::vector<Column>& columns, const std::string& title = "") const;
   // A bar for each model at one x, in the order of the tables.
   std::vector<Bar> bars(double x, const std::string& metric, const NumberFormat& format,
                         const std::string& unit = "") const;

@@ -1,6 +1,6 @@
-// trial.hpp — the same work put on each server in turn, for the demo's table.
+// server_report.hpp — the same work put on each server in turn, for the demo's table.
 //
-// Gives: what one model did with it: clients held idle, active ones on / and on /row, one /spin.
+// Gives: what one server did with it: clients held idle, active ones on / and on /row, one /spin.
 // Do:    look at failure first: a server that failed its work has no numbers.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 #include "tests/kit/servers.hpp"
 
-struct TrialPlan {
+struct DemoPlan {
   std::string directory;  // of the programs
   std::uint16_t backend_port = 0;
   std::size_t idle = 10'000;
@@ -21,7 +21,8 @@ struct TrialPlan {
   unsigned spin_milliseconds = 200;
 };
 
-struct TrialReport {
+struct ServerReport {
+  std::string name;
   std::string failure;
   std::size_t idle = 0;
   std::size_t active_served = 0;  // of plan.active
@@ -42,5 +43,5 @@ struct TrialReport {
 };
 
 // `say` is told what is being done, for a progress line. Throws Interrupted.
-TrialReport try_server(const Program& program, const TrialPlan& plan,
-                       const std::function<void(const std::string&)>& say);
+ServerReport try_server(const Program& program, const DemoPlan& plan,
+                        const std::function<void(const std::string&)>& say);

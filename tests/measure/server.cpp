@@ -1,4 +1,4 @@
-#include "tests/measure/contender.hpp"
+#include "tests/measure/server.hpp"
 
 #include <unistd.h>
 
@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "common/error.hpp"
+#include "tests/kit/sockets.hpp"
 #include "tests/measure/client_group.hpp"
 
 namespace {
@@ -38,9 +39,7 @@ std::string nginx_configuration(const std::string& directory, std::uint16_t port
 
 // A port that was free a moment ago, for a program that cannot be told to choose one.
 std::uint16_t free_port() {
-  const Descriptor listener = listen_on("127.0.0.1", 0);
-  const std::string address = local_address(listener.fd());
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  return local_port(listen_on("127.0.0.1", 0).fd());
 }
 
 // Does whoever listens there give a whole answer to /?
@@ -53,8 +52,8 @@ bool answers(std::uint16_t port) {
 
 }  // namespace
 
-Contender start_contender(const std::string& directory, const std::string& name,
-                          const ChildProcess::Arguments& more) {
+Server start_program(const std::string& directory, const std::string& name,
+                     const ChildProcess::Arguments& more) {
   const std::string program = directory + "/" + name;
   if (access(program.c_str(), X_OK) != 0) throw StartFailed(program + " is missing: make it");
   ChildProcess::Arguments arguments{program};
@@ -64,21 +63,21 @@ Contender start_contender(const std::string& directory, const std::string& name,
   return {name, std::move(process), port};
 }
 
-Contender start_server(const std::string& directory, const Program& program,
-                       const ChildProcess::Arguments& more) {
+Server start_server(const std::string& directory, const Program& program,
+                    const ChildProcess::Arguments& more) {
   ChildProcess::Arguments arguments{"-p", "0", "-t", "600"};
   if (program.thread_each) arguments.insert(arguments.end(), {"-n", "1000000"});
   arguments.insert(arguments.end(), more.begin(), more.end());
-  return start_contender(directory, program.name, arguments);
+  return start_program(directory, program.name, arguments);
 }
 
-Contender start_backend(const std::string& directory, unsigned delay_milliseconds) {
+Server start_backend(const std::string& directory, unsigned delay_milliseconds) {
   return start_server(directory, program_of(slow_backend),
                       {"-d", std::to_string(delay_milliseconds)});
 }
 
-Contender start_floor(const std::string& directory, const std::string& name, std::uint16_t like,
-                      bool new_connection_each) {
+Server start_floor(const std::string& directory, const std::string& name, std::uint16_t like,
+                   bool new_connection_each) {
   LoadLoop loop;
   ClientGroup client(loop, like);
   if (new_connection_each) client.new_connection_each();
@@ -87,18 +86,10 @@ Contender start_floor(const std::string& directory, const std::string& name, std
   ChildProcess::Arguments more{"-l", std::to_string(client.answer_bytes()), "-r",
                                std::to_string(client.request_bytes())};
   if (new_connection_each) more.push_back("-c");
-  return start_contender(directory, name, more);
+  return start_program(directory, name, more);
 }
 
-bool is_installed(const std::string& program) {
-  const char* path = std::getenv("PATH");
-  std::istringstream places(path == nullptr ? "/usr/bin" : path);
-  for (std::string place; std::getline(places, place, ':');)
-    if (access(place.append("/").append(program).c_str(), X_OK) == 0) return true;
-  return false;
-}
-
-Contender start_nginx() {
+Server start_nginx() {
   const files::path directory = temporary_directory();
   const std::uint16_t port = free_port();
   const std::string configuration = (directory / "nginx.conf").string();

@@ -1,5 +1,5 @@
-// runner.hpp — a server at work, with its clients. Whatever is measured is measured on one of
-// these, by the demo one after the other, by the experiments all at once.
+// server_at_work.hpp — a server with its clients. Whatever is measured is measured on one of these,
+// by the demo one after the other, by the experiments all at once.
 //
 // Gives: the server's process, its clients, and what went wrong, in words.
 // Do:    put every piece of work on a server into failure_of(): a server that fails is shown as
@@ -12,7 +12,7 @@
 
 #include "tests/kit/reading.hpp"
 #include "tests/measure/client_group.hpp"
-#include "tests/measure/contender.hpp"
+#include "tests/measure/server.hpp"
 
 // A server did not do its work.
 struct WorkFailed {
@@ -22,14 +22,17 @@ struct WorkFailed {
 // Does the work; what went wrong, empty if nothing did. Throws Interrupted.
 std::string failure_of(const std::function<void()>& work);
 
-struct Runner {
-  Runner(LoadLoop& loop, Contender running, double its_x = 0, std::size_t most = 0)
-      : server(std::move(running)), x(its_x), most_clients(most), clients(loop, server.port) {}
+struct ServerAtWork : Server {
+  ServerAtWork(LoadLoop& loop, Server running, double its_x = 0, std::size_t most = 0)
+      : Server(std::move(running)), x(its_x), most_clients(most), clients(loop, port) {}
 
   // Throws WorkFailed if its clients, or others of this server, have had to give up; says what
   // became of the server. Throws Interrupted.
   void check(const std::string& work) { check(clients, work); }
   void check(const ClientGroup& group, const std::string& work);
+  // The clients ask at a constant rate while one more asks for what has to be computed. Throws
+  // WorkFailed.
+  LoadResult rate_beside(LoadLoop& loop, const std::string& target, double rate, Nanoseconds time);
   // Lets more clients come, up to so many in all.
   void hold(std::size_t count);
   bool can_hold(std::size_t count) const { return most_clients == 0 || count <= most_clients; }
@@ -38,10 +41,9 @@ struct Runner {
   // Waits until it has nothing left to do, a second at most: what one turn leaves behind, such as
   // thousands of clients to close, must not fall into the next one's slice.
   void wait_until_quiet() const;
-  ActivityReading activity() const { return read_activity(server.process.pid()); }
-  ProcessReading reading() const { return read_process(server.process.pid()); }
+  ActivityReading activity() const { return read_activity(process.pid()); }
+  ProcessReading reading() const { return read_process(process.pid()); }
 
-  Contender server;
   double x;                  // where its samples belong
   std::size_t most_clients;  // 0: as many as the machine allows
   ClientGroup clients;

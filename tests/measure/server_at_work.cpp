@@ -1,4 +1,4 @@
-#include "tests/measure/runner.hpp"
+#include "tests/measure/server_at_work.hpp"
 
 #include <chrono>
 #include <optional>
@@ -23,26 +23,40 @@ std::string failure_of(const std::function<void()>& work) {
   return reason;
 }
 
-void Runner::check(const ClientGroup& group, const std::string& work) {
+void ServerAtWork::check(const ClientGroup& group, const std::string& work) {
   if (stop_requested()) throw Interrupted();
   if (!group.failed()) return;
-  const auto end = server.process.has_ended();
-  const std::string words = server.process.last_words();
+  const auto end = process.has_ended();
+  const std::string words = process.last_words();
   throw WorkFailed{work + ": " + group.failure() + (end ? "; the server " + *end : "") +
                    (words.empty() ? "" : "; it said: " + words)};
 }
 
-void Runner::hold(std::size_t count) {
+LoadResult ServerAtWork::rate_beside(LoadLoop& loop, const std::string& target, double rate,
+                                     Nanoseconds time) {
+  ClientGroup heavy(loop, port);
+  heavy.connect(1);
+  heavy.ask(target);
+  heavy.start_requests(1);
+  const LoadResult result = clients.constant_rate(rate, time);
+  const LoadResult computed = heavy.finish_requests();
+  check(heavy, target);
+  check("/ beside " + target);
+  if (computed.answers != 1) throw WorkFailed{target + " was not answered"};
+  return result;
+}
+
+void ServerAtWork::hold(std::size_t count) {
   if (count > clients.clients()) clients.connect(count - clients.clients());
   check("connecting");
 }
 
-void Runner::stop() {
+void ServerAtWork::stop() {
   clients.leave();
-  if (!server.process.stop()) throw WorkFailed{"did not end cleanly at SIGTERM"};
+  if (!process.stop()) throw WorkFailed{"did not end cleanly at SIGTERM"};
 }
 
-void Runner::wait_until_quiet() const {
+void ServerAtWork::wait_until_quiet() const {
   constexpr std::uint64_t quiet = 300'000;  // nanoseconds of CPU in 20 ms
   auto before = activity().cpu_nanoseconds;
   for (int i = 0; i < 50 && before; ++i) {
