@@ -20,8 +20,7 @@ void start_with_backend(Context& context, const Backend& backend,
 
 // A word over the same connection, after a /row that went wrong.
 void expect_connection_goes_on(Client& client) {
-  client.get("/echo/after");
-  client.expect_answer(200, "after");
+  client.expect_echo("after");
 }
 
 // What a backend may do wrong once it has been asked, and that must become a 502.
@@ -115,8 +114,7 @@ const Check checks[] = {
            context.start_with({"-b", std::to_string(Backend::dead_port())});
            Client client(context);
            for (int i = 0; i < 3; ++i) {
-             client.get("/row");
-             client.expect_answer(502);
+             client.ask("/row", 502);
            }
            expect_connection_goes_on(client);
          }},
@@ -262,8 +260,7 @@ const Check checks[] = {
            waiting.get("/row");
            BackendCall call = backend.take(context);
            Client quick(context);
-           quick.get("/echo/word");
-           quick.expect_answer(200, "word");
+           quick.expect_echo("word");
            context.expect(!waiting.something_arrives_within(milliseconds(0)),
                           "client 1 was answered without the backend");
            if (can_observe_processes()) context.expect_asleep("While one client waits for a row");
@@ -287,10 +284,8 @@ const Check checks[] = {
            start_with_backend(context, backend);
            std::vector<Client> clients;
            std::vector<BackendCall> calls;
-           for (int i = 0; i < 50; ++i) {
-             clients.emplace_back(context);
-             clients.back().get("/row?" + std::to_string(i));
-           }
+           for (int i = 0; i < 50; ++i)
+             clients.emplace_back(context).get("/row?" + std::to_string(i));
            for (int i = 0; i < 50; ++i) calls.push_back(backend.take(context));
            while (!calls.empty()) {
              const std::string line = calls.back().first_line();
@@ -348,8 +343,7 @@ const Check checks[] = {
            Backend backend;
            start_with_backend(context, backend);
            context.settle();
-           const std::size_t descriptors = context.descriptors();
-           const std::size_t threads = context.threads();
+           const Holdings before = context.holdings();
            const int count = context.is(one_at_a_time) ? 1 : 3;
            std::vector<BackendCall> calls;
            for (int i = 0; i < count; ++i) {
@@ -362,14 +356,7 @@ const Check checks[] = {
            context.expect_asleep("With the clients gone and the backend silent");
            for (BackendCall& call : calls) call.answer("too late");
            context.settle();
-           context.eventually(
-               [&] { return context.descriptors() <= descriptors && context.threads() <= threads; },
-               [&] {
-                 return "it had " + std::to_string(descriptors) + " descriptors and " +
-                        std::to_string(threads) + " threads, and now has " +
-                        std::to_string(context.descriptors()) + " and " +
-                        std::to_string(context.threads());
-               });
+           context.expect_back_to(before);
          }},
 
     {.id = "G12",
@@ -435,12 +422,7 @@ const Check checks[] = {
              }
            }
            context.settle();
-           context.eventually([&] { return context.descriptors() <= descriptors; },
-                              [&] {
-                                return "it had " + std::to_string(descriptors) +
-                                       " descriptors, and now has " +
-                                       std::to_string(context.descriptors());
-                              });
+           context.expect_back_to({descriptors});
          }},
 
     {.id = "G14",
@@ -459,13 +441,11 @@ const Check checks[] = {
            Backend backend;
            start_with_backend(context, backend);
            Client client(context);
-           client.get("/echo/known");
-           client.expect_answer(200, "known");
+           client.expect_echo("known");
            context.wait_until_quiet();
            if (!limit_descriptors_of(context.server().pid(), context.descriptors()))
              throw Skipped{"the limits of a running process cannot be changed here"};
-           client.get("/row");
-           client.expect_answer(503);
+           client.ask("/row", 503);
            expect_connection_goes_on(client);
            limit_descriptors_of(context.server().pid(), 1000);
            client.get("/row");
@@ -523,11 +503,7 @@ const Check checks[] = {
              const std::string piece(65'536, 'x');
              for (int i = 0; i < 512; ++i)
                if (!call.try_to_send(piece, milliseconds(200))) break;
-             const Memory now = context.memory();
-             if (!context.sanitizers().any())
-               context.expect(now.resident_kib < before.resident_kib + 2048,
-                              "its memory grew from " + std::to_string(before.resident_kib) +
-                                  " to " + std::to_string(now.resident_kib) + " KiB");
+             context.expect_growth_below(2048, &Memory::resident_kib, before);
              call.close();
              client.reset();
            }
@@ -551,14 +527,12 @@ const Check checks[] = {
            std::vector<Client> waiting;
            std::vector<BackendCall> calls;
            for (int i = 0; i < 5; ++i) {
-             waiting.emplace_back(context);
-             waiting.back().get("/row");
+             waiting.emplace_back(context).get("/row");
              calls.push_back(backend.take(context));
            }
            Client busy(context);
            while (!waiting.front().something_arrives_within(milliseconds(20))) {
-             busy.get("/echo/x");
-             busy.expect_answer(200, "x");
+             busy.expect_echo("x");
            }
            for (Client& client : waiting) {
              client.expect_answer(504);
@@ -579,8 +553,7 @@ const Check checks[] = {
            Client client(context);
            for (const std::string target : {"/", "/row?key=7", "/anything/at/all"}) {
              const auto begin = std::chrono::steady_clock::now();
-             client.get(target);
-             client.expect_answer(200, "row for " + target + " after 20 ms\n");
+             client.ask(target, 200, "row for " + target + " after 20 ms\n");
              context.expect(std::chrono::steady_clock::now() - begin >= milliseconds(20),
                             "it came too early");
            }
@@ -625,8 +598,7 @@ const Check checks[] = {
                "the one is answered, and no descriptor is left.");
            context.start_with({"-d", "100"});
            Client first(context);
-           first.get("/");
-           first.expect_answer(200);
+           first.ask("/", 200);
            context.wait_until_quiet();
            const std::size_t descriptors = context.descriptors();
            for (int i = 0; i < 30; ++i) {
@@ -636,14 +608,9 @@ const Check checks[] = {
              client.reset();
            }
            Client last(context);
-           last.get("/last");
-           last.expect_answer(200, "row for /last after 100 ms\n");
+           last.ask("/last", 200, "row for /last after 100 ms\n");
            last.close();
-           context.eventually([&] { return context.descriptors() <= descriptors; },
-                              [&] {
-                                return std::to_string(context.descriptors()) +
-                                       " descriptors are left of " + std::to_string(descriptors);
-                              });
+           context.expect_back_to({descriptors});
          }},
 
     {.id = "W04",
@@ -658,8 +625,7 @@ const Check checks[] = {
            context.start_with({"-d", "60000"});
            std::vector<Client> clients;
            for (int i = 0; i < 50; ++i) {
-             clients.emplace_back(context);
-             clients.back().get("/x");
+             clients.emplace_back(context).get("/x");
              clients.back().wait_until_read();
            }
            context.expect_asleep("While 50 questions wait");

@@ -10,29 +10,9 @@
 
 namespace {
 
-// Descriptors, threads and memory as they were.
-struct Holdings {
-  std::size_t descriptors;
-  std::size_t threads;
-};
-
-Holdings holdings_of(Context& context) {
+Holdings settled_holdings(Context& context) {
   context.settle();
-  return {context.descriptors(), context.threads()};
-}
-
-void expect_back_to(Context& context, const Holdings& before) {
-  context.settle();
-  context.eventually(
-      [&] {
-        return context.descriptors() <= before.descriptors && context.threads() <= before.threads;
-      },
-      [&] {
-        return "it had " + std::to_string(before.descriptors) + " descriptors and " +
-               std::to_string(before.threads) + " threads before, and now has " +
-               std::to_string(context.descriptors()) + " and " + std::to_string(context.threads()) +
-               ", with all clients gone";
-      });
+  return context.holdings();
 }
 
 // One client that comes and leaves, each time in another way.
@@ -58,8 +38,7 @@ void come_and_go(Context& context, int way) {
       client.reset();
       break;
     case 5:
-      client.get("/echo/x");
-      client.expect_answer(200);
+      client.ask("/echo/x", 200);
       client.close();
       break;
     case 6:
@@ -95,8 +74,7 @@ const Check checks[] = {
                          "five answers.");
            Client client(context);
            for (int i = 0; i < 5; ++i) {
-             client.get("/echo/" + std::to_string(i));
-             client.expect_answer(200, context.echo(std::to_string(i)));
+             client.expect_echo(std::to_string(i));
            }
          }},
 
@@ -147,9 +125,10 @@ const Check checks[] = {
                "400 clients came and left: at once, with a reset, in the middle of a "
                "request, of an answer...",
                "as many descriptors and threads as before.");
-           const Holdings before = holdings_of(context);
+           const Holdings before = settled_holdings(context);
            for (int i = 0; i < 400; ++i) come_and_go(context, i);
-           expect_back_to(context, before);
+           context.settle();
+           context.expect_back_to(before);
          }},
 
     {.id = "D05",
@@ -172,14 +151,12 @@ const Check checks[] = {
              context.settle();
            };
            churn(500);
-           const Holdings before = holdings_of(context);
+           const Holdings before = settled_holdings(context);
            const Memory memory_before = context.memory();
            churn(10'000);
-           expect_back_to(context, before);
-           const Memory memory_after = context.memory();
-           context.expect(memory_after.resident_kib < memory_before.resident_kib + 512,
-                          "its memory grew from " + std::to_string(memory_before.resident_kib) +
-                              " to " + std::to_string(memory_after.resident_kib) + " KiB");
+           context.settle();
+           context.expect_back_to(before);
+           context.expect_growth_below(512, &Memory::resident_kib, memory_before);
          }},
 
     {.id = "D06",
@@ -206,13 +183,7 @@ const Check checks[] = {
            }
            context.server().run_on();
            context.settle();
-           if (before > 0)
-             context.eventually([&] { return context.descriptors() <= before; },
-                                [&] {
-                                  return "it had " + std::to_string(before) +
-                                         " descriptors before, and now has " +
-                                         std::to_string(context.descriptors());
-                                });
+           if (before > 0) context.expect_back_to({before});
          }},
 
     {.id = "D07",
@@ -227,8 +198,7 @@ const Check checks[] = {
                "request, and stayed.",
                "the server closes them or sleeps.");
            Client client(context);
-           client.get("/echo/x");
-           client.expect_answer(200, context.echo("x"));
+           client.expect_echo("x");
            client.half_close();
            Client half(context);
            half.send("GET /ec");
@@ -251,16 +221,11 @@ const Check checks[] = {
                "With small buffers, a client asked for 300,000 bytes, did not read, and "
                "closed its sending side.",
                "the server sleeps; then the client reads every byte.");
-           Launch launch;
-           launch.small_buffers = true;
-           context.start(launch);
-           Client client(context, {.small_buffer = true});
-           client.get("/bytes/300000");
-           client.wait_until_server_is_stuck();
+           context.start_small();
+           Client client = stuck_client(context, 300'000);
            client.half_close();
            context.expect_asleep("While that client does not read");
-           client.read_head();
-           client.read_pattern(0, 300'000);
+           client.expect_bytes(300'000);
            client.expect_end();
          }},
 
@@ -276,9 +241,7 @@ const Check checks[] = {
                "With small buffers, five clients asked for 300,000 bytes, did not read, "
                "and reset; once more while the server was stopped.",
                "the server goes on, asleep, and serves the next client.");
-           Launch launch;
-           launch.small_buffers = true;
-           context.start(launch);
+           context.start_small();
            for (const bool stopped : {false, true})
              for (int i = 0; i < 5; ++i) {
                Client client(context, {.small_buffer = true});
@@ -345,22 +308,15 @@ const Check checks[] = {
                "asked, and 20 new ones connected and asked; then I let it run on.",
                "all that are there get their own answers.");
            for (int round = 0; round < 3; ++round) {
-             std::vector<Client> clients;
-             for (int i = 0; i < 40; ++i) {
-               clients.emplace_back(context);
-               clients.back().get("/echo/known");
-               clients.back().expect_answer(200, context.echo("known"));
-             }
+             std::vector<Client> clients = answered_clients(context, 40);
              context.server().stop_running();
              for (std::size_t i = 0; i < 40; ++i)
                if (i % 2 == 0)
                  clients[i].reset();
                else
                  clients[i].get("/echo/old" + std::to_string(i));
-             for (std::size_t i = 40; i < 60; ++i) {
-               clients.emplace_back(context);
-               clients.back().get("/echo/new" + std::to_string(i));
-             }
+             for (std::size_t i = 40; i < 60; ++i)
+               clients.emplace_back(context).get("/echo/new" + std::to_string(i));
              context.server().run_on();
              for (std::size_t i = 0; i < 60; ++i) {
                if (i < 40 && i % 2 == 0) continue;
@@ -435,8 +391,7 @@ const Check checks[] = {
              context.server().signal(SIGUSR1);
              context.wait_until_quiet();
            }
-           client.read_head();
-           client.read_pattern(0, 20'000'000);
+           client.expect_bytes(20'000'000);
          }},
 };
 

@@ -53,18 +53,14 @@ const Check checks[] = {
                "the first is served, the server sleeps, and the five are served as soon "
                "as there are descriptors again.");
            Client known(context);
-           known.get("/echo/known");
-           known.expect_answer(200, context.echo("known"));
+           known.expect_echo("known");
            context.settle();
            limit_descriptors(context, context.descriptors());
            std::vector<Client> others;
-           for (int i = 0; i < 5; ++i) {
-             others.emplace_back(context);
-             others.back().get("/echo/" + std::to_string(i));
-           }
+           for (int i = 0; i < 5; ++i)
+             others.emplace_back(context).get("/echo/" + std::to_string(i));
            context.expect_no_spinning("With no descriptor left and clients waiting");
-           known.get("/echo/still");
-           known.expect_answer(200, context.echo("still"));
+           known.expect_echo("still");
            limit_descriptors(context, 1000);
            for (int i = 0; i < 5; ++i)
              others[static_cast<std::size_t>(i)].expect_answer(200,
@@ -86,8 +82,8 @@ const Check checks[] = {
            limit_descriptors(context, context.descriptors());
            std::vector<Client> clients;
            for (int i = 0; i < 3; ++i) {
-             clients.emplace_back(context);
-             clients.back().send("GET /echo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+             clients.emplace_back(context).send(
+                 "GET /echo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
            }
            context.expect_no_spinning("With no descriptor left and clients waiting");
            limit_descriptors(context, 1000);
@@ -105,15 +101,12 @@ const Check checks[] = {
                "With a limit of 40 descriptors, 60 clients connected; then one after the "
                "other asked, was answered and left.",
                "all 60 are answered.");
-           Launch launch;
-           launch.descriptor_limit = 40;
-           context.start(launch);
+           context.start({.descriptor_limit = 40});
            std::vector<Client> clients;
            for (int i = 0; i < 60; ++i) clients.emplace_back(context);
            context.wait_until_quiet();
            for (std::size_t i = 0; i < clients.size(); ++i) {
-             clients[i].get("/echo/" + std::to_string(i));
-             clients[i].expect_answer(200, context.echo(std::to_string(i)));
+             clients[i].expect_echo(std::to_string(i));
              clients[i].close();
            }
          }},
@@ -133,10 +126,8 @@ const Check checks[] = {
            context.settle();
            const std::size_t before = context.threads();
            std::vector<Client> clients;
-           for (int i = 0; i < 10; ++i) {
-             clients.emplace_back(context);
-             clients.back().get("/echo/" + std::to_string(i));
-           }
+           for (int i = 0; i < 10; ++i)
+             clients.emplace_back(context).get("/echo/" + std::to_string(i));
            for (std::size_t i = 0; i < 4; ++i) clients[i].expect_answer(200, std::to_string(i));
            context.expect_asleep("With all four threads taken");
            context.expect(context.threads() <= before + 4,
@@ -163,20 +154,16 @@ const Check checks[] = {
                "With stacks of 1 GiB and room for only one, three clients asked; then all "
                "left and another one asked.",
                "the first is served, the others get 503 or wait; the last is served.");
-           Launch launch;
-           launch.arguments = {"-s", "1048576"};
-           launch.address_space_limit = std::size_t{1800} << 20;
-           context.start(launch);
+           context.start(
+               {.arguments = {"-s", "1048576"}, .address_space_limit = std::size_t{1800} << 20});
            {
              Client first(context);
-             first.get("/echo/first");
-             first.expect_answer(200, "first");
+             first.expect_echo("first");
              Client second(context);
              second.get("/echo/second");
              context.expect(second.expect_answer(503).closes(), "the 503 does not say close");
              second.expect_end();
-             first.get("/echo/again");
-             first.expect_answer(200, "again");
+             first.expect_echo("again");
            }
            // Its thread may need a moment to end; until then it is 503.
            int status = 0;
@@ -202,24 +189,16 @@ const Check checks[] = {
            const auto visit = [&context](int count) {
              for (int i = 0; i < count; ++i) {
                Client client(context);
-               client.get("/echo/x");
-               client.expect_answer(200, "x");
+               client.expect_echo("x");
              }
              context.settle();
            };
            visit(30);
-           const std::size_t threads = context.threads();
-           const Memory before = context.memory();
+           const Holdings before = context.holdings();
+           const Memory memory_before = context.memory();
            visit(200);
-           const Memory after = context.memory();
-           context.expect(after.virtual_kib < before.virtual_kib + 200 * 1024,
-                          "the address space grew from " + std::to_string(before.virtual_kib) +
-                              " to " + std::to_string(after.virtual_kib) + " KiB");
-           context.eventually([&] { return context.threads() <= threads; },
-                              [&] {
-                                return std::to_string(context.threads()) + " threads are left of " +
-                                       std::to_string(threads);
-                              });
+           context.expect_growth_below(200 * 1024, &Memory::virtual_kib, memory_before);
+           context.expect_back_to(before);
          }},
 
     {.id = "L07",
@@ -234,10 +213,7 @@ const Check checks[] = {
                          "those whose descriptors fit are served, the others get 503 and an end; "
                          "when some have left, new ones are served.");
            expect_hard_limit_of(1300);
-           Launch launch;
-           launch.occupied_below = 1020;
-           launch.descriptor_limit = 1300;
-           context.start(launch);
+           context.start({.descriptor_limit = 1300, .occupied_below = 1020});
            std::vector<Client> served;
            int refused = 0;
            for (int i = 0; i < 50; ++i) {
@@ -257,8 +233,7 @@ const Check checks[] = {
                           std::to_string(served.size()) + " were served, " +
                               std::to_string(refused) + " got 503");
            for (Client& client : served) {
-             client.get("/echo/still");
-             client.expect_answer(200, "still");
+             client.expect_echo("still");
            }
            served.clear();
            context.wait_until_quiet();  // they may be seen to leave after the next one is seen
@@ -279,11 +254,9 @@ const Check checks[] = {
                "503, and the connection goes on.");
            expect_hard_limit_of(1300);
            const Backend backend;
-           Launch launch;
-           launch.arguments = {"-b", backend.port_text()};
-           launch.occupied_below = 1100;
-           launch.descriptor_limit = 1300;
-           context.start(launch);
+           context.start({.arguments = {"-b", backend.port_text()},
+                          .descriptor_limit = 1300,
+                          .occupied_below = 1100});
            std::vector<Client> served;
            for (bool full = false; !full;) {
              Client client(context);
@@ -291,10 +264,8 @@ const Check checks[] = {
              full = client.read_answer().status != 200;
              if (!full) served.push_back(std::move(client));
            }
-           served.front().get("/row");
-           served.front().expect_answer(503);
-           served.front().get("/echo/still");
-           served.front().expect_answer(200, "still");
+           served.front().ask("/row", 503);
+           served.front().expect_echo("still");
          }},
 
     {.id = "L09",
@@ -311,22 +282,14 @@ const Check checks[] = {
                "the server sleeps meanwhile, and each time one of the 300 is answered, three of "
                "them within 100 ms and a little.");
            constexpr std::size_t tries = 15;
-           Launch launch;
-           launch.descriptor_limit = 1000;
-           context.start(launch);
+           context.start({.descriptor_limit = 1000});
            std::vector<Client> served;
-           for (std::size_t i = 0; i < tries; ++i) {
-             served.emplace_back(context);
-             served.back().get("/echo/known");
-             served.back().expect_answer(200, context.echo("known"));
-           }
+           for (std::size_t i = 0; i < tries; ++i)
+             served.emplace_back(context).expect_echo("known");
            context.wait_until_quiet();
            limit_descriptors(context, context.descriptors());
            std::vector<Client> flood;
-           for (int i = 0; i < 300; ++i) {
-             flood.emplace_back(context);
-             flood.back().get("/echo/flood");
-           }
+           for (int i = 0; i < 300; ++i) flood.emplace_back(context).get("/echo/flood");
            context.expect_no_spinning("With no descriptor left and clients waiting");
            std::size_t answered = 0;
            int quick = 0;
@@ -437,10 +400,7 @@ const Check checks[] = {
                "With -t 1 and small server buffers, a client read 4 MB in pieces, one "
                "every 150 ms, for longer than 2 s.",
                "it gets every byte.");
-           Launch launch;
-           launch.small_buffers = true;
-           launch.arguments = {"-t", "1"};
-           context.start(launch);
+           context.start_small({"-t", "1"});
            Client client(context);
            constexpr std::size_t size = 4'000'000;
            client.get("/bytes/" + std::to_string(size));
@@ -452,8 +412,7 @@ const Check checks[] = {
              client.read_pattern(at, piece);
              pace.step(milliseconds(150));
            }
-           client.get("/echo/after");
-           client.expect_answer(200, "after");
+           client.expect_echo("after");
          }},
 
     {.id = "T06",
@@ -468,8 +427,7 @@ const Check checks[] = {
            Client client(context);
            Pace pace(milliseconds(500));
            for (int i = 0; i < 10; ++i) {
-             client.get("/echo/x");
-             client.expect_answer(200, context.echo("x"));
+             client.expect_echo("x");
              pace.step(milliseconds(200));
            }
          }},
@@ -491,8 +449,7 @@ const Check checks[] = {
            for (int i = 0; i < 3; ++i) silent.emplace_back(context);
            Pace pace(milliseconds(400));
            const auto ask = [&] {
-             busy.get("/echo/x");
-             busy.expect_answer(200, context.echo("x"));
+             busy.expect_echo("x");
              pace.step(milliseconds(100));
            };
            for (int i = 0; i < 12; ++i) ask();
@@ -520,8 +477,7 @@ const Check checks[] = {
            Client busy(context);
            Client silent(context);
            for (int i = 0; i < 60; ++i) {
-             busy.get("/echo/x");
-             busy.expect_answer(200, "x");
+             busy.expect_echo("x");
              if (silent.something_arrives_within(std::chrono::milliseconds(50)))
                return silent.expect_end();
            }
@@ -558,9 +514,7 @@ const Check checks[] = {
                "30 ms.",
                "it is closed before a hundred signals have come.");
            context.start_with({"-t", "0.5"});
-           Client client(context);
-           client.get("/bytes/50000000");
-           client.wait_until_server_is_stuck();
+           Client client = stuck_client(context, 50'000'000, {});
            for (int i = 0; i < 100; ++i) {
              context.server().signal(SIGUSR1);
              std::this_thread::sleep_for(milliseconds(30));
@@ -582,16 +536,12 @@ const Check checks[] = {
                "half a request, and a byte more after 0.7 s; one asked for 300,000 bytes and did "
                "not read.",
                "each is told or closed after the same time, or half as much again at most.");
-           Launch launch;
-           launch.small_buffers = true;
-           launch.arguments = {"-t", "1"};
-           context.start(launch);
+           context.start_small({"-t", "1"});
            const auto seconds_since = [](Clock::time_point begin) {
              return std::chrono::duration<double>(Clock::now() - begin).count();
            };
            Client silent(context);
-           silent.get("/echo/x");
-           silent.expect_answer(200, context.echo("x"));
+           silent.expect_echo("x");
            auto begin = Clock::now();
            silent.wait_until_server_closes();
            const double usual = seconds_since(begin);
@@ -612,9 +562,7 @@ const Check checks[] = {
              half.expect_answer(408);
              expect_as_usual("half a request");
            }
-           Client deaf(context, {.small_buffer = true});
-           deaf.get("/bytes/300000");
-           deaf.wait_until_server_is_stuck();
+           Client deaf = stuck_client(context, 300'000);
            begin = Clock::now();
            deaf.wait_until_server_closes();
            expect_as_usual("the one that did not read");

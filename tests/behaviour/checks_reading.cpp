@@ -20,9 +20,7 @@ std::string repeated(const std::string& text, int times) {
 [[noreturn]] void expect_small_buffers_everywhere(Context& context, const std::string& burst,
                                                   std::size_t taken) {
   const Descriptor listener = listen_on("127.0.0.1", 0);
-  const std::string address = local_address(listener.fd());
-  const int port = std::stoi(address.substr(address.rfind(':') + 1));
-  Client client(context, {.port = static_cast<std::uint16_t>(port)});
+  Client client(context, {.port = local_port(listener.fd())});
   if (client.offer(burst) == burst.size())
     context.fail(
         "its socket takes only " + std::to_string(taken) +
@@ -33,14 +31,10 @@ std::string repeated(const std::string& text, int times) {
 // Client 1 sends `one` a hundred times, which takes time to answer; the others want a word each.
 void expect_turns_for_all(Context& context, const std::string& one) {
   // One after the other: how many are accepted at once is not asked here.
-  const auto make_known = [](Client& client) {
-    client.get("/echo/known");
-    client.expect_answer(200, "known");
-  };
   Client greedy(context);
-  make_known(greedy);
+  greedy.expect_echo("known");
   std::vector<Client> others;
-  for (int i = 0; i < 3; ++i) make_known(others.emplace_back(context));
+  for (int i = 0; i < 3; ++i) others.emplace_back(context).expect_echo("known");
   context.server().stop_running();
   const std::size_t taken = greedy.offer(repeated(one, 100)) / one.size();
   if (taken < 50) expect_small_buffers_everywhere(context, repeated(one, 50), taken);
@@ -194,8 +188,7 @@ const Check checks[] = {
            half.send("GET /echo/first-cl");
            half.wait_until_read();
            Client whole(context);
-           whole.get("/echo/second-client");
-           whole.expect_answer(200, context.echo("second-client"));
+           whole.expect_echo("second-client");
            half.send("ient HTTP/1.1\r\nHost: x\r\n\r\n");
            half.expect_answer(200, context.echo("first-client"));
          }},
@@ -312,10 +305,7 @@ const Check checks[] = {
              Client client(context);
              bool taken = client.try_to_send(start);
              for (int i = 0; i < 750 && taken; ++i) taken = client.try_to_send(piece);
-             const Memory now = context.memory();
-             context.expect(now.resident_kib < before.resident_kib + 1024,
-                            "its memory grew from " + std::to_string(before.resident_kib) + " to " +
-                                std::to_string(now.resident_kib) + " KiB");
+             context.expect_growth_below(1024, &Memory::resident_kib, before);
              context.expect(!taken, "the server took all 48 MB and did not close");
            }
            context.settle();
@@ -350,10 +340,8 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("I asked for 'http://x/echo/absolute'.", "the same answer as without it.");
            Client client(context);
-           client.get("http://x/echo/absolute");
-           client.expect_answer(200, "absolute");
-           client.get("http://x:80/bytes/5");
-           client.expect_answer(200, "00000");
+           client.ask("http://x/echo/absolute", 200, "absolute");
+           client.ask("http://x:80/bytes/5", 200, "00000");
          }},
 
     {.id = "B23",
@@ -368,8 +356,7 @@ const Check checks[] = {
            Client client(context);
            for (const std::string text :
                 {"a%41%00b", "a/b//c", "x?y=z&/", "", "~!$&'()*+,;=:@-._"}) {
-             client.get("/echo/" + text);
-             client.expect_answer(200, text);
+             client.expect_echo(text);
            }
          }},
 
@@ -385,11 +372,9 @@ const Check checks[] = {
            Client client(context);
            for (const char* path : {"/nowhere", "/echo", "/bytes", "/spinning/1", "/rows", "//",
                                     "/../../etc/passwd", "/%2e%2e/etc/passwd"}) {
-             client.get(path);
-             client.expect_answer(404);
+             client.ask(path, 404);
            }
-           client.get("/echo/here");
-           client.expect_answer(200, "here");
+           client.expect_echo("here");
          }},
 
     {.id = "B25",
@@ -414,8 +399,7 @@ const Check checks[] = {
                                                       std::to_string(answer.status));
              context.expect(!answer.closes(), std::string("after ") + path + " it closes");
            }
-           client.get("/bytes/3");
-           client.expect_answer(200, "000");
+           client.ask("/bytes/3", 200, "000");
          }},
 
     {.id = "B26",

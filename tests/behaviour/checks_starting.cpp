@@ -117,10 +117,7 @@ std::string answer_at(const std::string& path, Patience patience) {
 }
 
 ChildProcess& start_with_own_listener(Context& context, std::vector<std::string> arguments = {}) {
-  Launch launch;
-  launch.arguments = std::move(arguments);
-  launch.hand_down_listener = false;
-  return context.start(launch);
+  return context.start({.arguments = std::move(arguments), .hand_down_listener = false});
 }
 
 const Check checks[] = {
@@ -153,9 +150,9 @@ const Check checks[] = {
            context.server().stop_running();
            std::vector<Client> clients;
            for (int i = 0; i < 32; ++i) {
-             clients.emplace_back(context);
-             clients.back().send("GET /echo/client" + std::to_string(i) +
-                                 " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+             clients.emplace_back(context).send(
+                 "GET /echo/client" + std::to_string(i) +
+                 " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
            }
            context.server().run_on();
            for (std::size_t i = 0; i < clients.size(); ++i)
@@ -198,8 +195,7 @@ const Check checks[] = {
            context.expect_clean_stop();
            start_with_own_listener(context, {"-p", port});
            Client second(context);
-           second.get("/");
-           second.expect_answer(200);
+           second.ask("/", 200);
          }},
 
     {.id = "A12",
@@ -215,11 +211,9 @@ const Check checks[] = {
            const bool reached =
                Client::try_to_connect(context, {.address = "127.0.0.2"}).has_value();
            context.expect(!reached, "127.0.0.2 was accepted: it listens on every address");
-           Launch launch;
-           launch.arguments = {"-a", "127.0.0.2", "-p", "0"};
-           launch.hand_down_listener = false;
-           launch.expect_ready = false;
-           ChildProcess& server = context.start(launch);
+           ChildProcess& server = context.start({.arguments = {"-a", "127.0.0.2", "-p", "0"},
+                                                 .hand_down_listener = false,
+                                                 .expect_ready = false});
            const std::string expected = "listening on http://127.0.0.2:";
            context.eventually([&] { return server.output().find('\n') != std::string::npos; },
                               [&] { return "it printed '" + server.output() + "'"; });
@@ -276,8 +270,7 @@ const Check checks[] = {
                          "connects to that port then is served.");
            ChildProcess& server = start_with_own_listener(context);
            Client client(context);
-           client.get("/echo/ready");
-           client.expect_answer(200, context.echo("ready"));
+           client.expect_echo("ready");
            const std::string line =
                "listening on http://127.0.0.1:" + std::to_string(server.port()) + "/\n";
            context.expect(server.output() == line,
@@ -297,8 +290,7 @@ const Check checks[] = {
                "all have close-on-exec.");
            start_with_own_listener(context);
            Client client(context);
-           client.get("/");
-           client.expect_answer(200);
+           client.ask("/", 200);
            const std::string open = inheritable_descriptors_of(context.server().pid());
            context.expect(open.empty(), "these lack it: descriptor " + open);
          }},
@@ -319,8 +311,7 @@ const Check checks[] = {
            for (int round = 0; round < 2; ++round)
              for (std::size_t i = clients.size(); i-- > 0;) {
                const std::string text = std::to_string(round) + "-" + std::to_string(i);
-               clients[i].get("/echo/" + text);
-               clients[i].expect_answer(200, context.echo(text));
+               clients[i].expect_echo(text);
              }
          }},
 
@@ -335,8 +326,7 @@ const Check checks[] = {
                          "the second is answered only after the first has gone: that is what this "
                          "server is there to show.");
            Client silent(context);
-           silent.get("/");
-           silent.expect_answer(200);
+           silent.ask("/", 200);
            Client waiting(context);
            waiting.get("/echo/waiting");
            context.wait_until_quiet();
@@ -358,8 +348,7 @@ const Check checks[] = {
                "the first is used; the second is not, and it listens on its own -p.");
            const std::uint16_t handed_down = context.start().port();
            Client client(context);
-           client.get("/echo/handed-down");
-           client.expect_answer(200, context.echo("handed-down"));
+           client.expect_echo("handed-down");
            client.close();
            Launch launch;
            launch.hand_down_listener = false;  // the variables alone
@@ -437,13 +426,11 @@ const Check checks[] = {
              for (const int fd : launch.closed) numbers += " " + std::to_string(fd);
              context.note(numbers);
              Client client(context);
-             client.get("/echo/before");
-             client.expect_answer(200, context.echo("before"));
+             client.expect_echo("before");
              server.signal(SIGUSR1);
              context.expect(context.wait_until_quiet(),
                             "it does not go to sleep; " + context.describe_server());
-             client.get("/echo/after");
-             client.expect_answer(200, context.echo("after"));
+             client.expect_echo("after");
              client.close();
              context.expect_clean_stop();
            }
@@ -490,10 +477,8 @@ const Check checks[] = {
            for (const std::size_t length : {std::size_t{0}, std::size_t{100}}) {
              const std::string& path = folder.file_of_length(length);
              const Descriptor listener = unix_listener(path);
-             Launch launch;
-             launch.listener = listener.fd();
-             launch.expect_ready = false;
-             ChildProcess& server = context.start(launch);
+             ChildProcess& server =
+                 context.start({.listener = listener.fd(), .expect_ready = false});
              context.eventually(
                  [&] { return server.output().find('\n') != std::string::npos; },
                  [&] { return "it said '" + server.output() + server.error_output() + "'"; });
@@ -521,8 +506,7 @@ const Check checks[] = {
            expect_refusal(context, run_to_end(context, {"-p", port, "-b", port}), 2,
                           {"-b " + port});
            const Descriptor listener = listen_on("127.0.0.1", 0);
-           const std::string address = local_address(listener.fd());
-           const std::string handed_down = address.substr(address.rfind(':') + 1);
+           const std::string handed_down = std::to_string(local_port(listener.fd()));
            Launch launch;
            launch.listener = listener.fd();
            expect_refusal(context, run_to_end(context, {"-b", handed_down}, launch), 2,
@@ -549,8 +533,7 @@ const Check checks[] = {
            if (context.is(slow_backend)) return;
            Client client(context);
            client.get("/bytes/1000000");
-           client.read_head();
-           client.read_pattern(0, 1'000'000);
+           client.expect_bytes(1'000'000);
          }},
 };
 

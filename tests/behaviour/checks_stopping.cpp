@@ -15,12 +15,6 @@
 
 namespace {
 
-void expect_exit_status_0(Context& context) {
-  const auto status = context.wait_for_end();
-  if (!status) context.fail("the server still runs; " + context.describe_server());
-  context.expect(*status == 0, "the server " + describe_status(*status));
-}
-
 // To the last byte. Whoever inherits the pipe afterwards has it blocking, as pipes are.
 void fill(int pipe) {
   set_nonblocking(pipe);
@@ -43,8 +37,7 @@ const Check checks[] = {
                "each is closed, and the server exits with 0.");
            std::vector<Client> clients;
            for (int i = 0; i < 6; ++i) clients.emplace_back(context);
-           clients[0].get("/echo/x");
-           clients[0].expect_answer(200, context.echo("x"));
+           clients[0].expect_echo("x");
            clients[1].send("GET /hal");
            if (!context.is(one_at_a_time)) clients[1].wait_until_read();
            context.expect_clean_stop();
@@ -68,20 +61,17 @@ const Check checks[] = {
                "read.",
                "all answers whole, because all requests had been received; the end; "
                "exit status 0.");
-           Launch launch;
-           launch.small_buffers = true;
-           context.start(launch);
+           context.start_small();
            Client client(context, {.small_buffer = true});
            client.send(get_request("/bytes/400000") + get_request("/echo/one") +
                        get_request("/echo/two"));
            client.wait_until_server_is_stuck();
            context.server().signal(SIGTERM);
-           client.read_head();
-           client.read_pattern(0, 400'000);
+           client.expect_bytes(400'000);
            client.expect_answer(200, "one");
            client.expect_answer(200, "two");
            client.expect_end();
-           expect_exit_status_0(context);
+           context.expect_exit_status_0();
          }},
 
     {.id = "S11",
@@ -98,14 +88,11 @@ const Check checks[] = {
                "asked for a word, and I sent SIGTERM; then the client read.",
                "the long answer whole: closing the socket over the unread request would reset the "
                "connection and throw away what has not left yet; exit status 0.");
-           Client client(context);
-           client.get("/bytes/20000000");
-           client.wait_until_server_is_stuck();
+           Client client = stuck_client(context, 20'000'000, {});
            client.send(get_request("/echo/behind"));
            context.server().signal(SIGTERM);
-           client.read_head();
-           client.read_pattern(0, 20'000'000);
-           expect_exit_status_0(context);
+           client.expect_bytes(20'000'000);
+           context.expect_exit_status_0();
          }},
 
     {.id = "S13",
@@ -123,15 +110,12 @@ const Check checks[] = {
                "the client asked for a word, and read.",
                "the long answer whole: closing before it had left, the request would be answered "
                "with a reset, and that throws away what is unsent; exit status 0.");
-           Client client(context, {.small_buffer = true});
-           client.get("/bytes/40000");
-           client.wait_until_server_is_stuck();
+           Client client = stuck_client(context, 40'000);
            context.server().signal(SIGTERM);
            context.wait_until_quiet();
            (void)client.try_to_send(get_request("/echo/late"));
-           client.read_head();
-           client.read_pattern(0, 40'000);
-           expect_exit_status_0(context);
+           client.expect_bytes(40'000);
+           context.expect_exit_status_0();
          }},
 
     {.id = "S12",
@@ -150,8 +134,7 @@ const Check checks[] = {
            client.send("GET /bytes/20000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
            client.wait_until_server_is_stuck();
            client.send("\r\n");
-           client.read_head();
-           client.read_pattern(0, 20'000'000);
+           client.expect_bytes(20'000'000);
            client.expect_end();
          }},
 
@@ -170,16 +153,13 @@ const Check checks[] = {
            launch.hand_down_listener = false;
            context.start(launch);
            const std::uint16_t port = context.server().port();
-           Client client(context);
-           client.get("/bytes/50000000");
-           client.wait_until_server_is_stuck();
+           Client client = stuck_client(context, 50'000'000, {});
            context.server().signal(SIGTERM);
            context.eventually([&] { return !Client::try_to_connect(context).has_value(); },
                               [] { return "clients can still connect"; });
-           client.read_head();
-           client.read_pattern(0, 50'000'000);
+           client.expect_bytes(50'000'000);
            client.expect_end();
-           expect_exit_status_0(context);
+           context.expect_exit_status_0();
            launch.arguments = {"-p", std::to_string(port)};
            context.start(launch);
            context.settle();
@@ -197,9 +177,7 @@ const Check checks[] = {
                "While an answer was stuck I sent SIGTERM, and when the server had seen it, "
                "once more.",
                "it dies by the signal.");
-           Client client(context);
-           client.get("/bytes/50000000");
-           client.wait_until_server_is_stuck();
+           Client client = stuck_client(context, 50'000'000, {});
            context.server().signal(SIGTERM);
            context.wait_until_quiet();
            context.expect(!context.server().status_if_ended().has_value(),
@@ -220,12 +198,11 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("With an idle client I sent SIGINT.", "the end, and exit status 0.");
            Client client(context);
-           client.get("/");
-           client.expect_answer(200);
+           client.ask("/", 200);
            context.wait_until_quiet();  // it has turned to its wait: what must wake it now?
            context.server().signal(SIGINT);
            client.expect_end();
-           expect_exit_status_0(context);
+           context.expect_exit_status_0();
          }},
 
     {.id = "S06",
@@ -251,7 +228,7 @@ const Check checks[] = {
                if (i == 5 * round) context.server().signal(SIGTERM);
              }
              for (Client& client : clients) client.expect_whole_answers_then_end();
-             expect_exit_status_0(context);
+             context.expect_exit_status_0();
              context.expect_healthy();
            }
          }},
@@ -270,8 +247,7 @@ const Check checks[] = {
              context.start();
              std::vector<Client> clients;
              for (int i = 0; i < 12; ++i) clients.emplace_back(context);
-             clients[0].get("/echo/x");
-             clients[0].expect_answer(200, context.echo("x"));
+             clients[0].expect_echo("x");
              context.server().stop_running();
              for (std::size_t i = 0; i < clients.size(); ++i) {
                clients[i].get("/echo/y");
@@ -280,7 +256,7 @@ const Check checks[] = {
              }
              context.server().signal(SIGTERM);
              context.server().run_on();
-             expect_exit_status_0(context);
+             context.expect_exit_status_0();
              for (std::size_t i = 0; i < clients.size(); ++i)
                if (i % 4 != 2) clients[i].expect_whole_answers_then_end();
              context.expect_healthy();
@@ -333,7 +309,7 @@ const Check checks[] = {
            while (ask_on())
              context.expect(std::chrono::steady_clock::now() < deadline,
                             "as long as that client asks, it is answered");
-           expect_exit_status_0(context);
+           context.expect_exit_status_0();
          }},
 
     {.id = "S09",
@@ -351,10 +327,7 @@ const Check checks[] = {
            if (!limit_descriptors_of(context.server().pid(), context.descriptors()))
              throw Skipped{"the limits of a running process cannot be changed here"};
            std::vector<Client> clients;
-           for (int i = 0; i < 3; ++i) {
-             clients.emplace_back(context);
-             clients.back().get("/echo/x");
-           }
+           for (int i = 0; i < 3; ++i) clients.emplace_back(context).get("/echo/x");
            context.wait_until_quiet();
            context.expect_clean_stop();
          }},
@@ -370,11 +343,9 @@ const Check checks[] = {
            context.scene("With -t 0.5, a client asked for 50 MB and did not read; I sent SIGTERM.",
                          "the server gives up on that client after 0.5 s, and exits with 0.");
            context.start_with({"-t", "0.5"});
-           Client client(context);
-           client.get("/bytes/50000000");
-           client.wait_until_server_is_stuck();
+           Client client = stuck_client(context, 50'000'000, {});
            context.server().signal(SIGTERM);
-           expect_exit_status_0(context);
+           context.expect_exit_status_0();
          }},
 
     {.id = "S30",
@@ -389,9 +360,7 @@ const Check checks[] = {
                "I started the server with all signals blocked, and sent SIGUSR1 and "
                "SIGTERM.",
                "counters, and exit status 0.");
-           Launch launch;
-           launch.signals_blocked = true;
-           ChildProcess& server = context.start(launch);
+           ChildProcess& server = context.start({.signals_blocked = true});
            server.signal(SIGUSR1);
            context.eventually([&] { return !server.error_output().empty(); },
                               [] { return "no counters after SIGUSR1"; });
@@ -419,9 +388,7 @@ const Check checks[] = {
            } catch (const CallFailed& failed) {
              throw Skipped{std::string("no PID namespace can be made here: ") + failed.what()};
            }
-           Client client(context);
-           client.get("/bytes/50000000");
-           client.wait_until_server_is_stuck();
+           Client client = stuck_client(context, 50'000'000, {});
            context.server().signal(SIGTERM);
            context.wait_until_quiet();
            context.server().signal(SIGTERM);
@@ -450,9 +417,7 @@ const Check checks[] = {
            Descriptor reader(ends[0]);
            const Descriptor writer(ends[1]);
            fill(writer.fd());
-           Launch launch;
-           launch.error_output = writer.fd();
-           context.start(launch);
+           context.start({.error_output = writer.fd()});
            for (const bool is_read : {true, false}) {
              if (!is_read) reader = Descriptor();
              context.server().signal(SIGUSR1);
@@ -499,20 +464,15 @@ const Check checks[] = {
                "another one came; I raised it again; and lowered it for SIGTERM.",
                "those who are there are served, the new one as soon as there is room; it does not "
                "spin; exit status 0.");
-           std::vector<Client> clients;
-           for (int i = 0; i < (context.is(one_at_a_time) ? 1 : 12); ++i) {
-             clients.emplace_back(context);
-             clients.back().get("/echo/x");
-             clients.back().expect_answer(200, context.echo("x"));
-           }
+           std::vector<Client> clients =
+               answered_clients(context, context.is(one_at_a_time) ? 1 : 12);
            const auto limit_to = [&context](std::size_t most) {
              if (!limit_descriptors_of(context.server().pid(), most))
                throw Skipped{"the limits of a running process cannot be changed here"};
            };
            limit_to(1);
            for (Client& client : clients) {
-             client.get("/echo/held");
-             client.expect_answer(200, context.echo("held"));
+             client.expect_echo("held");
            }
            Client late(context);
            late.get("/echo/late");

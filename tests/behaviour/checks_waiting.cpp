@@ -17,16 +17,6 @@ std::size_t extra_threads(const Context& context) {
   return context.sanitizers().thread ? 1 : 0;
 }
 
-std::vector<Client> answered_clients(Context& context, int count) {
-  std::vector<Client> clients;
-  for (int i = 0; i < count; ++i) {
-    clients.emplace_back(context);
-    clients.back().get("/echo/x");
-    clients.back().expect_answer(200, context.echo("x"));
-  }
-  return clients;
-}
-
 // How many of the server's threads sleep in which call, ordered by name: "recvfrom recvfrom poll".
 std::multiset<std::string> calls_slept_in(Context& context) {
   std::multiset<std::string> calls;
@@ -65,8 +55,7 @@ struct Costs {
 
 Costs costs_with_idle(Context& context, int idle) {
   Client active(context);
-  active.get("/echo/x");
-  active.expect_answer(200);
+  active.ask("/echo/x", 200);
   const double alone = cost_per_request(context, active);
   const std::vector<Client> others = answered_clients(context, idle);
   context.wait_until_quiet();
@@ -263,8 +252,7 @@ const Check checks[] = {
            spinning.get("/spin/100");
            spinning.wait_until_read();
            Client waiting(context);
-           waiting.get("/echo/word");
-           waiting.expect_answer(200, "word");
+           waiting.expect_echo("word");
            context.expect(spinning.something_arrives_within(std::chrono::milliseconds(0)),
                           "client 2 was answered first, as if there were a second thread");
          }},
@@ -281,13 +269,11 @@ const Check checks[] = {
                "asked for a word.",
                "client 2 is answered first.");
            Client waiting(context);
-           waiting.get("/echo/known");
-           waiting.expect_answer(200);
+           waiting.ask("/echo/known", 200);
            Client spinning(context);
            spinning.get("/spin/400");
            spinning.wait_until_read();
-           waiting.get("/echo/word");
-           waiting.expect_answer(200, "word");
+           waiting.expect_echo("word");
            context.expect(!spinning.something_arrives_within(std::chrono::milliseconds(0)),
                           "client 1 was answered first");
          }},

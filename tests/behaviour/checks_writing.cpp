@@ -9,26 +9,6 @@
 
 namespace {
 
-// A server whose sockets hold a few thousand bytes: a larger answer cannot leave in one piece.
-void start_small(Context& context) {
-  Launch launch;
-  launch.small_buffers = true;
-  context.start(launch);
-}
-
-Client small_client(Context& context) {
-  return Client(context, {.small_buffer = true});
-}
-
-// Reads the rest of an answer to /bytes/N whose head says that it has `size` bytes.
-void expect_pattern(Context& context, Client& client, std::size_t size) {
-  const ReceivedAnswer answer = client.read_head();
-  context.expect(answer.status == 200 && answer.content_length == size,
-                 "the head says status " + std::to_string(answer.status) + " and " +
-                     std::to_string(answer.content_length) + " bytes");
-  client.read_pattern(0, size);
-}
-
 const Check checks[] = {
     {.id = "C01",
      .title = "an answer larger than the buffers arrives whole",
@@ -41,12 +21,11 @@ const Check checks[] = {
                "With sockets that hold a few thousand bytes, I asked for 300,000 bytes, "
                "and then for a word.",
                "every byte right, in order, and then the word.");
-           start_small(context);
-           Client client = small_client(context);
+           context.start_small();
+           Client client(context, {.small_buffer = true});
            client.get("/bytes/300000");
-           expect_pattern(context, client, 300'000);
-           client.get("/echo/word");
-           client.expect_answer(200, "word");
+           client.expect_bytes(300'000);
+           client.expect_echo("word");
          }},
 
     {.id = "C02",
@@ -65,9 +44,8 @@ const Check checks[] = {
            for (const std::size_t size : sizes)
              all += get_request("/bytes/" + std::to_string(size));
            client.send(all);
-           for (const std::size_t size : sizes) expect_pattern(context, client, size);
-           client.get("/echo/end");
-           client.expect_answer(200, "end");
+           for (const std::size_t size : sizes) client.expect_bytes(size);
+           client.expect_echo("end");
          }},
 
     {.id = "C03",
@@ -81,15 +59,15 @@ const Check checks[] = {
                "With small buffers, I sent 20 requests for large and small answers in "
                "one piece.",
                "all answers, whole and in order.");
-           start_small(context);
-           Client client = small_client(context);
+           context.start_small();
+           Client client(context, {.small_buffer = true});
            std::string all;
            for (int i = 0; i < 10; ++i)
              all += get_request("/bytes/" + std::to_string(20'000 + i)) +
                     get_request("/echo/" + std::to_string(i));
            client.send(all);
            for (int i = 0; i < 10; ++i) {
-             expect_pattern(context, client, static_cast<std::size_t>(20'000 + i));
+             client.expect_bytes(static_cast<std::size_t>(20'000 + i));
              client.expect_answer(200, std::to_string(i));
            }
          }},
@@ -115,21 +93,12 @@ const Check checks[] = {
            }
            context.settle();
            const Memory before = context.memory();
-           Client slow(context);
-           slow.get("/bytes/50000000");
-           slow.wait_until_server_is_stuck();
-           const Memory after = context.memory();
+           Client slow = stuck_client(context, 50'000'000, {});
+           context.expect_growth_below(65, &Memory::anonymous_kib, before);
            Client quick(context);
-           quick.get("/echo/word");
-           quick.expect_answer(200, "word");
-           if (!context.sanitizers().any())
-             context.expect(after.anonymous_kib <= before.anonymous_kib + 64,
-                            "the server's own memory grew from " +
-                                std::to_string(before.anonymous_kib) + " to " +
-                                std::to_string(after.anonymous_kib) + " KiB");
-           expect_pattern(context, slow, 50'000'000);
-           slow.get("/echo/after");
-           slow.expect_answer(200, "after");
+           quick.expect_echo("word");
+           slow.expect_bytes(50'000'000);
+           slow.expect_echo("after");
          }},
 
     {.id = "C05",
@@ -142,12 +111,10 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("With small buffers, a client asked for 300,000 bytes and did not read.",
                          "the server sleeps until there is room again.");
-           start_small(context);
-           Client slow = small_client(context);
-           slow.get("/bytes/300000");
-           slow.wait_until_server_is_stuck();
+           context.start_small();
+           Client slow = stuck_client(context, 300'000);
            context.expect_asleep("While the client does not read");
-           expect_pattern(context, slow, 300'000);
+           slow.expect_bytes(300'000);
          }},
 
     {.id = "C06",
@@ -163,13 +130,10 @@ const Check checks[] = {
                "With sockets that hold a few thousand bytes, client 1 asked for 300,000 "
                "and did not read; then client 2 asked for a word.",
                "client 2 is answered.");
-           start_small(context);
-           Client slow = small_client(context);
-           slow.get("/bytes/300000");
-           slow.wait_until_server_is_stuck();
+           context.start_small();
+           Client slow = stuck_client(context, 300'000);
            Client quick(context);
-           quick.get("/echo/word");
-           quick.expect_answer(200, "word");
+           quick.expect_echo("word");
          }},
 
     {.id = "C08",
@@ -184,8 +148,8 @@ const Check checks[] = {
                "I sent up to 10,000 requests for 4000 bytes each and read nothing until "
                "the server stopped reading; then I read 24 answers.",
                "its memory grows by 1 MB at most, and the answers are right.");
-           start_small(context);
-           Client client = small_client(context);
+           context.start_small();
+           Client client(context, {.small_buffer = true});
            context.wait_until_quiet();
            const Memory before = context.memory();
            const std::string one =
@@ -200,16 +164,12 @@ const Check checks[] = {
              taken += more;
              context.wait_until_quiet();
            }
-           const Memory after = context.memory();
            context.expect(taken < all.size(), "the server took all 10,000 requests");
-           if (!context.sanitizers().any())
-             context.expect(after.resident_kib < before.resident_kib + 1024,
-                            "its memory grew from " + std::to_string(before.resident_kib) + " to " +
-                                std::to_string(after.resident_kib) + " KiB");
+           context.expect_growth_below(1024, &Memory::resident_kib, before);
            // Tiny buffers, full both ways: an answer may have to wait for TCP's persist timer.
            const std::size_t whole = taken / one.size();
            for (std::size_t i = 0; i < std::min<std::size_t>(whole, 24); ++i)
-             expect_pattern(context, client, 4000);
+             client.expect_bytes(4000);
            client.reset();
          }},
 
@@ -224,12 +184,12 @@ const Check checks[] = {
                "With small buffers, I asked for 200,000 bytes with Connection: close, "
                "and in HTTP/1.0.",
                "every byte, then the end.");
-           start_small(context);
+           context.start_small();
            for (const char* version : {"1.1", "1.0"}) {
-             Client client = small_client(context);
+             Client client(context, {.small_buffer = true});
              client.send(std::string("GET /bytes/200000 HTTP/") + version +
                          "\r\nHost: x\r\nConnection: close\r\n\r\n");
-             expect_pattern(context, client, 200'000);
+             client.expect_bytes(200'000);
              client.expect_end();
            }
          }},
@@ -245,14 +205,14 @@ const Check checks[] = {
                "With small buffers, I sent two requests, the second for 40,000 bytes, "
                "and closed my sending side, all while the server was stopped.",
                "both answers, whole, then the end.");
-           start_small(context);
-           Client client = small_client(context);
+           context.start_small();
+           Client client(context, {.small_buffer = true});
            context.server().stop_running();
            client.send(get_request("/echo/first") + get_request("/bytes/40000"));
            client.half_close();
            context.server().run_on();
            client.expect_answer(200, "first");
-           expect_pattern(context, client, 40'000);
+           client.expect_bytes(40'000);
            client.expect_end();
          }},
 
@@ -290,8 +250,7 @@ const Check checks[] = {
            Client client(context);
            const auto before = segments_received(client.socket());
            for (int i = 0; i < 40; ++i) {
-             client.get("/echo/x");
-             client.expect_answer(200, context.echo("x"));
+             client.expect_echo("x");
            }
            const auto after = segments_received(client.socket());
            if (!before || !after) throw Skipped{"segments cannot be counted here"};
@@ -413,11 +372,9 @@ const Check checks[] = {
            context.scene("I asked for /spin/0 and /spin/30.",
                          "'spun 0 ms' and 'spun 30 ms', the second not before 30 ms.");
            Client client(context);
-           client.get("/spin/0");
-           client.expect_answer(200, "spun 0 ms\n");
+           client.ask("/spin/0", 200, "spun 0 ms\n");
            const auto begin = std::chrono::steady_clock::now();
-           client.get("/spin/30");
-           client.expect_answer(200, "spun 30 ms\n");
+           client.ask("/spin/30", 200, "spun 30 ms\n");
            context.expect(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(29),
                           "it came too early to have burnt 30 ms");
          }},

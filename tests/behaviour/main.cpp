@@ -39,30 +39,10 @@ std::map<std::string, Case, std::less<>> cases;
 std::string directory = "build";
 std::vector<std::string> inconclusive;
 std::size_t skipped = 0;
-
-// How many cases doctest has run: a pattern that names none would pass as well.
-struct CaseCounter : doctest::IReporter {
-  static inline unsigned run = 0;
-  explicit CaseCounter(const doctest::ContextOptions&) {}
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats& stats) override {
-    run = stats.numTestCasesPassingFilters;
-  }
-  void test_case_start(const doctest::TestCaseData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
-};
-
-REGISTER_LISTENER("case counter", 1, CaseCounter);
+bool has_run_any = false;  // a pattern that names no case would pass as well
 
 void run_current_case() {
+  has_run_any = true;
   const std::string name = doctest::getContextOptions()->currentTest->m_name;
   const Case& current = cases.find(name)->second;
   const std::string again = "build/tests/behaviour --build=" + directory +
@@ -143,7 +123,7 @@ int main(int argc, char** argv) {
   if (skipped > 0) std::cout << skipped << " skipped, for the reasons above\n";
   for (const std::string& name : inconclusive)
     std::cout << "inconclusive three times, counted as passed: " << name << "\n";
-  if (CaseCounter::run == 0) {
+  if (!has_run_any) {
     std::fprintf(stderr, "behaviour: no case matches\n");
     return 2;
   }

@@ -20,8 +20,7 @@ bool has_explained(const ChildProcess& supervisor) {
 bool is_served(Context& context) {
   try {
     Client client(context);
-    client.get("/echo/hello");
-    client.expect_answer(200, "hello");
+    client.expect_echo("hello");
     return true;
   } catch (const Disturbed&) {
     return false;
@@ -30,10 +29,8 @@ bool is_served(Context& context) {
 
 // False if it has ended instead, and has said why.
 bool comes_up(Context& context) {
-  Launch launch;
-  launch.arguments = {"-w", std::to_string(copies)};
-  launch.expect_ready = false;
-  ChildProcess& supervisor = context.start(launch);
+  ChildProcess& supervisor =
+      context.start({.arguments = {"-w", std::to_string(copies)}, .expect_ready = false});
   context.eventually([&] { return supervisor.status_if_ended() || !supervisor.output().empty(); },
                      [] { return "it has printed no ready line, and has not ended either"; });
   const auto status = supervisor.status_if_ended();

@@ -56,16 +56,6 @@ int as_many_as_allowed(int wished) {
   return std::min(wished, room);
 }
 
-// Fails unless the server goes back to this many descriptors.
-void expect_descriptors(Context& context, std::size_t before) {
-  context.eventually([&] { return context.descriptors() <= before; },
-                     [&] {
-                       return "it had " + std::to_string(before) + " descriptors and has " +
-                              std::to_string(context.descriptors()) + "; " +
-                              context.describe_server();
-                     });
-}
-
 // -- in which order? --
 
 // Groups of clients, each due a while after the one before.
@@ -142,12 +132,10 @@ const Check checks[] = {
                          "'slept 150 ms' after 150 ms or more, and 'slept 0 ms'.");
            Client client(context);
            const auto begin = Clock::now();
-           client.get("/sleep/150");
-           client.expect_answer(200, slept(150));
+           client.ask("/sleep/150", 200, slept(150));
            context.expect(since(begin) >= milliseconds(150),
                           "it came after " + std::to_string(since(begin).count()) + " ms");
-           client.get("/sleep/0");
-           client.expect_answer(200, slept(0));
+           client.ask("/sleep/0", 200, slept(0));
          }},
 
     {.id = "H02",
@@ -163,10 +151,8 @@ const Check checks[] = {
                "the other one is answered.");
            Sleepers sleeper(context, 1);
            Client other(context);
-           other.get("/echo/word");
-           other.expect_answer(200, "word");
-           other.get("/sleep/20");
-           other.expect_answer(200, slept(20));
+           other.expect_echo("word");
+           other.ask("/sleep/20", 200, slept(20));
            context.forget_server();  // does it notice a sleeper's reset? H07 asks that
          }},
 
@@ -185,13 +171,10 @@ const Check checks[] = {
            for (const char* path :
                 {"/sleep/", "/sleep/-1", "/sleep/x", "/sleep/60001", "/sleep/99999999999999999999",
                  "/within/x/echo/a", "/within/60001/echo/a", "/within/10", "/within//echo/a"}) {
-             client.get(path);
-             client.expect_answer(400);
+             client.ask(path, 400);
            }
-           client.get("/within/10000/echo/after");
-           client.expect_answer(200, "after");
-           client.get("/within/10000/nothing");
-           client.expect_answer(404);
+           client.ask("/within/10000/echo/after", 200, "after");
+           client.ask("/within/10000/nothing", 404);
          }},
 
     {.id = "H04",
@@ -245,8 +228,7 @@ const Check checks[] = {
                              std::to_string(count) + " sleepers.",
                          "the same, as near as can be measured.");
            Client active(context);
-           active.get("/echo/x");
-           active.expect_answer(200, "x");
+           active.expect_echo("x");
            // Others may use the machine more in one half than in the other: a cost that is the
            // server's own is there each time.
            constexpr int most_tries = 4;
@@ -280,16 +262,14 @@ const Check checks[] = {
                "end the server has grown by 1 MiB at most.");
            context.settle();
            const std::size_t descriptors = context.descriptors();
-           std::size_t before = 0;
+           Memory before{};
            for (int i = 0; i < 10; ++i) {
              Sleepers(context, 300).reset();
-             expect_descriptors(context, descriptors);
-             if (i == 0) before = context.memory().anonymous_kib;
+             context.expect_back_to({descriptors});
+             if (i == 0) before = context.memory();
            }
            context.settle();
-           const std::size_t after = context.memory().anonymous_kib;
-           context.expect(after <= before + 1024,
-                          "it grew by " + std::to_string(after - before) + " KiB");
+           context.expect_growth_below(1024, &Memory::anonymous_kib, before);
          }},
 
     {.id = "H08",
@@ -343,8 +323,7 @@ const Check checks[] = {
                          "it is answered, and closed some time after that.");
            context.start_with({"-t", "0.5"});
            Client client(context);
-           client.get("/sleep/1300");
-           client.expect_answer(200, slept(1300));
+           client.ask("/sleep/1300", 200, slept(1300));
            client.expect_end();
          }},
 
@@ -370,8 +349,7 @@ const Check checks[] = {
                           "it came after " + std::to_string(since(begin).count()) + " ms");
            context.expect(call.is_left_within(context.patience()),
                           "the 504 came, but the backend's connection is still open");
-           client.get("/echo/after");
-           client.expect_answer(200, "after");
+           client.expect_echo("after");
          }},
 
     {.id = "H11",
@@ -399,8 +377,7 @@ const Check checks[] = {
              // 504 if the machine was busy; what counts is the deadline that is left behind.
              (void)client.read_answer();
              const auto begin = Clock::now();
-             client.get("/sleep/700");
-             client.expect_answer(200, slept(700));
+             client.ask("/sleep/700", 200, slept(700));
              context.expect(since(begin) >= milliseconds(700),
                             "the sleep behind " + std::string(path) + " was over after " +
                                 std::to_string(since(begin).count()) + " ms");
@@ -421,11 +398,9 @@ const Check checks[] = {
            Client client(context);
            for (const char* path : {"/within/50/sleep/60000", "/within/50/within/60000/sleep/60000",
                                     "/within/60000/within/50/sleep/60000"}) {
-             client.get(path);
-             client.expect_answer(504);
+             client.ask(path, 504);
            }
-           client.get("/within/60000/within/50000/sleep/30");
-           client.expect_answer(200, slept(30));
+           client.ask("/within/60000/within/50000/sleep/30", 200, slept(30));
          }},
 
     {.id = "H13",
@@ -451,12 +426,10 @@ const Check checks[] = {
            };
            give_up(10);
            context.settle();
-           const std::size_t before = context.memory().anonymous_kib;
+           const Memory before = context.memory();
            give_up(100);
            context.settle();
-           const std::size_t after = context.memory().anonymous_kib;
-           context.expect(after <= before + 2048,
-                          "it grew by " + std::to_string(after - before) + " KiB");
+           context.expect_growth_below(2048, &Memory::anonymous_kib, before);
          }},
 
     {.id = "H14",
@@ -488,8 +461,7 @@ const Check checks[] = {
              const bool is_row = answer.status == 200 && answer.body == "row";
              context.expect(is_row || answer.status == 504,
                             "one was answered with " + std::to_string(answer.status));
-             client.get("/echo/after");
-             client.expect_answer(200, "after");
+             client.expect_echo("after");
            }
          }},
 
@@ -532,8 +504,7 @@ const Check checks[] = {
              client.expect_answer(200, slept(400));
              client.expect_end();
            }
-           const auto status = context.wait_for_end();
-           context.expect(status == 0, "the answers came, but then " + context.describe_server());
+           context.expect_exit_status_0();
          }},
 
     {.id = "H17",
@@ -565,10 +536,9 @@ const Check checks[] = {
            spinner.close();
            for (Client& client : staying) {
              client.expect_answer(200, slept(300));
-             client.get("/echo/after");
-             client.expect_answer(200, "after");
+             client.expect_echo("after");
            }
-           expect_descriptors(context, before + staying.size());
+           context.expect_back_to({before + staying.size()});
          }},
 };
 

@@ -22,12 +22,7 @@ const Check checks[] = {
                "a request, client 3 a whole one, and so on for all that were left; then each sent "
                "what was missing.",
                "every client gets the answer to its own request.");
-           std::vector<Client> clients;
-           for (int i = 0; i < 5; ++i) {
-             clients.emplace_back(context);
-             clients.back().get("/echo/first");
-             clients.back().expect_answer(200, "first");
-           }
+           std::vector<Client> clients = answered_clients(context, 5);
            clients[1].close();
            clients.erase(clients.begin() + 1);
            context.settle();
@@ -50,28 +45,11 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("Ten clients were answered; then all of them reset the connection.",
                          "the server closes its ten descriptors.");
-           const std::size_t before = [&context] {
-             Client warm_up(context);
-             warm_up.get("/echo/x");
-             warm_up.expect_answer(200, "x");
-             warm_up.close();
-             context.wait_until_quiet();
-             return context.descriptors();
-           }();
-           std::vector<Client> clients;
-           for (int i = 0; i < 10; ++i) {
-             clients.emplace_back(context);
-             clients.back().get("/echo/x");
-             clients.back().expect_answer(200, "x");
-           }
+           context.settle();
+           const std::size_t before = context.descriptors();
+           std::vector<Client> clients = answered_clients(context, 10);
            for (Client& client : clients) client.reset();
-           context.eventually([&] { return context.descriptors() <= before; },
-                              [&] {
-                                return "it had " + std::to_string(before) +
-                                       " descriptors before and has " +
-                                       std::to_string(context.descriptors()) + " now; " +
-                                       context.describe_server();
-                              });
+           context.expect_back_to({before});
          }},
 
     {.id = "X04",
@@ -83,11 +61,7 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene("Five clients were answered and then were silent.", "the server sleeps.");
-           std::vector<Client> clients;
-           for (int i = 0; i < 5; ++i) {
-             clients.emplace_back(context).get("/echo/x");
-             clients.back().expect_answer(200, "x");
-           }
+           std::vector<Client> clients = answered_clients(context, 5);
            context.expect_asleep("with five silent clients");
          }},
 
@@ -103,10 +77,7 @@ const Check checks[] = {
                "pieces, one every 90 ms: more slowly than one send() has time for, but "
                "never silent for 0.8 s.",
                "it gets every byte.");
-           Launch launch;
-           launch.small_buffers = true;
-           launch.arguments = {"-t", "0.8"};
-           context.start(launch);
+           context.start_small({"-t", "0.8"});
            Client client(context, {.small_buffer = true});
            client.get("/bytes/40000");
            client.read_head();
@@ -128,13 +99,8 @@ const Check checks[] = {
                "Three clients were answered; the first asked for /clients. Then the last one left, "
                "and the first asked again and again.",
                "'3 clients', and after a while '2 clients'.");
-           std::vector<Client> clients;
-           for (int i = 0; i < 3; ++i) {
-             clients.emplace_back(context).get("/echo/x");
-             clients.back().expect_answer(200, "x");
-           }
-           clients.front().get("/clients");
-           clients.front().expect_answer(200, "3 clients\n");
+           std::vector<Client> clients = answered_clients(context, 3);
+           clients.front().ask("/clients", 200, "3 clients\n");
            clients.back().close();
            std::string said;
            context.eventually(

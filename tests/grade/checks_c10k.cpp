@@ -196,8 +196,7 @@ Slowest best_of_three(Contest& contest) {
 // -- the attacks --
 
 void ask(Client& client) {
-  client.get("/echo/good");
-  client.expect_answer(200, "good");
+  client.expect_echo("good");
 }
 
 // A good client that is there already, and a new one each time: all of them are answered while the
@@ -231,10 +230,7 @@ void survive(Context& context, std::string_view name) {
   context.scene(
       std::string("Attack, with -t 3: ") + attack.what + ". Meanwhile a good client asked.",
       "it is answered again and again, and afterwards nothing of the attack is left.");
-  Launch launch;
-  launch.arguments = {"-t", "3"};
-  launch.descriptor_limit = attack.few_descriptors ? 64 : 0;
-  context.start(launch);
+  context.start({.arguments = {"-t", "3"}, .descriptor_limit = attack.few_descriptors ? 64U : 0U});
   context.settle();
   expect_open_to_view(context);
   const Possessions before = possessions_of(context);

@@ -227,23 +227,6 @@ double cost_of_a_byte(Context& context, Member& speaker, Member& listener) {
   return least;
 }
 
-// Of a room that had `before` KiB. Sanitizers have tables that grow by themselves.
-void expect_little_growth(Context& context, std::size_t before) {
-  const std::size_t after = context.memory().resident_kib;
-  context.expect(after <= before + 1024 || context.sanitizers().any(),
-                 "it grew by " + std::to_string(after - before) + " KiB");
-}
-
-void expect_nothing_left(Context& context, std::size_t descriptors, std::size_t threads) {
-  context.eventually(
-      [&] { return context.descriptors() <= descriptors && context.threads() <= threads; },
-      [&] {
-        return "it had " + std::to_string(descriptors) + " descriptors and " +
-               std::to_string(threads) + " threads, and has " +
-               std::to_string(context.descriptors()) + " and " + std::to_string(context.threads());
-      });
-}
-
 const Check checks[] = {
     {.id = "K01",
      .title = "what one says, the others hear, and the room closes on SIGTERM",
@@ -381,9 +364,9 @@ const Check checks[] = {
            context.scene("With small buffers, one member never read while 3 MB of lines were said.",
                          "the room grows by 1 MiB at most, and the silent one is out.");
            std::vector<Member> members = room_of(context, 3, with_small_buffers());
-           const std::size_t before = context.memory().resident_kib;
+           const Memory before = context.memory();
            talk(members[1], members[2], 3000);
-           expect_little_growth(context, before);
+           context.expect_growth_below(1024, &Memory::resident_kib, before);
            members[0].expect_end();
          }},
 
@@ -416,14 +399,14 @@ const Check checks[] = {
            context.scene("One member sent 16 MB without a line feed.",
                          "it is out, nobody has heard of it, the room has grown by 1 MiB at most.");
            std::vector<Member> members = room_of(context, 3);
-           const std::size_t before = context.memory().resident_kib;
+           const Memory before = context.memory();
            const std::string piece(64 * 1024, 'z');
            for (int i = 0; i < 256; ++i)
              if (!members[0].try_to_say(piece)) break;
            members[0].expect_end();
            members[1].say("after\n");
            members[2].expect_line("after");
-           expect_little_growth(context, before);
+           context.expect_growth_below(1024, &Memory::resident_kib, before);
          }},
 
     {.id = "K11",
@@ -472,12 +455,7 @@ const Check checks[] = {
              if (i % 3 == 2) guest.expect_line("x");
              if (i % 3 == 0) guest.reset();
            }
-           context.eventually([&] { return context.descriptors() <= before; },
-                              [&] {
-                                return "it had " + std::to_string(before) +
-                                       " descriptors and has " +
-                                       std::to_string(context.descriptors());
-                              });
+           context.expect_back_to({before});
            introduce(members);
            context.expect_asleep("with two silent members");
          }},
@@ -583,8 +561,7 @@ const Check checks[] = {
            for (std::size_t listener : {1U, 2U})
              for (int i = 0; i < 40; ++i) members[listener].expect_line(line(i));
            for (std::size_t listener : {1U, 2U}) members[listener].expect_end();
-           const auto status = context.wait_for_end();
-           context.expect(status == 0, "all was heard, but then " + context.describe_server());
+           context.expect_exit_status_0();
          }},
 
     {.id = "K18",
@@ -633,8 +610,7 @@ const Check checks[] = {
            std::vector<Member> members = room_of(context, 2, with_small_buffers());
            introduce(members);
            context.wait_until_quiet();
-           const std::size_t descriptors = context.descriptors();
-           const std::size_t threads = context.threads();
+           const Holdings before = context.holdings();
            {
              std::vector<Member> guests;
              for (int i = 0; i < 12; ++i) guests.emplace_back(context, true);
@@ -642,7 +618,7 @@ const Check checks[] = {
              talk(members[0], members[1], 25);
              for (std::size_t i = 0; i < guests.size(); i += 2) guests[i].reset();
            }
-           expect_nothing_left(context, descriptors, threads);
+           context.expect_back_to(before);
            introduce(members);
            context.expect_asleep("with two silent members");
          }},
@@ -699,15 +675,7 @@ const Check checks[] = {
            Launch launch;  // glibc gives threads heaps of their own, and would keep those
            launch.environment = {"MALLOC_ARENA_MAX=1"};
            std::vector<Member> members = room_of(context, 2, launch);
-           const std::size_t threads = context.threads();
-           const auto await_end_of_threads = [&] {
-             context.eventually([&] { return context.threads() <= threads; },
-                                [&] {
-                                  return "it had " + std::to_string(threads) +
-                                         " threads with nobody else in the room, and has " +
-                                         std::to_string(context.threads());
-                                });
-           };
+           const Holdings nobody_else = context.holdings();
            // One at a time: malloc has an arena of 64 MiB of address space for every thread that
            // lives at the same moment.
            const auto welcome_guests = [&](int count) {
@@ -717,16 +685,13 @@ const Check checks[] = {
                  guest.say("x\n");
                  members[1].expect_line("x");
                }
-               await_end_of_threads();
+               context.expect_back_to(nobody_else);
              }
            };
            welcome_guests(30);
-           const std::size_t before = context.memory().virtual_kib;
+           const Memory before = context.memory();
            welcome_guests(120);
-           const std::size_t after = context.memory().virtual_kib;
-           context.expect(after < before + 200 * 1024, "the address space grew from " +
-                                                           std::to_string(before) + " to " +
-                                                           std::to_string(after) + " KiB");
+           context.expect_growth_below(200 * 1024, &Memory::virtual_kib, before);
          }},
 
     {.id = "K23",
@@ -897,8 +862,7 @@ const Check checks[] = {
              for (Member& member : leaving) member.reset();
              std::vector<Member> coming;
              for (int i = 0; i < 5; ++i) {
-               coming.emplace_back(context);
-               coming.back().say("new " + std::to_string(i) + "\n");
+               coming.emplace_back(context).say("new " + std::to_string(i) + "\n");
              }
              context.server().run_on();
              const std::multiset<std::string> wanted{"here",  "new 0", "new 1",

@@ -13,15 +13,6 @@ namespace {
 
 using std::to_string;
 
-std::vector<Client> answered_clients(Context& context, int count) {
-  std::vector<Client> clients;
-  for (int i = 0; i < count; ++i) {
-    clients.emplace_back(context).get("/echo/" + to_string(i));
-    clients.back().expect_answer(200, to_string(i));
-  }
-  return clients;
-}
-
 // Its clients have asked already.
 std::vector<Client> asking_clients(Context& context, int count) {
   std::vector<Client> clients;
@@ -167,8 +158,7 @@ const Check checks[] = {
            std::vector<Client> clients;
            for (int i = 0; i < 4; ++i) clients.emplace_back(context);
            for (int i = 4; i-- > 0;) {
-             clients[static_cast<std::size_t>(i)].get("/echo/four");
-             clients[static_cast<std::size_t>(i)].expect_answer(200, "four");
+             clients[static_cast<std::size_t>(i)].expect_echo("four");
            }
          }},
 
@@ -185,13 +175,8 @@ const Check checks[] = {
                "three were silent; then came SIGTERM; then the first read.",
                "the three get the end; five of six threads end; the others sleep until the answer "
                "has left; exit status 0.");
-           Launch launch;
-           launch.small_buffers = true;
-           launch.arguments = {"-n", "6"};
-           context.start(launch);
-           Client slow(context, {.small_buffer = true});
-           slow.get("/bytes/400000");
-           slow.wait_until_server_is_stuck();
+           context.start_small({"-n", "6"});
+           Client slow = stuck_client(context, 400'000);
            std::vector<Client> silent = answered_clients(context, 3);
            context.wait_until_quiet();
            const std::size_t before = context.threads();
@@ -205,11 +190,9 @@ const Check checks[] = {
                                        context.describe_server();
                               });
            context.expect_asleep("While the last answer waits for its reader");
-           slow.read_head();
-           slow.read_pattern(0, 400'000);
+           slow.expect_bytes(400'000);
            slow.expect_end();
-           const auto status = context.wait_for_end();
-           context.expect(status == 0, "the answer came, but then " + context.describe_server());
+           context.expect_exit_status_0();
          }},
 
     {.id = "P06",
@@ -224,23 +207,15 @@ const Check checks[] = {
                "With -n 1 and small buffers, one client asked for 100,000 bytes and did not read, "
                "three asked behind it; then came SIGTERM; then the first read.",
                "the first gets every byte, the three nothing but the end; exit status 0.");
-           Launch launch;
-           launch.small_buffers = true;
-           launch.arguments = {"-n", "1"};
-           context.start(launch);
-           Client slow(context, {.small_buffer = true});
-           slow.get("/bytes/100000");
-           slow.wait_until_server_is_stuck();
+           context.start_small({"-n", "1"});
+           Client slow = stuck_client(context, 100'000);
            std::vector<Client> waiting = asking_clients(context, 3);
            context.server().signal(SIGTERM);
            context.wait_until_quiet();
-           slow.read_head();
-           slow.read_pattern(0, 100'000);
+           slow.expect_bytes(100'000);
            slow.expect_end();
            for (Client& client : waiting) client.expect_end();
-           const auto status = context.wait_for_end();
-           context.expect(status == 0,
-                          "they got their ends, but then " + context.describe_server());
+           context.expect_exit_status_0();
          }},
 
     {.id = "P07",

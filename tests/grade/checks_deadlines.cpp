@@ -22,27 +22,11 @@ void pass(milliseconds time, milliseconds most) {
     throw Inconclusive{"the tester was held up for too long"};
 }
 
-void start_small(Context& context, std::vector<std::string> arguments) {
-  Launch launch;
-  launch.small_buffers = true;
-  launch.arguments = std::move(arguments);
-  context.start(launch);
-}
-
-// A client whose answer waits in the server for somebody to read it.
-Client stuck_client(Context& context, std::size_t size) {
-  Client client(context, {.small_buffer = true});
-  client.get("/bytes/" + std::to_string(size));
-  client.wait_until_server_is_stuck();
-  return client;
-}
-
 // Two clients, one of them after an answer, and since then the time of a third one's request has
 // run out.
 std::array<Client, 2> silent_for_longer_than_a_request(Context& context) {
   std::array<Client, 2> silent{Client(context), Client(context)};
-  silent[1].get("/echo/first");
-  silent[1].expect_answer(200, "first");
+  silent[1].expect_echo("first");
   Client half(context);
   half.send("GET /ec");
   half.expect_answer(408);
@@ -85,8 +69,7 @@ const Check checks[] = {
                "408 for the third, answers for the others.");
            context.start_with({"-r", "0.4", "-t", for_ever});
            for (Client& client : silent_for_longer_than_a_request(context)) {
-             client.get("/echo/late");
-             client.expect_answer(200, "late");
+             client.expect_echo("late");
            }
          }},
 
@@ -142,7 +125,7 @@ const Check checks[] = {
                "a request behind, and did not read until a silent client that came later had been "
                "closed; then it read and sent the rest.",
                "every byte, and the second answer.");
-           start_small(context, {"-t", "0.4", "-r", "0.4", "-o", for_ever});
+           context.start_small({"-t", "0.4", "-r", "0.4", "-o", for_ever});
            Client slow(context, {.small_buffer = true});
            slow.send(get_request("/bytes/100000") + "GET /echo/sec");
            slow.wait_until_server_is_stuck();
@@ -170,7 +153,7 @@ const Check checks[] = {
                "at "
                "500 bytes every 50 ms: a third of the 16 KiB in 0.5 s.",
                "it is closed.");
-           start_small(context, {"-o", "0.5", "-t", for_ever});
+           context.start_small({"-o", "0.5", "-t", for_ever});
            Client slow = stuck_client(context, 2'000'000);
            const auto deadline = std::chrono::steady_clock::now() + context.patience();
            while (!slow.is_closed_by_server()) {
@@ -193,7 +176,7 @@ const Check checks[] = {
                "With -o 1 -t 50 and small buffers, a client took 200,000 bytes, 5000 every 60 ms: "
                "four times 16 KiB in a second.",
                "every byte, in more than two seconds.");
-           start_small(context, {"-o", "1", "-t", for_ever});
+           context.start_small({"-o", "1", "-t", for_ever});
            Client client(context, {.small_buffer = true});
            client.get("/bytes/200000");
            client.read_head();
@@ -217,7 +200,7 @@ const Check checks[] = {
                "silent, then one was inside a request; a fourth went on asking.",
                "they end in the opposite order, 0.5 s apart, and the fourth is answered all the "
                "time.");
-           start_small(context, {"-r", "0.5", "-t", "1", "-o", "1.5"});
+           context.start_small({"-r", "0.5", "-t", "1", "-o", "1.5"});
            Client busy(context);
            Client stuck = stuck_client(context, 300'000);
            const auto begin = std::chrono::steady_clock::now();
@@ -235,8 +218,7 @@ const Check checks[] = {
            const auto deadline = std::chrono::steady_clock::now() + 2 * context.patience();
            std::size_t ended = 0;
            while (ended < in_order.size()) {
-             busy.get("/echo/x");
-             busy.expect_answer(200, "x");
+             busy.expect_echo("x");
              for (std::size_t i = in_order.size(); i-- > ended;) {
                if (!has_ended(i)) continue;
                // A server that is late closes both at once. They may be seen in any order then.

@@ -39,11 +39,7 @@ const Check checks[] = {
            const Watches before = watches_of(context.server().pid());
            if (before.edges + before.levels == 0 && !can_observe_epoll())
              throw Skipped{"what epoll watches cannot be seen here"};
-           std::vector<Client> clients;
-           for (int i = 0; i < 5; ++i) {
-             clients.emplace_back(context).get("/echo/edge");
-             clients.back().expect_answer(200, "edge");
-           }
+           std::vector<Client> clients = answered_clients(context, 5);
            const Watches after = watches_of(context.server().pid());
            const auto edges = after.edges - before.edges;
            const auto levels = after.levels - before.levels;

@@ -86,8 +86,7 @@ int rounds_while_spinning(Context& context, std::vector<Client>& spinning) {
   Client other(context);
   int rounds = 0;
   while (!spinning.front().something_arrives_within(short_while)) {
-    other.get("/echo/quick");
-    other.expect_answer(200, "quick");
+    other.expect_echo("quick");
     ++rounds;
   }
   return rounds;
@@ -200,12 +199,7 @@ const Check checks[] = {
              return context.descriptors() <= before;
            });
            context.settle();
-           context.eventually([&] { return context.descriptors() <= before; },
-                              [&] {
-                                return "it had " + std::to_string(before) +
-                                       " descriptors and has " +
-                                       std::to_string(context.descriptors());
-                              });
+           context.expect_back_to({before});
          }},
 
     {.id = "O06",
@@ -223,8 +217,7 @@ const Check checks[] = {
            context.server().signal(SIGTERM);
            expect_spun(context, client, "spun 300 ms\n");
            client.expect_end();
-           const auto status = context.wait_for_end();
-           context.expect(status == 0, "the answer came, but then " + context.describe_server());
+           context.expect_exit_status_0();
          }},
 
     {.id = "O07",

@@ -171,17 +171,19 @@ ChildProcess& Context::start(const Launch& launch) {
   burned_at_start_ = cpu_nanoseconds_of_descendants().value_or(0);
   if (tested_.faults != nullptr && complete.expect_ready) {
     if (!tested_.faults->is_loaded()) throw std::runtime_error("the faults have not been loaded");
-    first_descriptors_ = descriptors_of(server_->pid()).value_or(0);
-    first_threads_ = threads_of(server_->pid()).size();
-    if (sanitizers_.thread) first_threads_ = std::max<std::size_t>(first_threads_, 2);
+    first_ =
+        Holdings{descriptors_of(server_->pid()).value_or(0), threads_of(server_->pid()).size()};
+    if (sanitizers_.thread) first_->threads = std::max<std::size_t>(first_->threads, 2);
   }
   return *server_;
 }
 
 ChildProcess& Context::start_with(std::vector<std::string> arguments) {
-  Launch launch;
-  launch.arguments = std::move(arguments);
-  return start(launch);
+  return start({.arguments = std::move(arguments)});
+}
+
+ChildProcess& Context::start_small(std::vector<std::string> arguments) {
+  return start({.arguments = std::move(arguments), .small_buffers = true});
 }
 
 std::vector<std::string> Context::command() const {
@@ -408,6 +410,25 @@ std::uint64_t Context::cpu_nanoseconds() {
   return *time;
 }
 
+void Context::expect_back_to(const Holdings& before) {
+  eventually([&] { return descriptors() <= before.descriptors && threads() <= before.threads; },
+             [&] {
+               const bool asks_threads = before.threads != Holdings().threads;
+               return "it had " + std::to_string(before.descriptors) + " descriptors" +
+                      (asks_threads ? " and " + std::to_string(before.threads) + " threads" : "") +
+                      ", and has " + std::to_string(descriptors()) +
+                      (asks_threads ? " and " + std::to_string(threads()) : "") + "; " +
+                      describe_server();
+             });
+}
+
+void Context::expect_growth_below(std::size_t most_kib, std::size_t Memory::*kind,
+                                  const Memory& before) {
+  const std::size_t now = memory().*kind;
+  expect(now < before.*kind + most_kib || sanitizers_.any(),
+         "it grew from " + std::to_string(before.*kind) + " to " + std::to_string(now) + " KiB");
+}
+
 void Context::expect_asleep(const std::string& situation) {
   wait_until_quiet();
   // On a crowded machine one that wakes up for a moment stands in line for long, and looks
@@ -454,12 +475,14 @@ std::optional<int> Context::wait_for_end() {
 
 void Context::expect_clean_stop() {
   server().signal(SIGTERM);
-  const auto status = wait_for_end();
-  if (!status)
-    fail("after SIGTERM the server still runs; " + describe_server());
-  else if (*status != 0)
-    fail("after SIGTERM the server " + describe_status(*status) + " and should exit with 0.");
+  expect_exit_status_0();
   expect_healthy();
+}
+
+void Context::expect_exit_status_0() {
+  const auto status = wait_for_end();
+  if (!status) fail("the server still runs; " + describe_server());
+  if (*status != 0) fail("the server " + describe_status(*status) + " and should exit with 0.");
 }
 
 void Context::expect_healthy() {
@@ -502,13 +525,7 @@ void Context::expect_recovery() {
   (void)limit_descriptors_of(server_->pid(), descriptor_limit());
   settle();
   if (!wait_until_quiet()) fail("the server does not go to sleep; " + describe_server());
-  if (first_descriptors_ == 0 || first_threads_ == 0) return;
-  eventually([&] { return descriptors() <= first_descriptors_ && threads() <= first_threads_; },
-             [&] {
-               return "it had " + std::to_string(first_descriptors_) + " descriptors and " +
-                      std::to_string(first_threads_) + " threads when it was ready, and now has " +
-                      std::to_string(descriptors()) + " and " + std::to_string(threads());
-             });
+  if (first_ && first_->descriptors > 0 && first_->threads > 0) expect_back_to(*first_);
 }
 
 std::string Context::describe_server() const {

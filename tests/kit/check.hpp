@@ -95,6 +95,12 @@ struct Tested {
   bool tells_all = false;                // a check that passes has a story, too
 };
 
+// What a server has; of threads, as many as there may be if nobody asks.
+struct Holdings {
+  std::size_t descriptors = 0;
+  std::size_t threads = static_cast<std::size_t>(-1);
+};
+
 class Context {
  public:
   // `disturbed_by`: see Check.
@@ -110,6 +116,8 @@ class Context {
   // get ready. `arguments` are all but the port.
   ChildProcess& start(const Launch& launch = {});
   ChildProcess& start_with(std::vector<std::string> arguments);
+  // A server whose sockets hold a few thousand bytes: a larger answer cannot leave in one piece.
+  ChildProcess& start_small(std::vector<std::string> arguments = {});
   ChildProcess& server();
   // What follows prefork's options: the program to run. Nothing for the servers.
   std::vector<std::string> command() const;
@@ -156,6 +164,12 @@ class Context {
   Memory memory();
   std::size_t threads();
   std::uint64_t cpu_nanoseconds();
+  Holdings holdings() { return {descriptors(), threads()}; }
+  // Fails unless it comes back to what it had, as far as this system tells.
+  void expect_back_to(const Holdings& before);
+  // Fails if it has grown by more than so much since. Sanitizers keep what has been freed, and have
+  // tables that grow by themselves.
+  void expect_growth_below(std::size_t most_kib, std::size_t Memory::*kind, const Memory& before);
   // Fails unless the server sleeps: neither runnable nor waking up again and again.
   void expect_asleep(const std::string& situation);
   // The same for one that has to try again and again: a pause before each try is rest enough.
@@ -163,6 +177,8 @@ class Context {
 
   // SIGTERM, and exit status 0 within the patience.
   void expect_clean_stop();
+  // The same of one that has been told to stop already.
+  void expect_exit_status_0();
   // The status of waitpid(2), if it ends within the patience.
   std::optional<int> wait_for_end();
   // The check has ended the server in its own way, and has looked at its status.
@@ -196,8 +212,7 @@ class Context {
   Faults disturbed_by_ = 0;
   std::chrono::steady_clock::time_point started_;  // when the server that runs was ready
   std::uint64_t burned_at_start_ = 0;              // nanoseconds of CPU time until then
-  std::size_t first_descriptors_ = 0;              // of the server that runs, when it was ready
-  std::size_t first_threads_ = 0;
+  std::optional<Holdings> first_;                  // of the server that runs, when it was ready
 };
 
 // The end of the patience. It is put off, three times at most, while the server waits for a core.

@@ -26,10 +26,10 @@ using Patience = std::chrono::duration<double>;
 inline constexpr Patience default_patience{8.0};
 
 struct Launch {
-  std::vector<std::string> arguments;
-  std::vector<std::string> environment;  // NAME=VALUE, on top of this process's own
-  bool hand_down_listener = true;        // false: the program makes its own, with -p 0
-  bool small_buffers = false;            // accepted sockets hold a few thousand bytes at most
+  std::vector<std::string> arguments = {};
+  std::vector<std::string> environment = {};  // NAME=VALUE, on top of this process's own
+  bool hand_down_listener = true;             // false: the program makes its own, with -p 0
+  bool small_buffers = false;                 // accepted sockets hold a few thousand bytes at most
   int backlog = 4096;
   std::size_t descriptor_limit = 0;     // RLIMIT_NOFILE, soft and hard; 0: this process's own
   std::size_t address_space_limit = 0;  // RLIMIT_AS in bytes; 0: none
@@ -38,7 +38,7 @@ struct Launch {
   int listener = -1;             // becomes its descriptor 3 instead of a new listener
   int output = -1;               // becomes its stdout, instead of a file
   int error_output = -1;         // and its stderr
-  std::vector<int> closed;       // of 0, 1 and 2: it starts without them
+  std::vector<int> closed = {};  // of 0, 1 and 2: it starts without them
   bool signals_blocked = false;  // all of them, when it starts
   bool first_process = false;    // process 1 of a PID namespace (CallFailed: not here)
   int occupied_below = 0;        // descriptors 20 to this one are taken before it starts

@@ -167,6 +167,20 @@ void Client::get(std::string_view path) {
   send(get_request(path));
 }
 
+ReceivedAnswer Client::ask(std::string_view path, int status) {
+  get(path);
+  return expect_answer(status);
+}
+
+void Client::ask(std::string_view path, int status, std::string_view body) {
+  get(path);
+  expect_answer(status, body);
+}
+
+void Client::expect_echo(std::string_view word) {
+  ask("/echo/" + std::string(word), 200, context_->echo(word));
+}
+
 void Client::wait_until_read() {
   if (!can_observe_sockets()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -300,6 +314,14 @@ void Client::expect_answer(int status, std::string_view body) {
                                readable(answer.body, 200) + "', not '" + readable(body, 200) + "'");
 }
 
+void Client::expect_bytes(std::size_t size) {
+  const ReceivedAnswer answer = read_head();
+  context_->expect(answer.status == 200 && answer.content_length == size,
+                   "the head says status " + std::to_string(answer.status) + " and " +
+                       std::to_string(answer.content_length) + " bytes");
+  read_pattern(0, size);
+}
+
 void Client::read_pattern(std::size_t from, std::size_t count) {
   const std::size_t end = from + count;
   while (from < end) {
@@ -426,15 +448,25 @@ std::string Client::describe() const {
   return text + "; " + server + ".";
 }
 
+std::vector<Client> answered_clients(Context& context, int count) {
+  std::vector<Client> clients;
+  for (int i = 0; i < count; ++i) clients.emplace_back(context).expect_echo("x");
+  return clients;
+}
+
+Client stuck_client(Context& context, std::size_t size, ClientOptions options) {
+  Client client(context, options);
+  client.get("/bytes/" + std::to_string(size));
+  client.wait_until_server_is_stuck();
+  return client;
+}
+
 double cost_per_request(Context& context, Client& active) {
   constexpr int requests = 200;
   double least = 1e18;
   for (int round = 0; round < 5; ++round) {
     const std::uint64_t before = context.cpu_nanoseconds();
-    for (int i = 0; i < requests; ++i) {
-      active.get("/echo/x");
-      active.expect_answer(200, "x");
-    }
+    for (int i = 0; i < requests; ++i) active.expect_echo("x");
     context.wait_until_quiet();  // the kernel settles a thread's account when it goes to sleep
     const auto spent = static_cast<double>(context.cpu_nanoseconds() - before);
     least = std::min(least, spent / requests);

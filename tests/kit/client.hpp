@@ -56,6 +56,11 @@ class Client {
   std::size_t offer(std::string_view bytes);
   // send(get_request(path))
   void get(std::string_view path);
+  // The same, and the answer must be this one.
+  ReceivedAnswer ask(std::string_view path, int status);
+  void ask(std::string_view path, int status, std::string_view body);
+  // Asks for /echo/WORD, and gets what this program answers to it (Context::echo).
+  void expect_echo(std::string_view word);
 
   // Until the server has read everything sent so far.
   void wait_until_read();
@@ -71,6 +76,8 @@ class Client {
   ReceivedAnswer read_answer(Method method = Method::get);
   ReceivedAnswer expect_answer(int status, Method method = Method::get);
   void expect_answer(int status, std::string_view body);
+  // 200, and so many bytes, which are those of /bytes.
+  void expect_bytes(std::size_t size);
   // Only the head; the body is then read with read_pattern or read_some.
   ReceivedAnswer read_head();
   // The next `count` bytes, which must be those of /bytes from `from` on.
@@ -115,6 +122,13 @@ class Client {
   bool was_reset_ = false;
   std::chrono::steady_clock::time_point last_progress_;
 };
+
+// So many, each of which has been answered once.
+std::vector<Client> answered_clients(Context& context, int count);
+
+// One that has asked for so many bytes and does not read: the server can send no more.
+Client stuck_client(Context& context, std::size_t size,
+                    ClientOptions options = {.small_buffer = true});
 
 // CPU time of one request of this client, in nanoseconds: the least of five rounds.
 double cost_per_request(Context& context, Client& active);
