@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/kit/command_line.hpp"
+#include "tests/lessons/briefs.hpp"
 #include "tests/lessons/console.hpp"
 #include "tests/lessons/document.hpp"
 #include "tests/lessons/generated.hpp"
@@ -23,7 +24,8 @@ constexpr const char* usage =
     "  -d DESCRIPTORS  the soft limit that they run under (1024, as most logins have\n"
     "                  it; 0: the one that is here)\n"
     "  -n              no commands\n"
-    "  -r              refresh excerpts, numbers and the table of exercises, in place\n";
+    "  -r              refresh excerpts, numbers, the table of exercises, in place, and\n"
+    "                  their briefs\n";
 
 struct Settings {
   std::string path = "lessons.md";
@@ -52,6 +54,7 @@ int refresh(const Settings& settings) {
   const Lines fresh = regenerate(document, report);
   const bool is_fresh = fresh == document.lines;
   if (!is_fresh) write_lines(settings.path, fresh);
+  write_briefs(read_document(settings.path));
   std::printf("%s is %s\n", settings.path.c_str(), is_fresh ? "up to date" : "refreshed");
   return report.count() == 0 ? 0 : 1;
 }
@@ -74,6 +77,7 @@ int check(const Settings& settings) {
   Report report(document);
   const std::vector<Question> questions = read_questions(document, report);
   check_references(document, report);
+  check_briefs(document, report);
   report_differences(document, regenerate(document, report), report);
   std::size_t problems = check_other_pages();
   if (settings.runs_commands) run_consoles(document, settings.lesson, settings.descriptors, report);

@@ -16,7 +16,7 @@ $(BUILD)/tests/wrong_code: $(call objects,$(wildcard tests/lessons/wrong/*.cpp) 
 tests everything: $(BUILD)/tests/wrong_code
 
 .PHONY: lessons check-lessons quiz
-lessons: $(BUILD)/check_lessons  ## brings the excerpts and numbers of lessons.md up to date
+lessons: $(BUILD)/check_lessons  ## brings excerpts and numbers of lessons.md, and the exercises' briefs, up to date
 	$(BUILD)/check_lessons -r
 
 # The lessons quote and run all servers.

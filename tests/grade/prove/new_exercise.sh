@@ -57,4 +57,4 @@ cat >>lessons.md <<END
 END
 echo "$folder/, tests/grade/solutions/$name.cpp and the end of lessons.md are yours to write."
 echo "Each check you add to exercise.mk wants a wrong program in tests/grade/mutants/$name.txt."
-echo "Then: make check-exercise EX=$name"
+echo "Then: make lessons, which copies the brief into the folder; make check-exercise EX=$name"
