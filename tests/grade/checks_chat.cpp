@@ -1,11 +1,5 @@
 // A room that speaks lines, in all three models.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -13,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "common/error.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/kit/client.hpp"
@@ -28,101 +21,45 @@ using std::chrono::milliseconds;
 class Member {
  public:
   explicit Member(Context& context, bool small_buffer = false)
-      : context_(&context), number_(context.next_client()) {
-    socket_ = Descriptor(::socket(AF_INET, SOCK_STREAM, 0));
-    if (!socket_) throw CallFailed("socket", errno);
-    const int least = 1;
-    if (small_buffer) (void)setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(context.server().port());
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (!set_patience(socket_.fd(), context.patience())) throw CallFailed("setsockopt", errno);
-    if (connect(socket_.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
-      context.fail("member " + name() + " could not connect: " + error_symbol(errno));
-    context.note("member " + name() + " connected");
-  }
+      : context_(&context), client_(context, {.small_buffer = small_buffer}) {}
 
-  int socket() const { return socket_.fd(); }
-
-  void say(std::string_view bytes) {
-    if (!try_to_say(bytes)) context_->fail("member " + name() + " could not send what it said");
-    context_->note("member " + name() + " sent " + readable(bytes, 40));
-  }
-
-  bool try_to_say(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = send_some(socket_.fd(), bytes);
-      if (count < 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return true;
-  }
-
-  // The next line without its line feed; nothing at the end or after silence.
-  std::optional<std::string> hear() {
-    int more = 3;
-    for (;;) {
-      if (const std::size_t end = heard_.find('\n'); end != heard_.npos) {
-        std::string line = heard_.substr(0, end);
-        heard_.erase(0, end + 1);
-        return line;
-      }
-      std::array<char, 16 * 1024> room;
-      const ssize_t count = receive(socket_.fd(), room);
-      const bool comes_later = count < 0 && is_not_ready(errno) && more-- > 0;
-      if (comes_later && context_->waits_for_a_core()) continue;
-      if (count <= 0) {
-        was_silence_ = count < 0 && is_not_ready(errno);
-        return std::nullopt;
-      }
-      heard_.append(room.data(), static_cast<std::size_t>(count));
-    }
-  }
+  void say(std::string_view bytes) { client_.send(bytes); }
+  bool try_to_say(std::string_view bytes) { return client_.try_to_send(bytes); }
+  std::optional<std::string> hear() { return client_.read_line(); }
+  void reset() { client_.reset(); }
+  void leave() { client_.close(); }
+  bool is_out() const { return client_.is_closed_by_server(); }
 
   void expect_line(const std::string& wanted) {
     const auto line = hear();
-    const std::string seen = line           ? "heard '" + readable(*line) + "'"
-                             : was_silence_ ? "heard nothing"
-                                            : "was thrown out of the room";
-    context_->expect(line == wanted, "member " + name() + " " + seen + " instead of '" +
-                                         readable(wanted) + "'; " + context_->describe_server());
+    const std::string seen = line                  ? "heard '" + readable(*line) + "'"
+                             : client_.has_ended() ? "was thrown out of the room"
+                                                   : "heard nothing";
+    context_->expect(line == wanted, name() + " " + seen + " instead of '" + readable(wanted) +
+                                         "'; " + context_->describe_server());
   }
 
   void expect_end() {
     while (hear()) {
     }
-    context_->expect(!was_silence_,
-                     "member " + name() + " is still in the room; " + context_->describe_server());
+    context_->expect(client_.has_ended(),
+                     name() + " is still in the room; " + context_->describe_server());
   }
 
   // Until the room has read all that was said. Through small buffers some of it may still be on its
   // way, for as long as the kernel takes to send again what found no room; the room sleeps
   // meanwhile.
   void wait_until_read() {
-    context_->eventually(
-        [this] {
-          const auto look = server_side_of(socket_.fd());
-          return unacknowledged_bytes(socket_.fd()) == 0 && look && look->unread == 0;
-        },
-        [] { return std::string("the room does not read what was sent"); });
+    context_->eventually([this] { return unacknowledged_bytes(client_.socket()) == 0; },
+                         [] { return "the room does not read what was sent"; });
+    client_.wait_until_read();
   }
-
-  void reset() {
-    const linger at_once{1, 0};
-    (void)setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    leave();
-  }
-  void leave() { socket_ = Descriptor(); }
 
  private:
-  std::string name() const { return std::to_string(number_); }
+  std::string name() const { return "client " + std::to_string(client_.number()); }
 
   Context* context_;
-  int number_;
-  Descriptor socket_;
-  std::string heard_;
-  bool was_silence_ = false;
+  Client client_;
 };
 
 // Everybody is in the room when a line of each has reached the next.
@@ -143,10 +80,7 @@ std::vector<Member> room_of(Context& context, int count, const Launch& launch = 
 }
 
 Launch with_small_buffers(std::vector<std::string> arguments = {}) {
-  Launch launch;
-  launch.arguments = std::move(arguments);
-  launch.small_buffers = true;
-  return launch;
+  return {.arguments = std::move(arguments), .small_buffers = true};
 }
 
 // A line by which its listener knows who speaks, and what should come next.
@@ -515,12 +449,8 @@ const Check checks[] = {
                "the first is let go, the others stay.");
            std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "0.5"}));
            talk(members[1], members[2], 30);
-           context.eventually(
-               [&] {
-                 const auto look = server_side_of(members[0].socket());
-                 return !look || look->closed;  // a reset leaves nothing to look at
-               },
-               [] { return std::string("who does not read is still in the room"); });
+           context.eventually([&] { return members[0].is_out(); },
+                              [] { return "who does not read is still in the room"; });
            members[1].say("still here\n");
            members[2].expect_line("still here");
          }},
@@ -672,9 +602,9 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("150 guests came one after the other and left.",
                          "as many threads as before, and their stacks have been given back.");
-           Launch launch;  // glibc gives threads heaps of their own, and would keep those
-           launch.environment = {"MALLOC_ARENA_MAX=1"};
-           std::vector<Member> members = room_of(context, 2, launch);
+           // glibc gives threads heaps of their own, and would keep those.
+           std::vector<Member> members =
+               room_of(context, 2, {.environment = {"MALLOC_ARENA_MAX=1"}});
            const Holdings nobody_else = context.holdings();
            // One at a time: malloc has an arena of 64 MiB of address space for every thread that
            // lives at the same moment.
@@ -708,9 +638,7 @@ const Check checks[] = {
                "then those left, and one more came.",
                "the two hear each other all the time, the room sleeps meanwhile, the last is "
                "heard.");
-           Launch launch;
-           launch.descriptor_limit = 40;
-           std::vector<Member> members = room_of(context, 2, launch);
+           std::vector<Member> members = room_of(context, 2, {.descriptor_limit = 40});
            introduce(members);
            const std::size_t before = context.descriptors();
            {

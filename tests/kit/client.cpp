@@ -353,6 +353,15 @@ std::size_t Client::read_some(std::size_t most) {
   return count;
 }
 
+std::optional<std::string> Client::read_line() {
+  std::size_t end;
+  while ((end = unread().find('\n')) == std::string_view::npos)
+    if (take_in(context_->patience()) != Got::bytes) return std::nullopt;
+  std::string line(unread().substr(0, end));
+  use(end + 1);
+  return line;
+}
+
 void Client::expect_whole_answers_then_end() {
   for (;;) {
     if (unread().empty()) {

@@ -84,6 +84,10 @@ class Client {
   void read_pattern(std::size_t from, std::size_t count);
   // Reads and forgets up to `most` bytes, in one piece as they come. 0 at the end.
   std::size_t read_some(std::size_t most);
+  // For servers that speak lines: the next one without its line feed; nothing at the end, or after
+  // silence.
+  std::optional<std::string> read_line();
+  bool has_ended() const { return ended_; }
   // Any number of whole answers, none included, and then the end.
   void expect_whole_answers_then_end();
   // The connection ends here, without another byte. A reset counts as an end.

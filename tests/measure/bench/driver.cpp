@@ -1,9 +1,13 @@
 #include <getopt.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <fstream>
 #include <optional>
@@ -14,11 +18,63 @@
 #include "common/signals.hpp"
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
-#include "tests/measure/bench/machine.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 
 namespace {
+
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  utsname system{};
+  return uname(&system) == 0 ? system.machine : "unknown processor";
+}
+
+std::string memory() {
+#ifdef _SC_PHYS_PAGES
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  if (pages > 0)
+    return in_bytes(static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)));
+#endif
+  return "unknown memory";
+}
+
+std::string kernel() {
+  utsname system{};
+  if (uname(&system) < 0) return "unknown";
+  return std::string(system.sysname) + " " + system.release + " " + system.machine;
+}
+
+std::string compiler() {
+#ifdef __clang__
+  return std::string("clang ") + __clang_version__;
+#else
+  return std::string("g++ ") + __VERSION__;
+#endif
+}
+
+std::string now() {
+  const std::time_t seconds = std::time(nullptr);
+  char room[64];
+  const std::size_t size =
+      std::strftime(room, sizeof room, "%Y-%m-%d %H:%M UTC", std::gmtime(&seconds));
+  return {room, size};
+}
+
+std::string stack_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return "unlimited";
+  return in_bytes(static_cast<double>(limit.rlim_cur));
+}
+
+// Lines that begin with "# ": machine, kernel, compiler, date, limits.
+std::string machine_header() {
+  return "# machine: " + processor() + ", " + std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) +
+         " CPUs, " + memory() + "\n# kernel: " + kernel() + "\n# compiler: " + compiler() +
+         "\n# date: " + now() + "\n# limits: " + with_commas(raise_descriptor_limit()) +
+         " descriptors for a process, default stack " + stack_limit() + "\n";
+}
 
 void print_usage(FILE* where, const char* name, const char* about, const Experiments& all) {
   std::fprintf(where,

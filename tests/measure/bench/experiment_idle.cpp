@@ -2,12 +2,18 @@
 //
 // All servers run at once, each with its own crowd, and beside them one more event_loop with no
 // crowd at all: whoever is slower than that within the same cycle is so because of his crowd.
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <map>
 #include <memory>
 
+#include "common/error.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/measure/bench/bench.hpp"
-#include "tests/measure/bench/idle_crowd.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -61,6 +67,71 @@ double seconds(const BenchRun& bench) {
   return turns * static_cast<double>(models().size() * steps(bench).size()) +
          static_cast<double>(steps(bench).back()) * 4 / 10'000 + 2;
 }
+
+// -- the silent clients, in a process of their own --
+
+constexpr int patience_ms = 60'000;
+
+using Report = std::array<char, 160>;  // what went wrong, up to a zero
+
+Report connect_up_to(ClientGroup& clients, std::size_t count) {
+  std::string problem;
+  try {
+    if (count > clients.clients()) clients.connect(count - clients.clients());
+    problem = clients.failure();
+  } catch (const std::exception& failure) {
+    problem = failure.what();
+  }
+  Report report{};
+  std::copy_n(problem.data(), std::min(problem.size(), report.size() - 1), report.data());
+  return report;
+}
+
+// The process of the crowd. Between two orders it sleeps in read.
+int live(std::uint16_t port, int orders, int reports) {
+  LoadLoop loop;
+  ClientGroup clients(loop, port);
+  for (std::size_t count = 0; read(orders, &count, sizeof count) == sizeof count;) {
+    const Report report = connect_up_to(clients, count);
+    if (write(reports, report.data(), report.size()) < 0) break;
+  }
+  return 0;
+}
+
+// One process may hold only so many descriptors, and servers that are compared run at once, each
+// with thousands of clients who stay. So every server's crowd has a process, which does nothing
+// while others are measured.
+// It is made before there are other clients: its process inherits their sockets, and a client has
+// not left while somebody still holds his socket.
+class IdleCrowd {
+ public:
+  explicit IdleCrowd(std::uint16_t port)
+      : process_(
+            [this, port] { return live(port, orders_.read_end.fd(), reports_.write_end.fd()); }) {
+    reports_.write_end = Descriptor();  // its own end must be the last
+  }
+
+  // Lets more of them come, up to so many in all. What went wrong; empty if nothing did.
+  std::string grow_to(std::size_t count) {
+    if (write(orders_.write_end.fd(), &count, sizeof count) != sizeof count)
+      return describe_failure("write to the idle clients' process", errno);
+    pollfd answer{reports_.read_end.fd(), POLLIN, 0};
+    int ready = 0;
+    do ready = poll(&answer, 1, patience_ms);
+    while (ready < 0 && errno == EINTR && !process_.status_if_ended());
+    Report report{};
+    if (ready <= 0 || read(reports_.read_end.fd(), report.data(), report.size()) <= 0)
+      return "the idle clients' process does not report";
+    return report.data();
+  }
+
+ private:
+  Pipe orders_ = new_pipe();
+  Pipe reports_ = new_pipe();
+  Forked process_;
+};
+
+// -- the experiment --
 
 void measure_rate(BenchRun& bench, ServerAtWork& server) {
   const LoadResult full = server.clients.closed_loop(slice);
