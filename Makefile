@@ -109,7 +109,7 @@ $(BUILD)/objects/tests/behaviour/%.o: CXXFLAGS += -O0
 $(BUILD)/objects/tests/fuzz/%.o:      CXXFLAGS += -O0
 
 # Goes with QUEUE=kqueue_model only.
-$(BUILD)/tests/kqueue_model: $(call objects,tests/kqueue_model/model_test.cpp) $(READY_QUEUE) $(COMMON)
+$(BUILD)/tests/kqueue_model: $(call objects,tests/kqueue_model/model_test.cpp tests/kit/forked.cpp) $(READY_QUEUE) $(COMMON)
 	$(link)
 
 $(BUILD)/objects/%.o: %.cpp $(BUILD)/objects/built_with

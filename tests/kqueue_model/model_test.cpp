@@ -8,7 +8,6 @@
 #include <sys/event.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/unit/socket_pair.hpp"
 
 namespace {
@@ -254,17 +254,13 @@ TEST_CASE("a registration does not end while another descriptor of the socket is
 
 TEST_CASE("a queue is not inherited across fork") {
   const Model model;
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    const bool is_gone = kevent(model.queue.fd(), nullptr, 0, nullptr, 0, nullptr) == -1 &&
-                         errno == EBADF && fcntl(model.queue.fd(), F_GETFD) == -1;
-    _exit(is_gone ? 0 : 1);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
+  const ChildEnd end = run_in_child([&] {
+    demand(kevent(model.queue.fd(), nullptr, 0, nullptr, 0, nullptr) == -1 && errno == EBADF,
+           "it is no queue");
+    demand(fcntl(model.queue.fd(), F_GETFD) == -1, "it is closed");
+  });
+  CHECK(end.err == "");
+  CHECK(end.exit_status == 0);
   CHECK(model.ready().empty());
 }
 

@@ -1,7 +1,5 @@
 #include "tests/lessons/console.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -23,6 +21,8 @@
 #include "common/error.hpp"
 #include "common/socket.hpp"
 #include "common/wait.hpp"
+#include "tests/kit/forked.hpp"
+#include "tests/kit/sockets.hpp"
 
 namespace {
 
@@ -75,8 +75,7 @@ Ports free_ports(const Document& document, const Lesson& lesson) {
          ++match) {
       if (ports.contains(match->str())) continue;
       held.push_back(hold_free_port());
-      const std::string address = local_address(held.back().fd());
-      ports[match->str()] = address.substr(address.rfind(':') + 1);
+      ports[match->str()] = std::to_string(local_port(held.back().fd()));
     }
   }
   return ports;
@@ -84,31 +83,26 @@ Ports free_ports(const Document& document, const Lesson& lesson) {
 
 // -- the shell --
 
+// What it and the programs that it starts print goes into a file, which can never be full.
 class Shell {
  public:
-  explicit Shell(unsigned descriptors) {
-    int in[2];
-    int out[2];
-    if (pipe(in) < 0 || pipe(out) < 0) throw CallFailed("pipe", errno);
-    pid_ = fork();
-    if (pid_ < 0) throw CallFailed("fork", errno);
-    if (pid_ == 0) become_shell(in, out, descriptors);
-    setpgid(pid_, pid_);  // the child does it too; whoever comes first
-    close(in[0]);
-    close(out[1]);
-    input_ = Descriptor(in[1]);
-    output_ = Descriptor(out[0]);
-    for (const int fd : {input_.fd(), output_.fd()}) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  explicit Shell(unsigned descriptors)
+      : shell_([this, descriptors] { return become_shell(descriptors); }) {
+    input_.read_end = Descriptor();
+  }
+
+  // Programs in its background have three seconds for their end.
+  ~Shell() {
+    kill(-shell_.pid(), SIGTERM);
+    input_.write_end = Descriptor();
+    const auto limit = Clock::now() + seconds(3);
+    while (kill(-shell_.pid(), 0) == 0 && Clock::now() < limit) {
+      waitpid(shell_.pid(), nullptr, WNOHANG);
+      std::this_thread::sleep_for(milliseconds(10));
+    }
   }
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
-
-  ~Shell() {
-    kill(-pid_, SIGTERM);
-    input_ = Descriptor();
-    if (!group_ends_within(seconds(3))) kill(-pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
 
   // What the command prints, and whatever older background programs print meanwhile. Returns when
   // the command is over and has printed `expected` lines, or a while later if it does not.
@@ -129,18 +123,17 @@ class Shell {
       const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
       if (has_ended && (lines >= expected || Clock::now() > patience)) break;
       if (Clock::now() > limit) return text + "(no end after 70 seconds)\n";
-      if (!read_some(text)) return text + "(the shell has ended)\n";
+      if (!read_some(text) && shell_.status_if_ended()) return text + "(the shell has ended)\n";
     }
     return text;
   }
 
  private:
-  [[noreturn]] static void become_shell(const int* in, const int* out, unsigned descriptors) {
-    setpgid(0, 0);
-    dup2(in[0], 0);
-    dup2(out[1], 1);
-    dup2(out[1], 2);
-    for (const int fd : {in[0], in[1], out[0], out[1]}) close(fd);
+  // Returns if it fails.
+  int become_shell(unsigned descriptors) const {
+    dup2(input_.read_end.fd(), STDIN_FILENO);
+    dup2(output_.fd(), STDOUT_FILENO);
+    dup2(output_.fd(), STDERR_FILENO);
     rlimit limit{};
     if (descriptors > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
       limit.rlim_cur = std::min<rlim_t>(descriptors, limit.rlim_max);
@@ -153,40 +146,34 @@ class Shell {
     unsetenv("MAKEFLAGS");
     unsetenv("MAKELEVEL");
     execl("/bin/sh", "sh", static_cast<char*>(nullptr));
-    _exit(127);
+    return 127;
   }
 
-  void type(std::string_view text) {
+  void type(std::string_view text) const {
     while (!text.empty()) {
-      const ssize_t count = write(input_.fd(), text.data(), text.size());
-      if (count < 0 && errno != EINTR) throw CallFailed("write", errno, input_.fd());
+      const ssize_t count = write(input_.write_end.fd(), text.data(), text.size());
+      if (count < 0 && errno != EINTR) throw CallFailed("write", errno, input_.write_end.fd());
       if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
     }
   }
 
-  // Waits for a tenth of a second at most. False at the end of the stream.
+  // False if nothing has been printed since; then a moment has passed.
   bool read_some(std::string& text) {
-    pollfd watched{output_.fd(), POLLIN, 0};
-    if (poll(&watched, 1, 100) <= 0) return true;
     char room[4096];
-    const ssize_t count = read(output_.fd(), room, sizeof room);
-    if (count > 0) text.append(room, static_cast<std::size_t>(count));
-    return count > 0 || (count < 0 && errno == EINTR);
-  }
-
-  bool group_ends_within(milliseconds limit) {
-    const auto end = Clock::now() + limit;
-    while (Clock::now() < end) {
-      waitpid(pid_, nullptr, WNOHANG);
-      if (kill(-pid_, 0) < 0) return true;
-      std::this_thread::sleep_for(milliseconds(10));
+    const ssize_t count = pread(output_.fd(), room, sizeof room, read_);
+    if (count <= 0) {
+      std::this_thread::sleep_for(milliseconds(5));
+      return false;
     }
-    return false;
+    text.append(room, static_cast<std::size_t>(count));
+    read_ += count;
+    return true;
   }
 
-  pid_t pid_ = -1;
-  Descriptor input_;
-  Descriptor output_;
+  Pipe input_ = new_pipe();
+  const Descriptor output_ = unnamed_file();
+  Forked shell_;
+  off_t read_ = 0;
   int count_ = 0;
 };
 

@@ -5,13 +5,12 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/kit/forked.hpp"
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/herd.hpp"
 #include "tests/measure/bench/results.hpp"
@@ -30,26 +29,20 @@ std::string whole(double value) {
 // Threads that do nothing until they are let go.
 class SleepingThreads {
  public:
-  explicit SleepingThreads(std::size_t count) {
+  explicit SleepingThreads(std::size_t count) : go_(new_pipe()) {
     for (std::size_t i = 0; i < count; ++i)
       threads_.emplace_back([this] {
-        std::unique_lock lock(mutex_);
-        go_.wait(lock, [this] { return let_go_; });
+        char end;
+        (void)!read(go_.read_end.fd(), &end, 1);
       });
   }
   ~SleepingThreads() {
-    {
-      const std::lock_guard lock(mutex_);
-      let_go_ = true;
-    }
-    go_.notify_all();
+    go_.write_end = Descriptor();
     for (std::thread& thread : threads_) thread.join();
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable go_;
-  bool let_go_ = false;
+  Pipe go_;
   std::vector<std::thread> threads_;
 };
 

@@ -46,7 +46,7 @@ ServerPlan plan_of(Models model) {
 BenchRun::BenchRun(const BenchSettings& settings, const BenchExperiment& experiment)
     : results(experiment.x_name, experiment.reference, experiment.reference_x),
       settings_(settings),
-      budget_(experiment.seconds(*this)) {}
+      budget_(settings.quick ? experiment.seconds.quick : experiment.seconds.whole) {}
 
 void BenchRun::interleave(std::size_t count, std::size_t repeats,
                           const std::function<void(std::size_t, std::size_t)>& work) {

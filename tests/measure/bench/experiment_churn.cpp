@@ -20,12 +20,6 @@ milliseconds slice(const BenchRun& bench) {
   return bench.choose(milliseconds(300), milliseconds(500));
 }
 
-double seconds(const BenchRun& bench) {
-  return static_cast<double>(2 * many_client_servers().size() * bench.repeats()) *
-             (in_seconds(slice(bench)) + 0.06) +
-         1;
-}
-
 // Two servers of each model: one with clients who stay, one with clients who come and go.
 void run(BenchRun& bench) {
   Lineup lineup(bench);
@@ -85,4 +79,4 @@ extern const BenchExperiment churn_experiment = {
     "event_loop",
     run,
     report,
-    seconds};
+    {12, 40}};

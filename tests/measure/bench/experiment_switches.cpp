@@ -21,21 +21,6 @@ std::size_t repeats(const BenchRun& bench) {
   return bench.choose<std::size_t>(5, 3 * bench.repeats());
 }
 
-// Every model at each level that it can hold, once.
-double seconds_of_turns() {
-  double all = 0;
-  for (const ServerPlan& plan : models())
-    for (const std::size_t level : levels)
-      if (plan.most_clients == 0 || level <= plan.most_clients)
-        all += in_seconds(slice_for(level)) + 0.03;
-  return all;
-}
-
-double seconds(const BenchRun& bench) {
-  const double strace = !find_on_path("strace").empty() ? bench.choose(8, 50) : 0;
-  return seconds_of_turns() * static_cast<double>(repeats(bench)) + strace + 2;
-}
-
 void measure(BenchRun& bench, ServerAtWork& server) {
   const ActivityReading before = server.activity();
   const LoadResult result = server.clients.closed_loop(slice_for(server.clients.clients()));
@@ -128,4 +113,4 @@ extern const BenchExperiment switches_experiment = {
     "event_loop",
     run,
     report,
-    seconds};
+    {15, 72}};

@@ -77,14 +77,6 @@ void hold(BenchRun& bench, const ServerPlan& plan, std::size_t most) {
   lineup.stop();
 }
 
-// Clients come and go at some 10,000 a second.
-double seconds(const BenchRun& bench) {
-  double sum = 0;
-  for (const ServerPlan& plan : models())
-    sum += static_cast<double>(bench.repeats()) * (plan.most_clients > 0 ? 0.1 : 1.7);
-  return sum;
-}
-
 void run(BenchRun& bench) {
   const Allowance allowance = allowed_clients(10'000, besides);
   const Allowance of_threads = most_threads();
@@ -247,4 +239,4 @@ extern const BenchExperiment threads_experiment = {
     "event_loop",
     run,
     report,
-    seconds};
+    {16, 38}};

@@ -42,21 +42,6 @@ std::size_t repeats(const BenchRun& bench, std::size_t level) {
   return level > 1'000 ? std::min<std::size_t>(bench.repeats(), 5) : bench.repeats();
 }
 
-// A full CPU answers some 8,000 rows a second, and lets 8,000 clients come and go.
-double seconds(const BenchRun& bench) {
-  double sum = 2;
-  for (const std::size_t level : levels(bench)) {
-    const auto clients = static_cast<double>(level);
-    const auto waves = static_cast<double>(rounds(bench, level));
-    const double turn =
-        std::max(delay_ms / 1000.0, clients / 8'000) * waves + clients / 8'000 + 0.05;
-    for (const ServerPlan& plan : models())
-      if (plan.most_clients == 0 || level <= plan.most_clients)
-        sum += turn * static_cast<double>(repeats(bench, level));
-  }
-  return sum;
-}
-
 // The clients come for the turn and leave after it: this generator could not hold all at once.
 void measure(BenchRun& bench, ServerAtWork& server, std::size_t level) {
   server.clients.ask("/");
@@ -154,4 +139,4 @@ extern const BenchExperiment upstream_experiment = {
     "event_loop",
     run,
     report,
-    seconds};
+    {38, 143}};
