@@ -12,17 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-void start_with_backend(Context& context, const Backend& backend,
-                        std::vector<std::string> more = {}) {
-  more.insert(more.end(), {"-b", backend.port_text()});
-  context.start_with(more);
-}
-
-// A word over the same connection, after a /row that went wrong.
-void expect_connection_goes_on(Client& client) {
-  client.expect_echo("after");
-}
-
 // What a backend may do wrong once it has been asked, and that must become a 502.
 struct Misdeed {
   const char* words;
@@ -30,18 +19,16 @@ struct Misdeed {
 };
 
 void expect_502(Context& context, std::initializer_list<Misdeed> misdeeds) {
-  Backend backend;
-  start_with_backend(context, backend);
+  Backend backend(context);
   Client client(context);
   for (const Misdeed& misdeed : misdeeds) {
-    client.get("/row");
-    BackendCall call = backend.take(context);
+    BackendCall call = backend.take_row_of(client);
     context.note(std::string("backend: ") + misdeed.words);
     misdeed.commit(call);
     call.close();
     const ReceivedAnswer answer = client.expect_answer(502);
     context.expect(!answer.body.empty(), "the 502 has no word of explanation");
-    expect_connection_goes_on(client);
+    client.expect_echo("after");
   }
 }
 
@@ -57,8 +44,7 @@ const Check checks[] = {
            context.scene("I asked for /row, /row?key=7 and HEAD /row.",
                          "the backend is asked for the same target in HTTP/1.0, and its body comes "
                          "back with 200.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            Client client(context);
            for (const std::string target : {"/row", "/row?key=7&x=%20"}) {
              client.get(target);
@@ -76,7 +62,7 @@ const Check checks[] = {
              call.answer("four");
            call.close();
            context.expect(client.read_answer(Method::head).status == 200, "HEAD /row is not 200");
-           expect_connection_goes_on(client);
+           client.expect_echo("after");
          }},
 
     {.id = "G02",
@@ -96,7 +82,7 @@ const Check checks[] = {
            context.expect(answer.body.find("slow_backend") != std::string::npos &&
                               answer.body.find("-b") != std::string::npos,
                           "it says '" + readable(answer.body, 200) + "'");
-           expect_connection_goes_on(client);
+           client.expect_echo("after");
          }},
 
     {.id = "G03",
@@ -116,7 +102,7 @@ const Check checks[] = {
            for (int i = 0; i < 3; ++i) {
              client.ask("/row", 502);
            }
-           expect_connection_goes_on(client);
+           client.expect_echo("after");
          }},
 
     {.id = "G04",
@@ -132,15 +118,13 @@ const Check checks[] = {
                "silent, once at all, once in the middle of its answer.",
                "504 each time, not before 0.5 s; the connection goes on; the backend's "
                "connection is closed.");
-           Backend backend;
-           start_with_backend(context, backend, {"-t", "0.5"});
+           Backend backend(context, {"-t", "0.5"});
            for (const bool begins : {false, true}) {
              // Behind the 504 the client may be silent for 0.5 s, too.
              Pace pace(milliseconds(250));
              Client client(context);
              const auto begin = std::chrono::steady_clock::now();
-             client.get("/row");
-             BackendCall call = backend.take(context);
+             BackendCall call = backend.take_row_of(client);
              if (begins) call.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nand then");
              for (int i = 0; i < 100 && !client.something_arrives_within(milliseconds(20)); ++i)
                pace.step(milliseconds(0));
@@ -230,18 +214,16 @@ const Check checks[] = {
                "The backend answered one byte at a time, once with Content-Length, once "
                "ending with the connection.",
                "200 with the whole body both times.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            Client client(context);
            for (const std::string head : {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
                                           "HTTP/1.0 200 OK\r\nServer: old\r\n\r\n"}) {
-             client.get("/row");
-             BackendCall call = backend.take(context);
+             BackendCall call = backend.take_row_of(client);
              call.trickle(head + "piecemeal");
              call.close();
              client.expect_answer(200, "piecemeal");
            }
-           expect_connection_goes_on(client);
+           client.expect_echo("after");
          }},
 
     {.id = "G08",
@@ -254,11 +236,9 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("While client 1 waited for the backend, client 2 asked for a word.",
                          "client 2 is answered meanwhile.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            Client waiting(context);
-           waiting.get("/row");
-           BackendCall call = backend.take(context);
+           BackendCall call = backend.take_row_of(waiting);
            Client quick(context);
            quick.expect_echo("word");
            context.expect(!waiting.something_arrives_within(milliseconds(0)),
@@ -280,8 +260,7 @@ const Check checks[] = {
                "50 clients asked for a row of their own; the backend took all questions "
                "before it answered the last one first.",
                "each gets its own row.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            std::vector<Client> clients;
            std::vector<BackendCall> calls;
            for (int i = 0; i < 50; ++i)
@@ -307,8 +286,7 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("I sent /echo/a, /row, /echo/b, /row, /bytes/20000 in one piece.",
                          "five answers in this order, however long the backend takes.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            Client client(context);
            client.send(get_request("/echo/a") + get_request("/row") + get_request("/echo/b") +
                        get_request("/row") + get_request("/bytes/20000"));
@@ -340,16 +318,14 @@ const Check checks[] = {
                "clients reset. Then the backend answered.",
                "the server sleeps meanwhile; afterwards as many descriptors and threads "
                "as before.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            context.settle();
            const Holdings before = context.holdings();
            const int count = context.is(one_at_a_time) ? 1 : 3;
            std::vector<BackendCall> calls;
            for (int i = 0; i < count; ++i) {
              Client client(context);
-             client.get("/row");
-             calls.push_back(backend.take(context));
+             calls.push_back(backend.take_row_of(client));
              if (i == 1) client.half_close();  // and then gone all the same
              client.reset();
            }
@@ -369,8 +345,7 @@ const Check checks[] = {
          [](Context& context) {
            context.scene("I asked for /row and closed my sending side; then the backend answered.",
                          "the row, and the end.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            Client client(context);
            client.get("/row");
            client.half_close();
@@ -395,14 +370,12 @@ const Check checks[] = {
                "While the server was stopped, clients that waited for a row reset or sent "
                "more, and the backend answered, reset or closed, in every combination.",
                "the server goes on, with as many descriptors as before.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            context.settle();
            const std::size_t descriptors = context.descriptors();
            for (int way = 0; way < 12; ++way) {
              Client client(context);
-             client.get("/row");
-             BackendCall call = backend.take(context);
+             BackendCall call = backend.take_row_of(client);
              context.server().stop_running();
              const auto backend_acts = [&] {
                if (way % 3 == 0) call.answer("row");
@@ -438,18 +411,15 @@ const Check checks[] = {
                "I took away all further descriptors, asked for /row, gave them back, and "
                "asked again.",
                "503; then 200.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            Client client(context);
            client.expect_echo("known");
            context.wait_until_quiet();
-           if (!limit_descriptors_of(context.server().pid(), context.descriptors()))
-             throw Skipped{"the limits of a running process cannot be changed here"};
+           context.limit_descriptors(context.descriptors());
            client.ask("/row", 503);
-           expect_connection_goes_on(client);
-           limit_descriptors_of(context.server().pid(), 1000);
-           client.get("/row");
-           backend.take(context).answer("a row");
+           client.expect_echo("after");
+           context.limit_descriptors(1000);
+           backend.take_row_of(client).answer("a row");
            client.expect_answer(200, "a row");
          }},
 
@@ -465,11 +435,9 @@ const Check checks[] = {
                "While a client waited for the backend I sent SIGTERM; then the backend "
                "answered.",
                "the row, the end, and exit status 0.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            Client client(context);
-           client.get("/row");
-           BackendCall call = backend.take(context);
+           BackendCall call = backend.take_row_of(client);
            context.server().signal(SIGTERM);
            context.wait_until_quiet();
            call.answer("a row");
@@ -491,14 +459,12 @@ const Check checks[] = {
            context.scene("The backend sent up to 32 MB of body without end, then of head.",
                          "502 (or the row, if the server passes it on as it comes), and no memory "
                          "for it.");
-           Backend backend;
-           start_with_backend(context, backend);
+           Backend backend(context);
            context.settle();
            const Memory before = context.memory();
            for (const char* begin : {"HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.0 200 OK\r\nX: "}) {
              Client client(context);
-             client.get("/row");
-             BackendCall call = backend.take(context);
+             BackendCall call = backend.take_row_of(client);
              call.send(begin);
              const std::string piece(65'536, 'x');
              for (int i = 0; i < 512; ++i)
@@ -522,13 +488,11 @@ const Check checks[] = {
                "With -t 0.6, five clients waited for a silent backend while a sixth asked "
                "for words.",
                "504 for the five; the sixth is served all the time.");
-           Backend backend;
-           start_with_backend(context, backend, {"-t", "0.6"});
+           Backend backend(context, {"-t", "0.6"});
            std::vector<Client> waiting;
            std::vector<BackendCall> calls;
            for (int i = 0; i < 5; ++i) {
-             waiting.emplace_back(context).get("/row");
-             calls.push_back(backend.take(context));
+             calls.push_back(backend.take_row_of(waiting.emplace_back(context)));
            }
            Client busy(context);
            while (!waiting.front().something_arrives_within(milliseconds(20))) {
@@ -536,7 +500,7 @@ const Check checks[] = {
            }
            for (Client& client : waiting) {
              client.expect_answer(504);
-             expect_connection_goes_on(client);
+             client.expect_echo("after");
            }
          }},
 

@@ -17,13 +17,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-void limit_descriptors(Context& context, std::size_t most) {
-  context.note("limited the server to " + std::to_string(most) + " descriptors");
-  if (limit_descriptors_of(context.server().pid(), most)) return;
-  context.expect(!context.server().status_if_ended(), "the server has ended");
-  throw Skipped{"the limits of a running process cannot be changed here"};
-}
-
 // A server can have no more descriptors than its tester may give away.
 void expect_hard_limit_of(std::size_t descriptors) {
   rlimit limit{};
@@ -55,13 +48,13 @@ const Check checks[] = {
            Client known(context);
            known.expect_echo("known");
            context.settle();
-           limit_descriptors(context, context.descriptors());
+           context.limit_descriptors(context.descriptors());
            std::vector<Client> others;
            for (int i = 0; i < 5; ++i)
              others.emplace_back(context).get("/echo/" + std::to_string(i));
            context.expect_no_spinning("With no descriptor left and clients waiting");
            known.expect_echo("still");
-           limit_descriptors(context, 1000);
+           context.limit_descriptors(1000);
            for (int i = 0; i < 5; ++i)
              others[static_cast<std::size_t>(i)].expect_answer(200,
                                                                context.echo(std::to_string(i)));
@@ -79,14 +72,14 @@ const Check checks[] = {
                "asked.",
                "the server sleeps, and serves them as soon as there are descriptors.");
            context.settle();
-           limit_descriptors(context, context.descriptors());
+           context.limit_descriptors(context.descriptors());
            std::vector<Client> clients;
            for (int i = 0; i < 3; ++i) {
              clients.emplace_back(context).send(
                  "GET /echo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
            }
            context.expect_no_spinning("With no descriptor left and clients waiting");
-           limit_descriptors(context, 1000);
+           context.limit_descriptors(1000);
            for (Client& client : clients) client.expect_answer(200, context.echo("x"));
          }},
 
@@ -287,7 +280,7 @@ const Check checks[] = {
            for (std::size_t i = 0; i < tries; ++i)
              served.emplace_back(context).expect_echo("known");
            context.wait_until_quiet();
-           limit_descriptors(context, context.descriptors());
+           context.limit_descriptors(context.descriptors());
            std::vector<Client> flood;
            for (int i = 0; i < 300; ++i) flood.emplace_back(context).get("/echo/flood");
            context.expect_no_spinning("With no descriptor left and clients waiting");
@@ -300,7 +293,7 @@ const Check checks[] = {
              quick += Clock::now() - begin <= milliseconds(120) ? 1 : 0;
            }
            context.expect(quick == 3, "most of them had to wait for longer");
-           limit_descriptors(context, 1000);
+           context.limit_descriptors(1000);
            for (; answered < flood.size(); ++answered)
              flood[answered].expect_answer(200, context.echo("flood"));
          }},

@@ -324,8 +324,7 @@ const Check checks[] = {
                "sent SIGTERM.",
                "exit status 0.");
            context.settle();
-           if (!limit_descriptors_of(context.server().pid(), context.descriptors()))
-             throw Skipped{"the limits of a running process cannot be changed here"};
+           context.limit_descriptors(context.descriptors());
            std::vector<Client> clients;
            for (int i = 0; i < 3; ++i) clients.emplace_back(context).get("/echo/x");
            context.wait_until_quiet();
@@ -466,11 +465,7 @@ const Check checks[] = {
                "spin; exit status 0.");
            std::vector<Client> clients =
                answered_clients(context, context.is(one_at_a_time) ? 1 : 12);
-           const auto limit_to = [&context](std::size_t most) {
-             if (!limit_descriptors_of(context.server().pid(), most))
-               throw Skipped{"the limits of a running process cannot be changed here"};
-           };
-           limit_to(1);
+           context.limit_descriptors(1);
            for (Client& client : clients) {
              client.expect_echo("held");
            }
@@ -480,9 +475,9 @@ const Check checks[] = {
            context.expect_no_spinning("with its limit below what it holds");
            context.expect(!late.something_arrives_within(std::chrono::milliseconds(1)),
                           "somebody new was answered, for whom there was no descriptor");
-           limit_to(descriptor_limit());
+           context.limit_descriptors(descriptor_limit());
            late.expect_answer(200, context.echo("late"));
-           limit_to(1);
+           context.limit_descriptors(1);
            context.expect_clean_stop();
          }},
 };

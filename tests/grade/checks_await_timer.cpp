@@ -338,8 +338,7 @@ const Check checks[] = {
                "With -t 30, a client asked for /within/200/row; the backend did not answer.",
                "504 after 200 ms or more; the connection to the backend is closed, the client's "
                "goes on.");
-           Backend backend;
-           context.start_with({"-t", "30", "-b", backend.port_text()});
+           Backend backend(context, {"-t", "30"});
            Client client(context);
            const auto begin = Clock::now();
            client.get("/within/200/row");
@@ -363,8 +362,7 @@ const Check checks[] = {
                "A client asked for /within/20000/row, which the backend answered at once; then for "
                "/within/300/sleep/20 and /within/300/echo/word, and after each for /sleep/700.",
                "the row; and no sleep is cut short by a deadline of what came before.");
-           Backend backend;
-           context.start_with({"-b", backend.port_text()});
+           Backend backend(context);
            Client client(context);
            client.get("/within/20000/row?a=1");
            BackendCall call = backend.take(context);
@@ -443,8 +441,7 @@ const Check checks[] = {
                "Five clients asked for /within/150/row. While the server computed a /spin, the "
                "backend answered and the deadlines passed.",
                "each gets the row or 504, one answer, and its connection goes on.");
-           Backend backend;
-           context.start_with({"-b", backend.port_text()});
+           Backend backend(context);
            std::vector<Client> clients;
            std::vector<BackendCall> calls;
            for (int i = 0; i < 5; ++i) {

@@ -410,6 +410,13 @@ std::uint64_t Context::cpu_nanoseconds() {
   return *time;
 }
 
+void Context::limit_descriptors(std::size_t most) {
+  note("limited the server to " + std::to_string(most) + " descriptors");
+  if (limit_descriptors_of(server().pid(), most)) return;
+  expect(!server().status_if_ended(), "the server has ended");
+  throw Skipped{"the limits of a running process cannot be changed here"};
+}
+
 void Context::expect_back_to(const Holdings& before) {
   eventually([&] { return descriptors() <= before.descriptors && threads() <= before.threads; },
              [&] {

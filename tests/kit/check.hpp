@@ -164,6 +164,9 @@ class Context {
   Memory memory();
   std::size_t threads();
   std::uint64_t cpu_nanoseconds();
+  // It may have so many descriptors from now on.
+  void limit_descriptors(std::size_t most);
+
   Holdings holdings() { return {descriptors(), threads()}; }
   // Fails unless it comes back to what it had, as far as this system tells.
   void expect_back_to(const Holdings& before);

@@ -552,6 +552,16 @@ void BackendCall::reset() {
 
 Backend::Backend() : listener_(listen_on("127.0.0.1", 0)), port_(local_port(listener_.fd())) {}
 
+Backend::Backend(Context& context, std::vector<std::string> arguments) : Backend() {
+  arguments.insert(arguments.end(), {"-b", port_text()});
+  context.start_with(arguments);
+}
+
+BackendCall Backend::take_row_of(Client& client) {
+  client.get("/row");
+  return take(client.context());
+}
+
 BackendCall Backend::take(Context& context) {
   // A fault on purpose may keep the server from asking; no need to wait for that long.
   const Patience patience = context.tested().faults == nullptr ? context.patience() : Patience(2);

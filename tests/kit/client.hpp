@@ -45,6 +45,7 @@ class Client {
   // The same, but empty if the connection is refused.
   static std::optional<Client> try_to_connect(Context& context, ClientOptions options = {});
 
+  Context& context() const { return *context_; }
   int socket() const { return socket_.fd(); }
   int number() const { return number_; }
 
@@ -166,10 +167,14 @@ class BackendCall {
 class Backend {
  public:
   Backend();
+  // Starts the server with -b this one, and with more arguments.
+  explicit Backend(Context& context, std::vector<std::string> arguments = {});
   std::uint16_t port() const { return port_; }
   std::string port_text() const { return std::to_string(port_); }
   // The server's next connection, and its request. Fails the check when none comes.
   BackendCall take(Context& context);
+  // The client asks for its row, and the server for that.
+  BackendCall take_row_of(Client& client);
   // A port on which nobody listens.
   static std::uint16_t dead_port();
 
