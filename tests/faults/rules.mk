@@ -33,7 +33,7 @@ faults: all $(FAULTS)  ## the behaviour checks while system calls fail: five see
 # Five seeds are a part of `make test`.
 tests everything: $(FAULTS)
 
-soak: all $(FAULTS)  ## faults, floods, stops under load, ten thousand slow clients: make soak MINUTES=10 SEED=1
+soak: all $(FAULTS)  ## faults, floods and stops under load: make soak MINUTES=10 SEED=1
 	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED) --seeds=200 --seconds=$$(($(MINUTES) * 30))
 	$(BUILD)/tests/faults --build=$(BUILD) --seed=$(SEED) --seconds=$$(($(MINUTES) * 30)) --soak
 else

@@ -31,6 +31,3 @@ std::span<const Check> prefork_checks();
 
 // Good and bad clients in rounds, until the seconds are over. Returns the exit status.
 int soak(const Settings& settings);
-
-// Good clients among thousands of slow ones; no faults.
-const Check& slow_world_check();
