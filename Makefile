@@ -61,11 +61,16 @@ READY_QUEUE   = $(call objects,nonblocking/ready_queue_$(QUEUE).cpp)
 ifeq ($(QUEUE),kqueue_model)
   INCLUDES    += -Itests/kqueue_model
   READY_QUEUE = $(call objects,nonblocking/ready_queue_kqueue.cpp tests/kqueue_model/kqueue_model.cpp)
+  ON_KQUEUE   = $(call objects,tests/kqueue_model/kqueue_model.cpp) $(COMMON)
 endif
 AWAIT         = $(call objects,nonblocking/await_conversation.cpp)
 
+# The least programs, one for each way of waiting: a file each, and nothing of common/.
+SKETCHES = $(filter-out $(if $(filter epoll,$(QUEUE)),sketch_kqueue,sketch_epoll), \
+             $(basename $(notdir $(wildcard */sketch_*.cpp))))
+
 .PHONY: all
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(addprefix $(BUILD)/,$(SKETCHES))
 
 # What a server is made of besides its own file and common/, if anything.
 with_one_at_a_time         = $(STRAIGHT_LINE)
@@ -75,6 +80,11 @@ with_await_loop            = $(AWAIT) $(READY_QUEUE)
 
 parts_of = $(call objects,$(wildcard */$(1).cpp)) $(with_$(1))
 $(foreach server,$(SERVERS) slow_backend,$(eval $(BUILD)/$(server): $(call parts_of,$(server))))
+
+$(foreach sketch,$(SKETCHES),$(eval $(BUILD)/$(sketch): $(call objects,$(wildcard */$(sketch).cpp))))
+$(BUILD)/sketch_kqueue: $(ON_KQUEUE)
+$(addprefix $(BUILD)/,$(SKETCHES)):
+	$(link)
 
 # -- tests and instruments -------------------------------------------------------------------------
 
@@ -123,7 +133,8 @@ $(BUILD)/objects/%.o: %.cpp $(BUILD)/objects/built_with
 SERVER ?= event_loop
 PORT   ?= 8080
 CHOSEN  = $(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS))
-RUNNABLE = $(SERVERS) slow_backend prefork
+RUNNABLE = $(SERVERS) slow_backend prefork $(if $(filter run trace,$(MAKECMDGOALS)),$(SKETCHES))
+ON_PORT  = $(if $(filter $(SKETCHES),$(SERVER)),,-p )$(PORT)
 
 # Who has mistyped a name need not wait for a compiler to be told.
 NO_SERVER := $(if $(filter demo run trace test attack,$(MAKECMDGOALS)), \
@@ -138,10 +149,10 @@ demo: all $(BUILD)/demo  ##s both ways to wait, side by side, on real requests
 	$(BUILD)/demo -d $(BUILD) $(CHOSEN)
 
 run: all  ##s one server: make run SERVER=event_loop PORT=8080
-	$(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
+	$(BUILD)/$(SERVER) $(ON_PORT) $(ARGUMENTS)
 
 trace: all  ##s one server, and its system calls: make trace SERVER=poll_loop
-	@sh tests/trace.sh $(BUILD)/$(SERVER) -p $(PORT) $(ARGUMENTS)
+	@sh tests/trace.sh $(BUILD)/$(SERVER) $(ON_PORT) $(ARGUMENTS)
 
 # Part of `make test`, after the cases, unless it is narrowed: what is slow and is the same for every
 # compiler. QUICK=1 leaves it out. Each folder of tests adds its own, and what that needs.
