@@ -91,7 +91,8 @@ $(addprefix $(BUILD)/,$(SKETCHES)):
 KIT       = $(call objects,$(wildcard tests/kit/*.cpp))
 UNIT      = $(call objects,$(wildcard tests/unit/*.cpp) tests/fuzz/request_fuzz.cpp)
 CATALOGUE = $(call objects,$(filter-out %/main.cpp,$(wildcard tests/behaviour/*.cpp)))
-ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp) tests/measure/text_table.cpp)
+ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp) tests/measure/text_table.cpp \
+              tests/grade/containment.cpp tests/grade/interruption.cpp)
 MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/measure/*.cpp)))
 MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
 FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \
@@ -132,8 +133,9 @@ $(BUILD)/objects/%.o: %.cpp $(BUILD)/objects/built_with
 
 SERVER ?= event_loop
 PORT   ?= 8080
+FILE   ?=
 CHOSEN  = $(if $(filter command line,$(origin SERVER)),$(SERVER),$(SERVERS))
-RUNNABLE = $(SERVERS) slow_backend prefork $(if $(filter run trace,$(MAKECMDGOALS)),$(SKETCHES))
+RUNNABLE = $(SERVERS) slow_backend prefork $(if $(filter run trace attack,$(MAKECMDGOALS)),$(SKETCHES))
 ON_PORT  = $(if $(filter $(SKETCHES),$(SERVER)),,-p )$(PORT)
 
 # Who has mistyped a name need not wait for a compiler to be told.
@@ -173,9 +175,6 @@ NARROW      = $(TESTED) $(if $(filter prefork,$(TESTED)),event_loop) tests/behav
 test: announce $(if $(NARROWED),$(addprefix $(BUILD)/,$(NARROW)),all tests)  ##s every test; make test SERVER=poll_loop CASE='*A14*' narrows
 	@$(unless_dry) FORTIFY='$(FORTIFY)' ONCE='$(ONCE)' MAKE='$(MAKE)' NARROWED='$(if $(NARROWED),yes)' sh tests/run.sh $(BUILD) \
 	  '$(TESTED)' '$(CASE)'
-
-attack: all $(BUILD)/attack  ##s the bad clients, at one server or all, with a scoreboard
-	$(BUILD)/attack $(addprefix $(BUILD)/,$(CHOSEN))
 
 ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the least program possible
 	$(BUILD)/compare -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)

@@ -150,9 +150,11 @@ ChildProcess& Context::start(const Launch& launch) {
   if (is(slow_backend) && std::find(complete.arguments.begin(), complete.arguments.end(), "-d") ==
                               complete.arguments.end())
     complete.arguments.insert(complete.arguments.end(), {"-d", "0"});
-  if (!complete.hand_down_listener &&
-      std::find(complete.arguments.begin(), complete.arguments.end(), "-p") ==
-          complete.arguments.end())
+  if (is(sketch))
+    complete.arguments.push_back(std::to_string(Backend::dead_port()));
+  else if (!complete.hand_down_listener &&
+           std::find(complete.arguments.begin(), complete.arguments.end(), "-p") ==
+               complete.arguments.end())
     complete.arguments.insert(complete.arguments.end(), {"-p", "0"});
   const std::vector<std::string> last = command();
   complete.arguments.insert(complete.arguments.end(), last.begin(), last.end());

@@ -23,6 +23,9 @@ inline constexpr Models event_loop = 16;
 inline constexpr Models await_loop = 32;
 inline constexpr Models slow_backend = 64;
 inline constexpr Models prefork = 128;  // two copies of event_loop
+// The least program of its kind, in no row below: its port is its only argument, and to it all
+// paths are one.
+inline constexpr Models sketch = 256;
 
 inline constexpr Models queue_loops = event_loop | await_loop;  // they are told who is ready
 inline constexpr Models scan_loops = select_loop | poll_loop;   // they ask about everybody
