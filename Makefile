@@ -223,8 +223,8 @@ SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp
 SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run)
 
 .PHONY: sanitize hardening lint format clean help
-sanitize: $(BUILD)/tests/behaviour  ## the tests with AddressSanitizer, UBSan and ThreadSanitizer
-	@sh tests/sanitize.sh '$(CXX)' '$(BUILD)' '$(SERVERS)' '$(CASE)'
+sanitize: $(BUILD)/tests/behaviour $(BUILD)/attack  ## the tests with AddressSanitizer, UBSan and ThreadSanitizer
+	@sh tests/sanitize.sh '$(CXX)' '$(BUILD)' '$(SERVERS)' '$(SKETCHES)' '$(CASE)'
 
 hardening: all $(FLOORS) $(BUILD)/compare  ## SECURITY.md's defences: are they there, what do they cost
 	@sh tests/hardening.sh $(BUILD) '$(notdir $(PROGRAMS)) prefork' '$(FORTIFY)'

@@ -1,12 +1,13 @@
 #!/bin/sh
 # sanitize.sh — builds the programs again with sanitizers and runs the tests against them:
 # AddressSanitizer and UndefinedBehaviorSanitizer for all, ThreadSanitizer for the threads.
-# Usage: tests/sanitize.sh CXX BUILD 'SERVERS' [CASE]
+# Usage: tests/sanitize.sh CXX BUILD 'SERVERS' 'SKETCHES' [CASE]
 set -eu
 cxx=$1
 build=$2
 servers=$3
-pattern=${4:-}
+sketches=$4
+pattern=${5:-}
 
 # sanitized NAME 'SERVERS' — how to build, the folder's name says (tests/faults/rules.mk). The
 # behaviour cases are those of the plain build.
@@ -19,4 +20,5 @@ sanitized() {
   sh tests/run.sh "$build/$1" "$2" "$pattern" "$build/tests"
 }
 sanitized asan "$servers"
+[ -n "$pattern" ] || sh tests/attack/sketches.sh "$build/asan" '' "$build/attack" "$sketches"
 sanitized tsan thread_per_connection

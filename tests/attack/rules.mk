@@ -1,4 +1,5 @@
-# The bad clients: make attack, for what is built here or for a file of your own.
+# The bad clients: make attack, for what is built here or for a file of your own; and whether the
+# sketches fall as they say.
 
 CHOSEN_ATTACK = $(if $(ONLY),-o $(ONLY))
 ifeq ($(FILE),)
@@ -10,4 +11,15 @@ attack: $(BUILD)/attack $(ON_KQUEUE)
 	@mkdir -p $(BUILD)/attacked
 	$(CXX) -std=c++20 $(CXXFLAGS) -Wall -Wextra -Wshadow $(INCLUDES) -pthread $(FILE) $(ON_KQUEUE) -o $(BUILD)/attacked/$(basename $(notdir $(FILE)))
 	@$(BUILD)/attack --contained $(CHOSEN_ATTACK) $(BUILD)/attacked/$(basename $(notdir $(FILE)))
+endif
+
+# A handout has no proofs.
+ifneq ($(wildcard tests/grade/prove),)
+.PHONY: check-sketches
+check-sketches: all $(BUILD)/attack  ## do the attacks that the sketches name end them, and do the answers mend that
+	@$(unless_dry) sh tests/attack/sketches.sh $(BUILD) '$(MAKE)' $(BUILD)/attack '$(SKETCHES)'
+ifneq ($(WHOLE),)
+ONCE += check-sketches
+test: $(BUILD)/attack
+endif
 endif
