@@ -139,7 +139,7 @@ RUNNABLE = $(SERVERS) slow_backend prefork $(if $(filter run trace attack,$(MAKE
 ON_PORT  = $(if $(filter $(SKETCHES),$(SERVER)),,-p )$(PORT)
 
 # Who has mistyped a name need not wait for a compiler to be told.
-NO_SERVER := $(if $(filter demo run trace test attack,$(MAKECMDGOALS)), \
+NO_SERVER := $(if $(filter demo run trace timeline test attack,$(MAKECMDGOALS)), \
                $(filter-out $(RUNNABLE),$(SERVER)))
 ifneq ($(strip $(NO_SERVER)),)
   $(error there is no server called $(strip $(NO_SERVER)); there are $(RUNNABLE))
@@ -202,7 +202,7 @@ missing = $(error this needs $(1) (Debian: apt-get install $(2)$(if $(3),; $(3))
 need    = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $(shell command -v $(2) 2>/dev/null),,$(call missing,$(2),$(3),$(4))))
 $(call need,gradescope,zip,zip)
 $(call need,fuzz,clang++,clang)
-$(call need,trace,strace,strace,macOS has dtruss instead)
+$(call need,trace timeline,strace,strace,macOS has dtruss instead)
 $(call need,hardening,readelf,binutils)
 $(call need,lint format,clang-format,clang-format)
 $(call need,lint,clang-tidy,clang-tidy)

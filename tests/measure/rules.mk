@@ -2,11 +2,13 @@
 
 BENCH      = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/measure/bench/*.cpp)))
 BENCHES    = $(BUILD)/run_bench $(BUILD)/compare
+TIMELINE   = $(call objects,tests/measure/bench/machine.cpp $(filter-out %_main.cpp %_test.cpp, \
+               $(wildcard tests/measure/timeline/*.cpp)))
 BENCH_NEEDS = all $(BUILD)/run_bench
 QUICK_FLAG = $(if $(filter-out 0,$(QUICK)),-q)
 
 all: $(BUILD)/prefork
-everything: $(BENCHES) $(BUILD)/prefork
+everything: $(BENCHES) $(BUILD)/draw_timeline $(BUILD)/prefork
 
 $(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp nonblocking/copy.cpp) $(COMMON)
 	$(link)
@@ -16,9 +18,16 @@ $(BUILD)/compare:   $(call objects,tests/measure/bench/compare_main.cpp)
 $(BENCHES): $(BENCH) $(MEASURE) $(KIT) $(COMMON)
 	$(link)
 
-$(BUILD)/tests/instruments: $(BENCH) | $(BUILD)/prefork
+$(BUILD)/draw_timeline: $(call objects,tests/measure/timeline/draw_timeline_main.cpp) \
+  $(TIMELINE) $(MEASURE) $(KIT) $(COMMON)
+	$(link)
 
-.PHONY: bench figures
+$(BUILD)/tests/instruments: $(BENCH) $(TIMELINE) $(call objects,tests/measure/timeline/timeline_test.cpp) | $(BUILD)/prefork
+
+.PHONY: timeline bench figures
+timeline: all $(BUILD)/draw_timeline  ##s what each thread does while its clients wait, drawn from a trace
+	@$(BUILD)/draw_timeline -d $(BUILD) $(CHOSEN)
+
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
   ifeq ($(shell command -v gnuplot 2>/dev/null),)
     $(info bench: gnuplot is not installed, so there will be no pictures (Debian: apt-get install gnuplot-nox))
