@@ -38,10 +38,15 @@ bench: $(BENCH_NEEDS)  ##s every claim, measured: make bench EXPERIMENT=threads 
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT); status=$$?; \
 	  sh tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench; exit $$status
 
-# A directory of its own: what another run has left in bench is not this one's to keep.
-figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS))  ## the kept figures: measures, then refreshes figures/
+# A directory of its own: what another run has left in bench is not this one's to keep. EXPERIMENT
+# may be timeline here, too.
+MEASURED = $(or $(filter-out timeline,$(EXPERIMENT)),$(if $(EXPERIMENT),,all of them))
+DRAWN    = $(if $(filter timeline,$(or $(EXPERIMENT),timeline)),$(SERVERS))
+figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS) $(BUILD)/draw_timeline)  ## the kept figures: measures, then refreshes figures/
 	@$(if $(QUICK_FLAG),echo 'figures: what is kept is measured whole; leave QUICK out' >&2; exit 1)
 	@rm -rf $(BUILD)/bench-kept
 	@mkdir -p $(BUILD)/bench-kept figures
-	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench-kept $(EXPERIMENT)
-	@sh tests/measure/figures.sh -k $(BUILD)/bench-kept figures
+	@$(if $(DRAWN),$(BUILD)/draw_timeline -k -d $(BUILD) -o $(BUILD)/bench-kept $(DRAWN))
+	@$(foreach server,$(DRAWN),cp $(BUILD)/bench-kept/$(server).svg figures/timeline-$(server).svg && )true
+	@$(if $(MEASURED),$(BUILD)/run_bench -k -d $(BUILD) -o $(BUILD)/bench-kept $(filter-out timeline,$(EXPERIMENT)))
+	@$(if $(MEASURED),sh tests/measure/figures.sh -k $(BUILD)/bench-kept figures)

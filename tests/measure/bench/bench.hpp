@@ -25,6 +25,7 @@ struct BenchSettings {
   std::string directory;  // of the programs
   std::string output;     // of the CSV files; empty: none
   bool quick = false;
+  bool keeps = false;  // numbers that will be quoted: measured alone, or not at all
 };
 
 // One server, as an experiment starts it.

@@ -1,13 +1,9 @@
 #include <getopt.h>
-#include <sys/resource.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <exception>
 #include <fstream>
 #include <optional>
@@ -16,71 +12,19 @@
 
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
+#include "tests/measure/bench/machine.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 
 namespace {
 
-std::string processor() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  utsname system{};
-  return uname(&system) == 0 ? system.machine : "unknown processor";
-}
-
-std::string memory() {
-#ifdef _SC_PHYS_PAGES
-  const long pages = sysconf(_SC_PHYS_PAGES);
-  if (pages > 0)
-    return in_bytes(static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)));
-#endif
-  return "unknown memory";
-}
-
-std::string kernel() {
-  utsname system{};
-  if (uname(&system) < 0) return "unknown";
-  return std::string(system.sysname) + " " + system.release + " " + system.machine;
-}
-
-std::string compiler() {
-#ifdef __clang__
-  return std::string("clang ") + __clang_version__;
-#else
-  return std::string("g++ ") + __VERSION__;
-#endif
-}
-
-std::string now() {
-  const std::time_t seconds = std::time(nullptr);
-  char room[64];
-  const std::size_t size =
-      std::strftime(room, sizeof room, "%Y-%m-%d %H:%M UTC", std::gmtime(&seconds));
-  return {room, size};
-}
-
-std::string stack_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return "unlimited";
-  return in_bytes(static_cast<double>(limit.rlim_cur));
-}
-
-// Lines that begin with "# ": machine, kernel, compiler, date, limits.
-std::string machine_header() {
-  return "# machine: " + processor() + ", " + std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) +
-         " CPUs, " + memory() + "\n# kernel: " + kernel() + "\n# compiler: " + compiler() +
-         "\n# date: " + now() + "\n# limits: " + with_commas(raise_descriptor_limit()) +
-         " descriptors for a process, default stack " + stack_limit() + "\n";
-}
-
 void print_usage(FILE* where, const char* name, const char* about, const Experiments& all) {
   std::fprintf(where,
-               "usage: %s [-d DIRECTORY] [-o DIRECTORY] [-q] [EXPERIMENT...]\n%s\n"
+               "usage: %s [-d DIRECTORY] [-o DIRECTORY] [-k] [-q] [EXPERIMENT...]\n%s\n"
                "  -d DIRECTORY  where the programs are (beside this one)\n"
                "  -o DIRECTORY  where to put a CSV file for each experiment (no files)\n"
+               "  -k            to be kept: ends when other programs use this machine, too\n"
                "  -q            quick: fewer repeats, and shorter ones\n",
                name, about);
   for (const BenchExperiment* experiment : all) {
@@ -107,9 +51,10 @@ Experiments wanted(const char* name, const Experiments& all, int argc, char** ar
 }
 
 bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
-               const BenchRun& bench, std::optional<double> others) {
+               const BenchRun& bench, const Company& company) {
   if (settings.output.empty()) return true;
   const std::string path = settings.output + "/" + experiment.name + ".csv";
+  const auto others = company.share();
   std::ofstream file(path);
   file << "# experiment: " << experiment.name << ": " << experiment.claim << "\n"
        << machine_header() << "# settings: " << bench.results.repeats_text() << ", "
@@ -138,12 +83,16 @@ void print_findings(const std::vector<Finding>& findings) {
       std::fputs(wrapped(one.what + ": " + one.detail, screen_width, "  ").c_str(), stdout);
 }
 
-void print_notes(const BenchRun& bench, std::optional<double> others) {
+void print_notes(const BenchRun& bench, const Company& company) {
   for (const std::string& note : bench.notes())
     std::fputs(wrapped("(" + note + ")", screen_width, "  ").c_str(), stdout);
-  if (others && *others > 0.1)
-    std::printf("  (other programs used %s of this machine meanwhile: repeat it alone)\n",
-                in_percent(*others).c_str());
+  if (const auto others = company.share(); others && *others > 0.1)
+    std::fputs(wrapped("(other programs used " + in_percent(*others) +
+                           " of this machine meanwhile, among them " + company.names() +
+                           "; repeat it alone)",
+                       screen_width, "  ")
+                   .c_str(),
+               stdout);
   for (const std::string& failure : bench.results.failures())
     std::fputs(wrapped("FAILED: " + failure, screen_width, "  ").c_str(), stdout);
 }
@@ -181,12 +130,12 @@ void run_one(const BenchSettings& settings, const BenchExperiment& experiment, S
   std::printf("\n== %s ==  (about %.0f s)\n%s", experiment.name.c_str(), bench.budget(),
               wrapped(experiment.claim, screen_width, "").c_str());
   std::fflush(stdout);
-  const OthersReading others;
+  const Company company;
   const bool reported = run_and_report(experiment, bench);
-  const auto others_share = others.share();
+  if (settings.keeps) company.refuse();
   print_findings(bench.findings);
-  print_notes(bench, others_share);
-  const bool written = write_csv(settings, experiment, bench, others_share);
+  print_notes(bench, company);
+  const bool written = write_csv(settings, experiment, bench, company);
   std::printf("  (%.0f s)\n",
               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   std::fflush(stdout);
@@ -203,11 +152,13 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
                     char** argv) {
   BenchSettings settings;
   settings.directory = directory_of(argv[0]);
-  for (int letter; (letter = getopt(argc, argv, "d:o:qh")) != -1;) {
+  for (int letter; (letter = getopt(argc, argv, "d:o:kqh")) != -1;) {
     if (letter == 'd') {
       settings.directory = optarg;
     } else if (letter == 'o') {
       settings.output = optarg;
+    } else if (letter == 'k') {
+      settings.keeps = true;
     } else if (letter == 'q') {
       settings.quick = true;
     } else {
@@ -218,6 +169,7 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
   const Experiments chosen = wanted(name, all, argc, argv);
   install_signal_handlers();
   raise_descriptor_limit();
+  if (settings.keeps) refuse_company();
   double budget = 0;
   for (const BenchExperiment* experiment : chosen)
     budget += BenchRun(settings, *experiment).budget();

@@ -19,11 +19,11 @@ text{font:12px system-ui,"Segoe UI",Helvetica,Arial,sans-serif;fill:#1f2328}
 .paper{fill:#fff}.soft{fill:#57606a}.parked{fill:#a4adb6}.grid{fill:#e4e8ec}.inside{fill:#fff}
 .A{fill:#c2334d}.B{fill:#96690a}.C{fill:#1a7f4b}.D{fill:#7d4fc0}.E{fill:#1f6fc4}
 .asking{fill-opacity:.13;stroke:#96690a;stroke-dasharray:3 2}.waiting{fill-opacity:.3}
-.connected{fill-opacity:.4}.hit{fill-opacity:0}.band{fill:#7d4fc0;fill-opacity:.09}
+.connected{fill-opacity:.4}.hit{fill-opacity:0}.band{fill-opacity:.09}
 @media(prefers-color-scheme:dark){
 text{fill:#e6edf3}.paper{fill:#0d1117}.soft{fill:#9198a1}.parked{fill:#5b6570}.grid{fill:#21262d}
 .inside{fill:#0d1117}.A{fill:#ff7b8a}.B{fill:#e3b341}.C{fill:#4ac27a}.D{fill:#b996ff}
-.E{fill:#6cb6ff}.asking{stroke:#e3b341}.band{fill:#b996ff;fill-opacity:.13}}
+.E{fill:#6cb6ff}.asking{stroke:#e3b341}.band{fill-opacity:.13}}
 </style>
 )";
 
@@ -127,51 +127,53 @@ class Picture {
     double from = left;
     for (const Stretch& one : lane.stretches) {
       const double x = std::max(from, x_of(one.begin));
-      const double w =
-          std::max(x_of(one.end) - x, one.state == State::connected ? 0.0 : least_width);
+      const std::string kind = class_of(one.letter);
       if (one.state == State::connected) {
-        box(x, y_ + 10, w, 2, "connected " + class_of(one.letter), one.title);
+        box(x, y_ + 10, std::max(0.0, x_of(one.end) - x), 2, "connected " + kind, one.title);
         continue;
       }
-      const char* kinds[] = {"", "", "", "asking ", "waiting ", ""};
-      box(x, y_ + 3, w, 16, kinds[static_cast<int>(one.state)] + class_of(one.letter), one.title);
-      if (one.state == State::waiting)
-        box(x + w, y_ + 3, least_width, 16, class_of(one.letter), "answered");
-      from = x + w + (one.state == State::waiting ? least_width : 0);
+      from = std::max(x_of(one.end), x + least_width);
+      const char* look = one.state == State::asking    ? "asking "
+                         : one.state == State::waiting ? "waiting "
+                                                       : "";
+      box(x, y_ + 3, from - x, 16, look + kind, one.title);
+      if (one.state != State::waiting) continue;
+      box(from, y_ + 3, least_width, 16, kind, "answered");
+      from += least_width;
     }
     y_ += client_height;
   }
 
-  // A lone thread's lane is higher: there is more to see in it, and whose it is stands beneath.
+  // The lane of a thread that works for several is higher: more is to be seen there, and for whom
+  // stands beneath.
   void thread(const Lane& lane) {
     const bool is_shared = lane.letter == nobody;
     const double height = is_shared ? 34 : 22;
     const double middle = y_ + height / 2;
     text(16, middle + 4, "", lane.name);
-    for (const Stretch& one : lane.stretches)
-      if (one.state == State::parked) parked(one, middle, height);
     double from = left;
-    double lettered = 0;
+    double lettered = is_shared ? 0 : width;
     for (const Stretch& one : lane.stretches) {
-      if (one.state != State::working) continue;
+      const bool is_parked = one.state == State::parked;
       const double x = std::max(from, x_of(one.begin));
-      const double w = std::max(x_of(one.end) - x, least_width);
-      box(x, middle - height / 2 + 1, w, height - 2, class_of(one.letter), one.title);
-      if (w > 14 && one.letter != nobody) {
-        text(x + w / 2, middle + 4, "inside bold middle", std::string(1, one.letter));
-      } else if (is_shared && one.letter != nobody && x > lettered) {
-        text(x + w / 2, middle + height / 2 + 10, "word bold middle " + class_of(one.letter),
-             std::string(1, one.letter));
+      from = std::max(x_of(one.end), x + (is_parked ? 0 : least_width));
+      if (is_parked) {
+        parked(one, x, from - x, middle, height);
+        continue;
+      }
+      box(x, middle - height / 2 + 1, from - x, height - 2, class_of(one.letter), one.title);
+      const std::string letter(one.letter == nobody ? 0 : 1, one.letter);
+      if (from - x > 14) {
+        text((x + from) / 2, middle + 4, "inside bold middle", letter);
+      } else if (x > lettered && !letter.empty()) {
+        text((x + from) / 2, middle + 27, "word bold middle " + letter, letter);
         lettered = x + 8;
       }
-      from = x + w;
     }
     y_ += is_shared ? height + 16 : height + 2;
   }
 
-  void parked(const Stretch& one, double middle, double height) {
-    const double x = x_of(one.begin);
-    const double w = x_of(one.end) - x;
+  void parked(const Stretch& one, double x, double w, double middle, double height) {
     box(x, middle - 1.5, w, 3, "parked");
     box(x, middle - height / 2, w, height, "hit", one.title);
     const std::string words = label(one, w);
@@ -192,7 +194,8 @@ class Picture {
     for (const Lane& lane : timeline_.threads)
       for (const Stretch& one : lane.stretches)
         if (one.state == State::working && one.end - one.begin >= long_work)
-          box(x_of(one.begin), top, x_of(one.end) - x_of(one.begin), bottom - top, "band");
+          box(x_of(one.begin), top, x_of(one.end) - x_of(one.begin), bottom - top,
+              "band " + class_of(one.letter));
     const Microseconds step = timeline_.length > 2'000'000 ? 500'000 : 100'000;
     for (Microseconds time = 0; time <= timeline_.length; time += step) {
       box(x_of(time) - 0.5, top, 1, bottom - top, "grid");

@@ -15,6 +15,7 @@
 #include "common/signals.hpp"
 #include "tests/kit/check.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/measure/bench/machine.hpp"
 #include "tests/measure/contender.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/timeline/drawing.hpp"
@@ -24,10 +25,11 @@
 namespace {
 
 constexpr const char* usage =
-    "usage: draw_timeline [-d DIRECTORY] [-o DIRECTORY] [-r] SERVER...\n"
+    "usage: draw_timeline [-d DIRECTORY] [-o DIRECTORY] [-k] [-r] SERVER...\n"
     "Plays one scene on each server, under strace, and draws what its threads did.\n"
     "  -d DIRECTORY  where the programs are (beside this one)\n"
     "  -o DIRECTORY  where SERVER.trace and SERVER.svg go (DIRECTORY/timeline)\n"
+    "  -k            to be kept: ends when other programs use this machine, too\n"
     "  -r            draw the SERVER.trace that is there; play nothing\n";
 
 TextStyle style_of_terminal() {
@@ -59,17 +61,22 @@ void refuse_others(const std::vector<std::string>& names) {
 int run(int argc, char** argv) {
   std::string directory = directory_of(argv[0]);
   std::string output;
+  bool keeps = false;
   bool only_draws = false;
   const auto names = read_command_line(
-      argc, argv, usage, {text("-d", directory), text("-o", output), flag("-r", only_draws)});
+      argc, argv, usage,
+      {text("-d", directory), text("-o", output), flag("-k", keeps), flag("-r", only_draws)});
   if (names.empty()) refuse_usage("which SERVER?");
   refuse_others(names);
   if (output.empty()) output = directory + "/timeline";
   if (!only_draws && !is_installed("strace")) refuse_usage("this needs strace, which is Linux's");
   std::filesystem::create_directories(output);
   install_signal_handlers();
+  if (keeps) refuse_company();
   for (const std::string& name : names) {
+    const Company company;
     if (!only_draws) play_scene(directory, name, output + "/" + name + ".trace");
+    if (keeps) company.refuse();
     draw(output + "/" + name);
   }
   return 0;

@@ -1,0 +1,125 @@
+#include "tests/measure/bench/machine.hpp"
+
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "common/program.hpp"
+#include "tests/kit/proc.hpp"
+#include "tests/measure/text_table.hpp"
+
+namespace {
+
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  utsname system{};
+  return uname(&system) == 0 ? system.machine : "unknown processor";
+}
+
+std::string memory() {
+#ifdef _SC_PHYS_PAGES
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  if (pages > 0)
+    return in_bytes(static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)));
+#endif
+  return "unknown memory";
+}
+
+std::string kernel() {
+  utsname system{};
+  if (uname(&system) < 0) return "unknown";
+  return std::string(system.sysname) + " " + system.release + " " + system.machine;
+}
+
+std::string compiler() {
+#ifdef __clang__
+  return std::string("clang ") + __clang_version__;
+#else
+  return std::string("g++ ") + __VERSION__;
+#endif
+}
+
+std::string now() {
+  const std::time_t seconds = std::time(nullptr);
+  char room[64];
+  const std::size_t size =
+      std::strftime(room, sizeof room, "%Y-%m-%d %H:%M UTC", std::gmtime(&seconds));
+  return {room, size};
+}
+
+std::string stack_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return "unlimited";
+  return in_bytes(static_cast<double>(limit.rlim_cur));
+}
+
+}  // namespace
+
+std::string machine_header() {
+  return "# machine: " + processor() + ", " + std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) +
+         " CPUs, " + memory() + "\n# kernel: " + kernel() + "\n# compiler: " + compiler() +
+         "\n# date: " + now() + "\n# limits: " + with_commas(raise_descriptor_limit()) +
+         " descriptors for a process, default stack " + stack_limit() + "\n";
+}
+
+Company::Times Company::read_times() {
+  Times times;
+  for (const std::string& entry : entries_of("/proc")) {
+    const auto process = static_cast<pid_t>(std::atoi(entry.c_str()));
+    if (process <= 0 || process == getpid()) continue;
+    const std::string stat = text_of(proc(process, "stat"));
+    std::istringstream words(stat.substr(stat.rfind(')') + 1));
+    std::string skipped;
+    for (int field = 3; field < 14; ++field) words >> skipped;
+    double own, own_kernel, children, children_kernel;
+    if (words >> own >> own_kernel >> children >> children_kernel)
+      times[process] = (own + own_kernel + children + children_kernel) /
+                       static_cast<double>(sysconf(_SC_CLK_TCK));
+  }
+  return times;
+}
+
+std::string Company::names() const {
+  constexpr std::size_t most = 3;
+  std::vector<std::pair<double, pid_t>> busy;
+  for (const auto& [process, time] : read_times()) {
+    const auto before = before_.find(process);
+    const double used = time - (before == before_.end() ? 0 : before->second);
+    if (used > 0) busy.emplace_back(used, process);
+  }
+  std::sort(busy.rbegin(), busy.rend());
+  std::string names;
+  for (std::size_t i = 0; i < std::min(most, busy.size()); ++i) {
+    std::string name = text_of(proc(busy[i].second, "comm"));
+    if (!name.empty()) name.pop_back();  // its line end
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
+}
+
+void Company::refuse() const {
+  constexpr double most = 0.05;
+  const double others = share().value_or(0);
+  if (others <= most) return;
+  throw std::runtime_error("other programs have had " + in_percent(others) +
+                           " of this machine's CPUs (among them " + names() +
+                           "), and what is kept is measured alone");
+}
+
+void refuse_company() {
+  const Company company;
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  company.refuse();
+}
