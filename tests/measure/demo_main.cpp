@@ -10,6 +10,7 @@
 #include "common/program.hpp"
 #include "common/signals.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/measure/bench/machine.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/server.hpp"
@@ -20,10 +21,11 @@
 namespace {
 
 constexpr const char* usage =
-    "usage: demo [-d DIRECTORY] [-i IDLE] [SERVER...]\n"
+    "usage: demo [-d DIRECTORY] [-i IDLE] [-k] [SERVER...]\n"
     "Starts each server in turn, puts the same work on it, and prints one table.\n"
     "  -d DIRECTORY  where the programs are (beside this one)\n"
     "  -i IDLE       clients to hold idle (10000, or what the machine allows)\n"
+    "  -k            to be kept: names the machine, and ends when others use it, too\n"
     "  SERVER        only these\n";
 
 constexpr unsigned backend_delay = 50;  // milliseconds
@@ -31,14 +33,17 @@ constexpr unsigned backend_delay = 50;  // milliseconds
 struct DemoOptions {
   std::string directory;
   std::size_t idle = 10'000;
+  bool keeps = false;
   std::vector<std::string> names;
 };
 
 DemoOptions read_demo_options(int argc, char** argv) {
   DemoOptions options;
   options.directory = directory_of(argv[0]);
-  options.names = read_command_line(
-      argc, argv, usage, {text("-d", options.directory), number("-i", options.idle, 1, 1e7)});
+  options.names =
+      read_command_line(argc, argv, usage,
+                        {text("-d", options.directory), number("-i", options.idle, 1, 1e7),
+                         flag("-k", options.keeps)});
   return options;
 }
 
@@ -97,6 +102,8 @@ std::vector<ServerReport> try_all(const std::vector<Program>& wanted, const Demo
 int run(const DemoOptions& options) {
   const std::vector<Program> wanted = wanted_servers(options);
   install_signal_handlers();
+  if (options.keeps) refuse_company();
+  const Company company;
   DemoPlan plan;
   plan.directory = options.directory;
   // Each client is one descriptor here and one in the server; 64 rows need one more each there.
@@ -109,6 +116,8 @@ int run(const DemoOptions& options) {
                               options.idle,          allowance, raise_descriptor_limit()};
   if (const auto end = backend.process.has_ended())
     std::fprintf(stderr, "demo: slow_backend %s\n", end->c_str());
+  if (options.keeps) company.refuse();
+  if (options.keeps) std::fputs(machine_header().c_str(), stdout);
   std::fputs(demo_report(findings).c_str(), stdout);
   const auto failed = [](const ServerReport& outcome) { return !outcome.failure.empty(); };
   return std::any_of(findings.outcomes.begin(), findings.outcomes.end(), failed) ? 1 : 0;

@@ -10,6 +10,11 @@ namespace {
 // From a tenth of the machine on, somebody else's work shows in the times.
 constexpr double disturbing_share = 0.1;
 
+// From here on a rate may be the load generator's own, and says only "at least".
+bool is_saturated(const TrialReport& report) {
+  return report.own_cpu > 0.95;
+}
+
 // ---- the table: a column for each server, so that a line compares them
 
 // "-" where this system does not tell.
@@ -144,8 +149,10 @@ void explain_asking(Section& section, const std::vector<ServerReport>& outcomes)
   const ServerReport* told = find(outcomes, "event_loop");
   if (ask == nullptr || told == nullptr || ask->per_second <= 0) return;
   if (told->per_second < ask->per_second) return;
+  if (is_saturated(*ask)) return;
   section.note("poll_loop asks the kernel about all " + with_commas(ask->idle + 64) +
                " clients at every wake-up, event_loop is told who is ready: " +
+               (is_saturated(*told) ? "at least " : "") +
                with_digits(told->per_second / ask->per_second, 1) +
                " times as many requests per second.");
 }
@@ -214,11 +221,16 @@ void explain_limits(Section& section, const DemoFindings& findings) {
                  " idle clients were wished for, and " + with_commas(findings.descriptors) +
                  " descriptors are allowed.");
   double own_cpu = 0;
-  for (const ServerReport& outcome : findings.outcomes)
+  std::string names;
+  for (const ServerReport& outcome : findings.outcomes) {
+    if (!is_saturated(outcome)) continue;
     own_cpu = std::max(own_cpu, outcome.own_cpu);
-  if (own_cpu > 0.95)
+    names += (names.empty() ? "" : ", ") + outcome.name;
+  }
+  if (!names.empty())
     section.note("The load generator itself used " + in_percent(own_cpu) +
-                 " of a CPU: the fastest servers may be faster than it can show.");
+                 " of a CPU: the answers per second of " + names +
+                 " are at least what is shown, and say nothing about who of them is faster.");
 }
 
 // The largest share of the machine that other programs had while one server was tried.

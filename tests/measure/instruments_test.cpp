@@ -381,6 +381,7 @@ DemoFindings wide_findings() {
     if ((program.model & servers) != 0) findings.outcomes.push_back(report);
   }
   report_of(findings, "thread_per_connection").spin_p99 = 1e6;
+  report_of(findings, "poll_loop").own_cpu = 0.5;
   report_of(findings, "select_loop").failure = "/bytes: the 15th of 64 clients was not answered";
   findings.plan.idle = 60'000;
   findings.allowance = {50'000, "the limit of 32,768 stacks (half of vm.max_map_count)"};
@@ -419,6 +420,14 @@ TEST_CASE("demo: a run that other programs have disturbed says so first, and con
     CHECK_FALSE(holds(disturbed, part));
   INFO("what does not depend on time is still said");
   CHECK(holds(disturbed, "silent clients cost thread_per_connection"));
+}
+
+TEST_CASE("demo: a rate that may be the load generator's own says only 'at least', or nothing") {
+  DemoFindings findings = wide_findings();
+  CHECK(holds(demo_report(findings), "at least 1.0 times as many"));
+  CHECK(holds(demo_report(findings), "itself used 99.9% of a CPU"));
+  report_of(findings, "poll_loop").own_cpu = 0.999;
+  CHECK_FALSE(holds(demo_report(findings), "times as many"));
 }
 
 TEST_CASE("demo: nothing is concluded from numbers that say the opposite") {

@@ -22,6 +22,7 @@ $(BUILD)/draw_timeline: $(call objects,tests/measure/timeline/draw_timeline_main
   $(TIMELINE) $(MEASURE) $(KIT) $(COMMON)
 	$(link)
 
+$(BUILD)/demo: $(call objects,tests/measure/bench/machine.cpp)
 $(BUILD)/tests/instruments: $(BENCH) $(TIMELINE) $(call objects,tests/measure/timeline/timeline_test.cpp) | $(BUILD)/prefork
 
 .PHONY: timeline bench figures
@@ -38,15 +39,24 @@ bench: $(BENCH_NEEDS)  ##s every claim, measured: make bench EXPERIMENT=threads 
 	@$(BUILD)/run_bench -d $(BUILD) -o $(BUILD)/bench $(QUICK_FLAG) $(EXPERIMENT); status=$$?; \
 	  sh tests/measure/figures.sh $(BUILD)/bench $(BUILD)/bench; exit $$status
 
-# A directory of its own: what another run has left in bench is not this one's to keep. EXPERIMENT
-# may be timeline here, too.
-MEASURED = $(or $(filter-out timeline,$(EXPERIMENT)),$(if $(EXPERIMENT),,all of them))
-DRAWN    = $(if $(filter timeline,$(or $(EXPERIMENT),timeline)),$(SERVERS))
-figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS) $(BUILD)/draw_timeline)  ## the kept figures: measures, then refreshes figures/
+# A directory of its own: what another run has left in bench is not this one's to keep. Two things are
+# kept besides the experiments: EXPERIMENT may be timeline or demo here, too.
+MEASURED = $(or $(filter-out timeline demo,$(EXPERIMENT)),$(if $(EXPERIMENT),,all of them))
+WANTED_TOO = $(filter $(1),$(or $(EXPERIMENT),timeline demo))
+KEPT     = $(BUILD)/bench-kept
+figures: $(if $(QUICK_FLAG),,$(BENCH_NEEDS) $(BUILD)/draw_timeline $(BUILD)/demo)  ## the kept figures: measures, then refreshes figures/
 	@$(if $(QUICK_FLAG),echo 'figures: what is kept is measured whole; leave QUICK out' >&2; exit 1)
-	@rm -rf $(BUILD)/bench-kept
-	@mkdir -p $(BUILD)/bench-kept figures
-	@$(if $(DRAWN),$(BUILD)/draw_timeline -k -d $(BUILD) -o $(BUILD)/bench-kept $(DRAWN))
-	@$(foreach server,$(DRAWN),cp $(BUILD)/bench-kept/$(server).svg figures/timeline-$(server).svg && )true
-	@$(if $(MEASURED),$(BUILD)/run_bench -k -d $(BUILD) -o $(BUILD)/bench-kept $(filter-out timeline,$(EXPERIMENT)))
-	@$(if $(MEASURED),sh tests/measure/figures.sh -k $(BUILD)/bench-kept figures)
+	@rm -rf $(KEPT)
+	@mkdir -p $(KEPT) figures
+ifneq ($(call WANTED_TOO,timeline),)
+	@$(BUILD)/draw_timeline -k -d $(BUILD) -o $(KEPT) $(SERVERS)
+	@for server in $(SERVERS); do cp $(KEPT)/$$server.svg figures/timeline-$$server.svg || exit; done
+endif
+ifneq ($(call WANTED_TOO,demo),)
+	@$(BUILD)/demo -k -d $(BUILD) >$(KEPT)/demo.txt
+	@sh tests/measure/keep_demo.sh $(KEPT)/demo.txt
+endif
+ifneq ($(MEASURED),)
+	@$(BUILD)/run_bench -k -d $(BUILD) -o $(KEPT) $(filter-out timeline demo,$(EXPERIMENT))
+	@sh tests/measure/figures.sh -k $(KEPT) figures
+endif
