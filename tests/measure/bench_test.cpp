@@ -22,6 +22,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+const std::string csv_head =
+    "model,clients,metric,median,min,max,repeats,ratio,ratio_min,ratio_max,mark,failure\n";
+
 std::string whole(double value) {
   return with_digits(value, 0);
 }
@@ -58,9 +61,7 @@ TEST_CASE("results: the median of the repeats, with the least and the most") {
   CHECK(spread->most == 10);
   CHECK(spread->repeats == 3);
   CHECK(!results.find("poll_loop", 65, "rate"));
-  CHECK(
-      results.csv() ==
-      "model,clients,metric,median,min,max,repeats,ratio,failure\npoll_loop,64,rate,3,1,10,3,,\n");
+  CHECK(results.csv() == csv_head + "poll_loop,64,rate,3,1,10,3,,,,,\n");
 }
 
 TEST_CASE("results: a ratio is taken within a repeat, and the machine's moods are not in it") {
@@ -71,8 +72,8 @@ TEST_CASE("results: a ratio is taken within a repeat, and the machine's moods ar
   CHECK(results.ratio("poll_loop", 64, "rate", "event_loop", 64) == doctest::Approx(0.5));
   CHECK(!results.ratio("poll_loop", 64, "rate", "select_loop", 64));
   CHECK(results.csv() ==
-        "model,clients,metric,median,min,max,repeats,ratio,failure\n"
-        "event_loop,64,rate,100,10,100,3,1,\npoll_loop,64,rate,10,5,50,3,0.5,\n");
+        csv_head +
+            "event_loop,64,rate,100,10,100,3,1,1,1,,\npoll_loop,64,rate,10,5,50,3,0.5,0.1,0.5,,\n");
 }
 
 TEST_CASE("results: a constant has its ratio to the median of the other's repeats") {
@@ -102,6 +103,7 @@ TEST_CASE("results: the number of repeats is that of the samples, and a mark sta
   for (int i = 0; i < 5; ++i) results.add("poll_loop", 64, "rate", 4);
   CHECK(results.repeats_text() == "3 to 5 repeats");
   results.mark("poll_loop", 64, "rate");
+  CHECK(results.csv().find("poll_loop,64,rate,4,4,4,5,,,,saturated,") != std::string::npos);
   CHECK(
       results.table("rate", whole) ==
       "clients       64\n----------------\nevent_loop     2\nLittle's law  20\npoll_loop     *4\n");
@@ -116,7 +118,7 @@ TEST_CASE("results: a server that fails once is shown as failed, never as a numb
   results.add("event_loop", 64, "rate", 5);
   CHECK(!results.find("poll_loop", 64, "rate"));
   CHECK(results.csv().find("poll_loop,64,rate") == std::string::npos);
-  CHECK(results.csv().find("poll_loop,64,,,,,,,\"said \"\"no\"\", and closed\"") !=
+  CHECK(results.csv().find("poll_loop,64,,,,,,,,,,\"said \"\"no\"\", and closed\"") !=
         std::string::npos);
   CHECK(results.table("rate", whole) ==
         "clients         64\n------------------\nevent_loop       5\npoll_loop   FAILED\n");

@@ -211,6 +211,14 @@ std::string times(double ratio) {
          " times";
 }
 
+std::string times(const Spread& ratio) {
+  constexpr double agreement = 1.15;
+  const std::string most = times(ratio.high);
+  if (ratio.high <= agreement * ratio.low) return times(ratio.median);
+  const std::string least = times(ratio.low);
+  return least.substr(0, least.find(' ')) + " to " + most;
+}
+
 std::string plain_number(double number) {
   return with_commas(static_cast<std::uint64_t>(std::llround(std::max(0.0, number))));
 }

@@ -88,7 +88,9 @@ void report(BenchRun& bench) {
   const auto loop_full = results.find("event_loop", spin, "spins_per_second");
   const auto one_full = results.find("one_at_a_time", spin, "spins_per_second");
   const auto threads_full = results.find("thread_per_connection", spin, "spins_per_second");
-  if (!loop || !threads || !loop_full || !one_full || !threads_full)
+  const auto more =
+      results.ratio_spread("thread_per_connection", spin, "spins_per_second", "event_loop", spin);
+  if (!loop || !threads || !loop_full || !one_full || !threads_full || !more)
     return bench.verdict_impossible("a server failed.");
   const bool stalls = *loop > 50 && *threads < 50;
   const bool no_faster =
@@ -106,8 +108,8 @@ void report(BenchRun& bench) {
   bench.numbers("p99: event_loop " + ms(*loop) + " ms, thread_per_connection " + ms(*threads) +
                 " ms. /spin/5 a second: one_at_a_time " + plain_number(*one_full) +
                 ", event_loop " + plain_number(*loop_full) + ", thread_per_connection " +
-                plain_number(*threads_full) + ", " + times(*threads_full / *loop_full) +
-                " the loop's, on " + std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) + " CPUs.");
+                plain_number(*threads_full) + ", " + times(*more) + " the loop's, on " +
+                std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) + " CPUs.");
 }
 
 }  // namespace

@@ -86,7 +86,8 @@ void report(BenchRun& bench) {
   const auto loop = results.find("event_loop", 64, "voluntary_switches");
   const auto thread_cpu = results.find("thread_per_connection", 64, "cpu_us");
   const auto loop_cpu = results.find("event_loop", 64, "cpu_us");
-  if (!threads || !loop || !thread_cpu || !loop_cpu)
+  const auto dearer = results.ratio_spread("thread_per_connection", 64, "cpu_us", "event_loop", 64);
+  if (!threads || !loop || !thread_cpu || !loop_cpu || !dearer)
     return bench.verdict_impossible(
         "this system does not tell a running process's switches, or a server failed.");
   const bool holds = *threads > 0.5 && *loop < 0.25;
@@ -96,7 +97,7 @@ void report(BenchRun& bench) {
                              : "The two shapes do not differ as claimed with 64 clients.");
   bench.numbers("Switches for one request: thread_per_connection " + two(*threads) +
                 ", event_loop " + with_digits(*loop, 3) + ". CPU: " + two(*thread_cpu) + " to " +
-                two(*loop_cpu) + " microseconds, " + times(*thread_cpu / *loop_cpu) + ".");
+                two(*loop_cpu) + " microseconds, " + times(*dearer) + ".");
   const auto one_thread = results.find("thread_per_connection", 1, "voluntary_switches");
   const auto one_loop = results.find("event_loop", 1, "voluntary_switches");
   if (one_thread && one_loop)

@@ -149,7 +149,9 @@ void print_per_client(BenchRun& bench) {
     for (const ServerPlan& plan : models()) cells.push_back(cost_cell(results, plan.name, line));
     table.add(cells);
   }
-  bench.print("Per silent client, at the most that each held:\n" + table.text());
+  bench.print(
+      "Per silent client, the increase over the idle server, at the most that each held:\n" +
+      table.text());
   bench.print(wrapped(
       "(*) the kernel's slabs, of the whole machine: both ends of each connection, and, for "
       "a thread, its task. Of these the sockets with their inodes, open files and entries "
@@ -198,7 +200,7 @@ void print_stack_sizes(BenchRun& bench) {
 void report(BenchRun& bench) {
   const Results& results = bench.results;
   bench.print("Threads:\n" + results.table("threads", plain_number));
-  bench.print("Memory resident, grown since the start:\n" +
+  bench.print("Memory resident, the increase over the idle server:\n" +
               results.table("resident_bytes", in_bytes));
   print_per_client(bench);
   print_stack_sizes(bench);

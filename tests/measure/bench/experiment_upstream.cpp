@@ -121,9 +121,12 @@ void report(BenchRun& bench) {
                         "times one_at_a_time with 1,000.");
   const auto best = [&](const char* model) {
     double most = 0;
-    for (const double level : results.points("per_second"))
+    bool is_saturated = false;
+    for (const double level : results.points("per_second")) {
       most = std::max(most, results.find(model, level, "per_second").value_or(0));
-    return plain_number(most);
+      is_saturated = is_saturated || results.is_marked(model, level, "per_second");
+    }
+    return (is_saturated ? "at least " : "") + plain_number(most);
   };
   bench.numbers("one_at_a_time: " + plain_number(*one) +
                 " rows a second. At the best: event_loop " + best("event_loop") +

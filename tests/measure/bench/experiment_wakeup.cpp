@@ -124,10 +124,12 @@ void report(BenchRun& bench) {
   const auto ask_many = results.find("poll", 5'000, one_ready);
   const auto told_few = results.find(told, 5, one_ready);
   const auto told_many = results.find(told, 5'000, one_ready);
-  if (!ask_few || !ask_many || !told_few || !told_many)
+  const auto ask_grows = results.ratio_spread("poll", 5'000, one_ready, "poll", 5);
+  const auto told_grows = results.ratio_spread(told, 5'000, one_ready, told, 5);
+  if (!ask_few || !ask_many || !told_few || !told_many || !ask_grows || !told_grows)
     return bench.verdict_impossible("fewer than 5,000 descriptors are allowed.");
-  const double ask = *ask_many / *ask_few;
-  const double tell = *told_many / *told_few;
+  const double ask = ask_grows->median;
+  const double tell = told_grows->median;
   const bool holds = ask > 20 && tell < 3;
   bench.verdict(
       holds,
@@ -135,16 +137,16 @@ void report(BenchRun& bench) {
           std::string(ask > 20 ? "more than 20 times as long" : "less than 20 times as long") +
           ", one of " + told + (tell < 3 ? " less than 3 times." : " more than 3 times."));
   bench.numbers("poll: " + microseconds_text(*ask_few) + " to " + microseconds_text(*ask_many) +
-                " microseconds, " + times(ask) + ". " + told + ": " + microseconds_text(*told_few) +
-                " to " + microseconds_text(*told_many) + ", " + times(tell) + ".");
+                " microseconds, " + times(*ask_grows) + ". " + told + ": " +
+                microseconds_text(*told_few) + " to " + microseconds_text(*told_many) + ", " +
+                times(*told_grows) + ".");
   const auto all = static_cast<double>(most);
-  const auto told_all = results.find(told, all, many_ready);
-  const auto told_one = results.find(told, 1, many_ready);
-  const auto ask_one = results.ratio("poll", 1, many_ready, told, 1);
-  const auto ask_all = results.ratio("poll", all, many_ready, told, all);
-  if (told_all && told_one && ask_one && ask_all)
+  const auto told_all = results.ratio_spread(told, all, many_ready, told, 1);
+  const auto ask_one = results.ratio_spread("poll", 1, many_ready, told, 1);
+  const auto ask_all = results.ratio_spread("poll", all, many_ready, told, all);
+  if (told_all && ask_one && ask_all)
     bench.numbers("\"O(1)\" means O(ready): with all of " + plain_number(all) +
-                  " ready, one call of " + told + " takes " + times(*told_all / *told_one) +
+                  " ready, one call of " + told + " takes " + times(*told_all) +
                   " as long as with one ready. poll takes " + times(*ask_one) + " as long as " +
                   told + " with one ready, and " + times(*ask_all) + " with all ready.");
 }

@@ -19,6 +19,18 @@ std::string csv_number(double number) {
   return room;
 }
 
+// Of at least one value.
+Spread spread_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t quarter = (values.size() - 1) / 4;
+  return {median(values),
+          values.front(),
+          values.back(),
+          values[quarter],
+          values[values.size() - 1 - quarter],
+          values.size()};
+}
+
 // A reason may hold commas and quotes (RFC 4180).
 std::string csv_text(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
@@ -56,9 +68,7 @@ std::optional<Spread> Results::spread(const std::string& model, double x,
                                       const std::string& metric) const {
   const auto found = samples_.find({model, x, metric});
   if (found == samples_.end() || failed(model, x)) return std::nullopt;
-  const std::vector<double>& values = found->second;
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  return Spread{median(values), *least, *most, values.size()};
+  return spread_of(found->second);
 }
 
 std::optional<double> Results::find(const std::string& model, double x,
@@ -70,6 +80,14 @@ std::optional<double> Results::find(const std::string& model, double x,
 
 std::optional<double> Results::ratio(const std::string& model, double x, const std::string& metric,
                                      const std::string& other, double other_x) const {
+  const auto found = ratio_spread(model, x, metric, other, other_x);
+  if (!found) return std::nullopt;
+  return found->median;
+}
+
+std::optional<Spread> Results::ratio_spread(const std::string& model, double x,
+                                            const std::string& metric, const std::string& other,
+                                            double other_x) const {
   const auto ours = samples_.find({model, x, metric});
   const auto theirs = samples_.find({other, other_x, metric});
   if (ours == samples_.end() || theirs == samples_.end()) return std::nullopt;
@@ -77,11 +95,11 @@ std::optional<double> Results::ratio(const std::string& model, double x, const s
   const std::vector<double>& one = ours->second;
   const std::vector<double>& two = theirs->second;
   if (*std::min_element(two.begin(), two.end()) <= 0) return std::nullopt;
-  if (one.size() == 1 || two.size() == 1) return median(one) / median(two);
+  if (one.size() == 1 || two.size() == 1) return spread_of({median(one) / median(two)});
   std::vector<double> ratios;
   for (std::size_t i = 0; i < std::min(one.size(), two.size()); ++i)
     ratios.push_back(one[i] / two[i]);
-  return median(std::move(ratios));
+  return spread_of(std::move(ratios));
 }
 
 std::vector<std::string> Results::failures() const {
@@ -103,6 +121,10 @@ void Results::mark(const std::string& model, double x, const std::string& metric
   marked_.insert({model, x, metric});
 }
 
+bool Results::is_marked(const std::string& model, double x, const std::string& metric) const {
+  return marked_.count({model, x, metric}) > 0;
+}
+
 std::string Results::repeats_text() const {
   std::set<std::size_t> counts;
   for (const auto& [key, values] : samples_)
@@ -113,7 +135,8 @@ std::string Results::repeats_text() const {
 }
 
 std::string Results::csv() const {
-  std::string text = "model," + x_name_ + ",metric,median,min,max,repeats,ratio,failure\n";
+  std::string text = "model," + x_name_ +
+                     ",metric,median,min,max,repeats,ratio,ratio_min,ratio_max,mark,failure\n";
   std::vector<Key> rows = order_;
   const auto place = [this](const Key& key) {
     const auto model = std::find(models_.begin(), models_.end(), std::get<0>(key));
@@ -127,20 +150,23 @@ std::string Results::csv() const {
     if (!found) continue;
     text += csv_text(model) + "," + csv_number(x) + "," + metric + "," + csv_number(found->median) +
             "," + csv_number(found->least) + "," + csv_number(found->most) + "," +
-            std::to_string(found->repeats) + "," + ratio_cell(key) + ",\n";
+            std::to_string(found->repeats) + "," + ratio_cells(key) + "," +
+            (is_marked(model, x, metric) ? "saturated" : "") + ",\n";
   }
   for (const auto& [where, reason] : failures_)
-    text += csv_text(where.first) + "," + csv_number(where.second) + ",,,,,,," + csv_text(reason) +
-            "\n";
+    text += csv_text(where.first) + "," + csv_number(where.second) + ",,,,,,,,,," +
+            csv_text(reason) + "\n";
   return text;
 }
 
-std::string Results::ratio_cell(const Key& key) const {
+std::string Results::ratio_cells(const Key& key) const {
   const auto& [model, x, metric] = key;
   const double other_x = reference_x_.value_or(x);
-  if (model == reference_ && x == other_x) return "1";
-  const auto found = ratio(model, x, metric, reference_, other_x);
-  return found ? csv_number(*found) : "";
+  if (model == reference_ && x == other_x) return "1,1,1";
+  const auto found = ratio_spread(model, x, metric, reference_, other_x);
+  return found ? csv_number(found->median) + "," + csv_number(found->least) + "," +
+                     csv_number(found->most)
+               : ",,";
 }
 
 std::string Results::cell(const std::string& model, double x, const std::string& metric,
@@ -148,7 +174,7 @@ std::string Results::cell(const std::string& model, double x, const std::string&
   if (failed(model, x)) return "FAILED";
   const auto found = find(model, x, metric);
   if (!found) return "-";
-  return (marked_.count({model, x, metric}) > 0 ? "*" : "") + format(*found);
+  return (is_marked(model, x, metric) ? "*" : "") + format(*found);
 }
 
 std::string Results::table(const std::string& metric, const NumberFormat& format) const {

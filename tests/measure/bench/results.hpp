@@ -19,6 +19,8 @@ struct Spread {
   double median = 0;
   double least = 0;
   double most = 0;
+  double low = 0;   // half of all lie from here
+  double high = 0;  // to here
   std::size_t repeats = 0;
 };
 
@@ -48,10 +50,12 @@ class Results {
   std::optional<Spread> spread(const std::string& model, double x, const std::string& metric) const;
   // The median; nothing if there are no samples, or the model has failed there.
   std::optional<double> find(const std::string& model, double x, const std::string& metric) const;
-  // The median of the ratios within a repeat: a sample of `model` by the sample that `other` added
-  // in the same repeat. Where one of them has a single sample, a constant, the ratio of the
+  // The ratios within a repeat, and their median: a sample of `model` by the sample that `other`
+  // added in the same repeat. Where one of them has a single sample, a constant, the ratio of the
   // medians. Nothing if one of them has no samples, or if `other` is not above zero in each repeat:
   // a ratio to next to nothing is noise.
+  std::optional<Spread> ratio_spread(const std::string& model, double x, const std::string& metric,
+                                     const std::string& other, double other_x) const;
   std::optional<double> ratio(const std::string& model, double x, const std::string& metric,
                               const std::string& other, double other_x) const;
   bool failed(const std::string& model, double x) const;
@@ -61,13 +65,14 @@ class Results {
   // The values of x at which a metric has samples or a model has failed, in order.
   std::vector<double> points(const std::string& metric) const;
 
-  // Puts a '*' before this number in the tables.
+  // Puts a '*' before this number in the tables, and into the CSV.
   void mark(const std::string& model, double x, const std::string& metric);
+  bool is_marked(const std::string& model, double x, const std::string& metric) const;
 
   // "7 repeats" or "5 to 21 repeats": what has been repeated at all, from its samples.
   std::string repeats_text() const;
 
-  // Lines "model,x,metric,median,min,max,repeats,ratio,failure".
+  // Lines "model,x,metric,median,min,max,repeats,ratio,ratio_min,ratio_max,mark,failure".
   std::string csv() const;
   // A row for each model, a column for each x.
   std::string table(const std::string& metric, const NumberFormat& format) const;
@@ -93,7 +98,7 @@ class Results {
 
  private:
   using Key = std::tuple<std::string, double, std::string>;
-  std::string ratio_cell(const Key& key) const;
+  std::string ratio_cells(const Key& key) const;
 
   std::string x_name_;
   std::string reference_;
