@@ -26,7 +26,7 @@ $(BUILD)/demo: $(call objects,tests/measure/bench/machine.cpp)
 $(BUILD)/tests/instruments: $(BENCH) $(TIMELINE) $(call objects,tests/measure/timeline/timeline_test.cpp) | $(BUILD)/prefork
 
 .PHONY: timeline bench figures
-timeline: all $(BUILD)/draw_timeline  ##s what each thread does while its clients wait, drawn from a trace
+timeline: all $(BUILD)/draw_timeline  ##s what its threads do while clients wait, drawn: make timeline SERVER=poll_loop
 	@$(BUILD)/draw_timeline -d $(BUILD) $(CHOSEN)
 
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
