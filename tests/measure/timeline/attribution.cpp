@@ -91,9 +91,10 @@ class Follower {
     if (call.name == "connect") opened = {last_[call.thread], true, opened.blocks};
     if (call.name == "fcntl" && call.arguments.find("F_SETFL") != call.arguments.npos)
       opened.blocks = call.arguments.find("O_NONBLOCK") == call.arguments.npos;
-    one.may_sleep = opened.blocks && is_one_of(call.name, {"recvfrom", "sendto", "read", "write",
-                                                           "accept", "accept4", "connect"});
     describe(one, fd);
+    one.may_sleep = opened.blocks && !one.about.empty() &&
+                    is_one_of(call.name, {"recvfrom", "sendto", "read", "write", "accept",
+                                          "accept4", "connect"});
     // The number is free before close has come back: another thread's accept may return it first.
     if (call.name != "close") return;
     opened_.erase(fd);

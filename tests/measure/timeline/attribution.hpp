@@ -16,7 +16,7 @@ struct Attributed {
   Call call;
   char letter = nobody;
   std::string about;       // "B", "A's backend", "new clients, B, C (room)"
-  bool may_sleep = false;  // it waits for many, or its descriptor blocks
+  bool may_sleep = false;  // it waits for many, or its descriptor is somebody's and blocks
 };
 
 // In the order of the recording.

@@ -188,7 +188,11 @@ TEST_CASE("timeline: the scene, played on every server") {
   const std::string file = program("timeline_test.trace");
   for (const Program& server : programs()) {
     if ((server.model & servers) == 0 || access(program(server.name).c_str(), X_OK) != 0) continue;
-    play_scene(program("."), server.name, file);
+    try {
+      play_scene(program("."), server.name, file);
+    } catch (const Failed& failure) {
+      FAIL((server.name + (": " + failure.story)));
+    }
     check_timeline(timeline_of(file), server);
   }
   std::filesystem::remove(file);
