@@ -1,10 +1,15 @@
 // The instruments of `make bench`, tried on what is known beforehand.
+#include "tests/measure/bench/bench.hpp"
+
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -81,6 +86,37 @@ TEST_CASE("results: a constant has its ratio to the median of the other's repeat
   for (const double rate : {2.0, 10.0, 11.0}) results.add("event_loop", 64, "rate", rate);
   results.add("Little's law", 64, "rate", 20);
   CHECK(results.ratio("Little's law", 64, "rate", "event_loop", 64) == 2);
+}
+
+TEST_CASE("results: a ratio is one number where its turns agree, and a range where they do not") {
+  CHECK(times(Spread{2, 1, 9, 1.9, 2.1, 7}) == "2.0 times");
+  CHECK(times(Spread{2, 1, 9, 1.4, 2.6, 7}) == "1.4 to 2.6 times");
+}
+
+TEST_CASE(
+    "figures: nobody is no number, what is saturated has a ring, and each bar has its number") {
+  Results results("clients", "alone");
+  for (const double x : {0.0, 100.0}) {
+    for (const double rate : {8.0, 10.0}) results.add("alone", x, "rate", rate);
+    for (const double rate : {4.0, 1.0}) results.add("poll_loop", x, "rate", rate);
+  }
+  results.mark("poll_loop", 0, "rate");
+  const auto drawn = [&](const std::string& options) {
+    const std::string command = "awk -F, -f tests/measure/figures.awk -v metric=rate -v factor=1 " +
+                                options + " <<'END'\n" + results.csv() + "END\n";
+    std::string text(1 << 16, ' ');
+    FILE* const awk = popen(command.c_str(), "r");
+    REQUIRE(awk != nullptr);
+    text.resize(std::fread(text.data(), 1, text.size(), awk));
+    CHECK(pclose(awk) == 0);
+    return text;
+  };
+  const std::string lines = drawn("-v kind=lines -v axes=xlog -v base=alone");
+  CHECK(lines.find("set xtics (\"none\" 10)") != lines.npos);
+  CHECK(lines.find("$rings << END\n10 0.3\nEND") != lines.npos);
+  CHECK(lines.find("\n100 0.3 0.1 0.5\n") != lines.npos);  // and its whiskers
+  const std::string bars = drawn("-v kind=bars -v labels='0=none 100=a_hundred'");
+  for (const char* number : {"\"9\"", "\"*2.5\"", "\"2.5\""}) CHECK(bars.find(number) != bars.npos);
 }
 
 TEST_CASE("results: to next to nothing there is no ratio") {

@@ -11,7 +11,7 @@ namespace {
 constexpr double disturbing_share = 0.1;
 
 // From here on a rate may be the load generator's own, and says only "at least".
-bool is_saturated(const TrialReport& report) {
+bool is_saturated(const ServerReport& report) {
   return report.own_cpu > 0.95;
 }
 

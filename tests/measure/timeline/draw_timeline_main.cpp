@@ -16,7 +16,7 @@
 #include "tests/kit/check.hpp"
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/bench/machine.hpp"
-#include "tests/measure/contender.hpp"
+#include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/timeline/drawing.hpp"
 #include "tests/measure/timeline/scene.hpp"

@@ -19,7 +19,7 @@
 #include "tests/kit/client.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/client_group.hpp"
-#include "tests/measure/contender.hpp"
+#include "tests/measure/server.hpp"
 
 namespace {
 
@@ -230,7 +230,7 @@ std::span<const CastMember> cast() {
 }
 
 void play_scene(const std::string& directory, const std::string& server, const std::string& file) {
-  const Contender backend = start_backend(directory, backend_delay);
+  const Server backend = start_backend(directory, backend_delay);
   const Descriptor listener = make_listener();
   ChildProcess tracer(
       {"strace", "-f", "--seccomp-bpf", "-ttt", "-T", "-s", "20", "-e", "signal=none", "-e", calls,

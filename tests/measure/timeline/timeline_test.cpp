@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "tests/kit/check.hpp"
-#include "tests/measure/contender.hpp"
+#include "tests/measure/server.hpp"
 #include "tests/measure/programs.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/timeline/drawing.hpp"
