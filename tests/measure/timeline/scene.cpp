@@ -33,7 +33,7 @@ constexpr CastMember everybody[] = {{'A', "/row"},
                                     {'E', "reads slowly"}};
 
 constexpr unsigned backend_delay = 300;  // milliseconds
-constexpr int buffer_size = 64 * 1024;   // small enough for E's answer to wait for E
+constexpr int buffer_size = 128 * 1024;  // room for a mouthful, not for E's whole answer
 
 // E takes so much of its four million bytes at a time, and so often.
 constexpr std::size_t long_answer = 4'000'000;
