@@ -28,14 +28,16 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
-// Returns if it fails.
-int become(const std::vector<std::string>& words, const std::string& output_path) {
+// Returns if it fails. The output is ours to open: nobody's file is followed.
+int become(const std::vector<std::string>& words, const std::string& output_path,
+           const std::function<void()>& confine) {
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   const int output = open(output_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   const int nothing = open("/dev/null", O_RDONLY);
   if (output < 0 || nothing < 0) return 126;
+  if (confine) confine();
   dup2(nothing, 0);
   dup2(output, 1);
   dup2(output, 2);
@@ -91,17 +93,10 @@ std::string in_own_processes(const std::function<std::string()>& work) {
 }
 
 int run_bounded(const std::vector<std::string>& words, const std::string& output_path,
-                double most_seconds, const std::vector<std::string>& hidden) {
+                double most_seconds, const std::function<void()>& confine) {
   Forked process([&] {
     forget_interruptions();
-    if (!hidden.empty()) {
-      (void)hide_folders(hidden);
-      // A compiler of somebody else's file can include /proc/self/environ, and say what it reads.
-      forget_environment_but({"PATH", "TMPDIR", "CXX", "CXXFLAGS", "LDFLAGS", "LDLIBS", "QUEUE",
-                              "SDKROOT", "CCACHE_DIR", "CCACHE_NOHASHDIR"});
-      setenv("LC_ALL", "C", 1);
-    }
-    return become(words, output_path);
+    return become(words, output_path, confine);
   });
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(most_seconds);

@@ -54,8 +54,7 @@ std::pair<Running, int> take_ended(std::vector<Running>& running, std::size_t pl
   return {std::move(one), status};
 }
 
-// Runs a program with nothing to read, its output in a file, and `hidden` folders out of its sight;
-// if there are any, with nothing of the environment but what a compiler needs.
-// Its exit status, or -1 if it had to be ended.
+// Runs a program with nothing to read, its output in a file, and whatever `confine` makes of the
+// process before. Its exit status, or -1 if it had to be ended.
 int run_bounded(const std::vector<std::string>& words, const std::string& output_path,
-                double most_seconds, const std::vector<std::string>& hidden);
+                double most_seconds, const std::function<void()>& confine = {});

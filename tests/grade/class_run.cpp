@@ -12,7 +12,6 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -21,10 +20,9 @@
 #include "common/error.hpp"
 #include "tests/grade/child.hpp"
 #include "tests/grade/grade_checks.hpp"
-#include "tests/grade/grading.hpp"
 #include "tests/grade/histogram.hpp"
 #include "tests/grade/interruption.hpp"
-#include "tests/grade/quiz_item.hpp"
+#include "tests/grade/submission.hpp"
 #include "tests/kit/descendants.hpp"
 
 namespace {
@@ -70,32 +68,32 @@ struct Running {
   Clock::time_point begin;
 };
 
-std::string beginning_of(const std::string& path, std::size_t most) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(most, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(most));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return text;
-}
+// What has been handed in, by the name of each file: a path in order, and links are not followed.
+using Files = std::multimap<std::string, std::string>;
 
-// A file wherever in the submission, best in its folder. Links are not followed.
-std::string find_file(const files::path& submission, const std::string& folder,
-                      const std::string& name) {
+Files files_in(const files::path& submission) {
   constexpr int most_looked_at = 200'000;  // a working copy with all that was built, and more
   int looked_at = 0;
-  std::set<std::string> candidates;  // in an order that does not depend on the disk
+  Files found;
   std::error_code problem;
   constexpr auto readable = files::directory_options::skip_permission_denied;
   for (files::recursive_directory_iterator entry(submission, readable, problem), end; entry != end;
        entry.increment(problem)) {
     if (problem || ++looked_at > most_looked_at) break;
     if (entry->is_symlink(problem) || !entry->is_regular_file(problem)) continue;
-    if (entry->path().filename() != name) continue;
-    candidates.insert(entry->path().string());
+    found.emplace(entry->path().filename().string(), entry->path().string());
   }
-  for (const std::string& path : candidates)
-    if (path.find(folder) != std::string::npos) return path;
-  return candidates.empty() ? "" : *candidates.begin();
+  return found;
+}
+
+// A file wherever in the submission, best in its folder; "" if there is none. The order does not
+// depend on the disk.
+std::string find_file(const Files& handed_in, const std::string& folder, const std::string& name) {
+  const auto [begin, end] = handed_in.equal_range(name);
+  std::set<std::pair<bool, std::string>> candidates;
+  for (auto file = begin; file != end; ++file)
+    candidates.emplace(file->second.find(folder) == std::string::npos, file->second);
+  return candidates.empty() ? "" : candidates.begin()->second;
 }
 
 // The compiler's, too: it leaves them behind when it is killed.
@@ -106,7 +104,9 @@ void keep_temporary_files_in(const Room& room) {
 class ClassRun {
  public:
   explicit ClassRun(const ClassOptions& options)
-      : options_(options), room_(temporary_folder()), results_(files::absolute(options.results)) {
+      : options_(options),
+        room_(files::absolute(options.build)),  // where programs can be started, as ours are
+        results_(files::absolute(options.results)) {
     containment_.is_wanted = true;
     containment_.hidden = {results_, files::absolute(options.submissions), files::absolute(".git")};
     containment_.unchanged = {files::current_path(), files::absolute(options.build), room_.path()};
@@ -124,6 +124,7 @@ class ClassRun {
     keep_temporary_files_in(room_);
     files::create_directories(results_);
     say_what_holds();
+    expect_loopback();
     prepare_builds();
     find_jobs();
     while (!waiting_.empty() || !running_.empty()) {
@@ -168,23 +169,11 @@ class ClassRun {
   void prepare_builds() {
     std::printf("building what all submissions share\n");
     const std::string log = room_.path() + "/given.txt";
-    if (make({"given", "beside"}, log, {}) != 0)
+    if (make(options_.build, {"given", "beside"}, log) != 0)
       throw std::runtime_error("make given beside failed: " + beginning_of(log, 2000));
     for (const Rebuild& rebuild : rebuilds())
-      if (make({std::string("given-") + rebuild.name}, log, {}) != 0)
+      if (make(options_.build, {std::string("given-") + rebuild.name}, log) != 0)
         std::printf("there is no build with %s: its checks are skipped\n", rebuild.name);
-  }
-
-  int make(std::vector<std::string> words, const std::string& log,
-           const std::vector<std::string>& hidden) const {
-    constexpr double most_seconds = 240;
-    // Started by a make itself, it would look for that one's jobs in descriptors that it has not.
-    unsetenv("MAKEFLAGS");
-    unsetenv("MFLAGS");
-    const std::string at_once = "-j" + std::to_string(sysconf(_SC_NPROCESSORS_ONLN));
-    words.insert(words.begin(),
-                 {"make", at_once, "-s", "--no-print-directory", "BUILD=" + options_.build});
-    return run_bounded(words, log, most_seconds, hidden);
   }
 
   void find_jobs() {
@@ -196,11 +185,12 @@ class ClassRun {
     for (const files::path& submission : submissions) {
       const std::string student = submission.filename().string();
       const std::size_t before = waiting_.size();
+      const Files handed_in = files_in(submission);
       for (const Exercise& exercise : exercises())
-        if (const std::string file = find_file(submission, exercise.folder, exercise.student_file);
+        if (const std::string file = find_file(handed_in, exercise.folder, exercise.student_file);
             !file.empty())
           waiting_.push_back({student, &exercise, file});
-      if (const std::string file = find_file(submission, "", "answers.txt"); !file.empty())
+      if (const std::string file = find_file(handed_in, "", "answers.txt"); !file.empty())
         waiting_.push_back({student, nullptr, file});
       if (waiting_.size() == before)
         note(student, with_problem("none", "There is no file of any exercise in this submission."));
@@ -208,15 +198,6 @@ class ClassRun {
     // Whatever ends this run, there is a result for each of them.
     for (const Job& job : waiting_)
       save_both(job.student, with_problem(job.name(), "This has not been graded yet."));
-  }
-
-  static Report with_problem(const std::string& exercise, const std::string& problem,
-                             const std::string& fault = "") {
-    Report report;
-    report.exercise = exercise;
-    report.problem = problem;
-    report.fault = fault;
-    return report;
   }
 
   // -- one file --
@@ -266,53 +247,15 @@ class ClassRun {
   Report grade_job(const Job& job, std::size_t slot) const {
     try {
       const Room room(slots_[slot]);
+      const Bench bench{files::absolute(options_.build), room.path(), containment_of(slot)};
       keep_temporary_files_in(room);
-      if (job.exercise == nullptr)
-        return grade_quiz(options_.build, job.file, room.path() + "/quiz.txt");
-      return grade_file(job, containment_of(slot), room.path());
+      if (job.exercise == nullptr) return grade_answers(job.file, bench);
+      return grade_submission(*job.exercise, job.file, bench,
+                              [&](const Report& so_far) { save_result(job.student, so_far); });
     } catch (const std::exception& problem) {
       return with_problem(job.name(), std::string("The grader could not go on: ") + problem.what(),
                           "error");
     }
-  }
-
-  Report grade_file(const Job& job, const Containment& containment, const std::string& room) const {
-    const Exercise& exercise = *job.exercise;
-    const std::string work = room + "/program";
-    if (files::file_size(job.file) > 1'000'000)
-      return with_problem(exercise.name, "The file is larger than a megabyte.");
-    const std::string copy = work + ".cpp";
-    const std::string log = work + ".compiler.txt";
-    files::copy_file(job.file, copy);
-    const std::vector<std::string> what{std::string("EX=") + exercise.name, "FROM=" + copy,
-                                        "INTO=" + work};
-    const auto built = [&](const std::string& target, const std::string& output) {
-      std::vector<std::string> words{target};
-      words.insert(words.end(), what.begin(), what.end());
-      return make(words, output, containment.hidden);
-    };
-    const int status = built("submission", log);
-    const std::string compiler = escaped(beginning_of(log, 6000), 6000);
-    if (status != 0)
-      return with_problem(exercise.name, (status < 0 ? "The compiler did not end in time.\n"
-                                                     : "It does not compile:\n") +
-                                             compiler);
-    GradingOptions options;
-    for (const Rebuild& rebuild : rebuilds_of(exercise))
-      if (built(std::string("submission-") + rebuild.name, log + ".again") == 0)
-        options.rebuilt[rebuild.check] = work + "." + rebuild.name;
-    files::remove(copy);
-    options.containment = containment;
-    options.room = room;
-    const Tested tested{.name = exercise.name,
-                        .path = work,
-                        .model = exercise.model,
-                        .build = files::absolute(options_.build).string()};
-    Report report =
-        grade(exercise.name, tested, tasks_of(exercise, ""), options,
-              [&](const Report& so_far, std::size_t) { save_result(job.student, so_far); });
-    report.compiler = compiler;
-    return report;
   }
 
   void watch() {

@@ -1,5 +1,6 @@
 #include "tests/grade/containment.hpp"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -28,6 +29,7 @@
 #include <fstream>
 #include <functional>
 #include <stdexcept>
+#include <utility>
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
@@ -47,11 +49,15 @@ void limit(int resource, rlim_t most) {
   (void)setrlimit(static_cast<decltype(RLIMIT_CPU)>(resource), &both);
 }
 
-void clear_environment(const std::string& room) {
-  forget_environment_but({});
-  setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
+void live_in(const std::string& room) {
   setenv("HOME", room.c_str(), 1);
   setenv("TMPDIR", room.c_str(), 1);
+}
+
+void clear_environment(const std::string& room) {
+  forget_environment_but({});
+  live_in(room);
+  setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
   setenv("LANG", "C.UTF-8", 1);
   // A program may bring defaults of its own for these; what the environment says wins.
   const std::string log = "log_path=stderr:exitcode=" + std::to_string(sanitizer_exit_status);
@@ -104,6 +110,20 @@ bool works_in_a_child(const std::function<bool()>& attempt) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// To ourselves. Not every system says so when it has not started loopback.
+bool can_connect() {
+  const Descriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
+  const Descriptor client(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const place = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  return listener && client && bind(listener.fd(), place, size) == 0 &&
+         listen(listener.fd(), 1) == 0 && getsockname(listener.fd(), place, &size) == 0 &&
+         connect(client.fd(), place, size) == 0;
+}
+
 #ifdef __linux__
 bool can_write(const char* path, const std::string& text) {
   std::ofstream file(path);
@@ -131,26 +151,19 @@ bool start_loopback() {
   return ioctl(socket.fd(), SIOCSIFFLAGS, &request) == 0;
 }
 
-// Not every system says so when it has not done it.
-bool can_connect() {
-  const Descriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
-  const Descriptor client(::socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* const place = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof address;
-  return listener && client && bind(listener.fd(), place, size) == 0 &&
-         listen(listener.fd(), 1) == 0 && getsockname(listener.fd(), place, &size) == 0 &&
-         connect(client.fd(), place, size) == 0;
-}
-
 bool try_empty_network() {
   return leave_network() && start_loopback() && can_connect();
 }
 #endif
 
 }  // namespace
+
+void expect_loopback() {
+  if (!can_connect())
+    throw std::runtime_error(
+        "the grader itself cannot connect to 127.0.0.1 here, so no server could pass: is the "
+        "loopback interface up (Linux: ip link set lo up)?");
+}
 
 bool enter_empty_network() {
 #ifdef __linux__
@@ -161,6 +174,11 @@ bool enter_empty_network() {
 }
 
 namespace {
+
+// Is `outer` that folder, or one that it lies in?
+bool holds(const files::path& outer, const files::path& inner) {
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
 
 #ifdef __linux__
 bool bind_to_itself(const std::string& folder) {
@@ -187,6 +205,34 @@ bool leave_mounts() {
          mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 }
 
+// An empty folder in its place, which is gone with the last process that sees it. What is needed of
+// the old one is there again: the project may lie in /tmp.
+bool replace(const std::string& folder, const std::vector<std::string>& needed) {
+  std::vector<std::pair<std::string, Descriptor>> kept;
+  for (const std::string& path : needed)
+    if (holds(folder, path)) kept.emplace_back(path, Descriptor(open(path.c_str(), O_PATH)));
+  constexpr unsigned long flags = MS_NOSUID | MS_NODEV;
+  if (mount("none", folder.c_str(), "tmpfs", flags, "size=64m,mode=1777") < 0) return false;
+  for (const auto& [path, old] : kept) {
+    if (files::exists(path)) continue;  // inside of one that is there again
+    files::create_directories(path);
+    const std::string source = "/proc/self/fd/" + std::to_string(old.fd());
+    if (mount(source.c_str(), path.c_str(), nullptr, MS_BIND | MS_REC, nullptr) < 0) return false;
+  }
+  return true;
+}
+
+// What everybody may write to would tell one submission of another, and stay when it has gone; so
+// would memory and queues of System V.
+bool replace_what_is_shared(std::vector<std::string> needed) {
+  (void)unshare(CLONE_NEWIPC);
+  for (std::string& path : needed) path = files::weakly_canonical(path);
+  std::error_code unknown;
+  for (const char* const folder : {"/tmp", "/var/tmp", "/dev/shm", "/run/lock"})
+    if (files::is_directory(folder, unknown) && !replace(folder, needed)) return false;
+  return true;
+}
+
 bool leave_processes() {
   return unshare(CLONE_NEWPID) == 0;
 }
@@ -209,7 +255,10 @@ bool apply(bool (*change)(const std::string&), const std::vector<std::string>& f
 bool hide_folders(const Containment& containment, const std::string& room) {
   if (!leave_mounts() || !bind_to_itself(room)) return false;
   const bool is_kept = apply(make_read_only, containment.unchanged);
-  return apply(hide, containment.hidden) && is_kept;
+  const bool is_hidden = apply(hide, containment.hidden);
+  std::vector<std::string> needed = containment.unchanged;
+  needed.push_back(room);
+  return replace_what_is_shared(needed) && is_hidden && is_kept;
 }
 #else
 bool hide_folders(const Containment&, const std::string&) {
@@ -239,11 +288,6 @@ bool can_be_nobody(const Containment& containment, const std::string& room) {
          std::all_of(folders.begin(), folders.end(), can_be_entered);
 }
 
-// Is `outer` that folder, or one that it lies in?
-bool holds(const files::path& outer, const files::path& inner) {
-  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
-}
-
 }  // namespace
 
 bool can_own_processes() {
@@ -264,14 +308,6 @@ void enter_own_processes() {
 void show_own_processes() {
 #ifdef __linux__
   if (!mount_own_processes()) throw CallFailed("mount /proc", errno);
-#endif
-}
-
-bool hide_folders(const std::vector<std::string>& folders) {
-#ifdef __linux__
-  return leave_mounts() && apply(hide, folders);
-#else
-  return folders.empty();
 #endif
 }
 
@@ -303,24 +339,64 @@ std::string what_holds(const Containment& tried_out, bool has_own_network,
   text += has_own_network ? "; in a network of its own"
                           : "; NOT network-isolated, because this system does not allow it";
   text += tried_out.hides
-              ? "; with " + hidden + " hidden, and the project read-only"
+              ? "; with " + hidden + " hidden, the project read-only, and a /tmp of its own"
               : "; able to READ " + hidden +
                     " and to CHANGE what its user can, because this system does not allow "
                     "preventing it";
   return text;
 }
 
-void contain_this_process(const Containment& containment, const std::string& room) {
+namespace {
+
+void give_up_what_is_not_needed(const Containment& containment, const std::string& room) {
   constexpr rlim_t most_cpu_seconds = 60;
   constexpr rlim_t most_descriptors = 40'000;  // ten thousand clients are an exercise
-  if (!hide_folders(containment, room) && containment.hides) throw CallFailed("mount", errno);
-  clear_environment(room);
-  if (chdir(room.c_str()) < 0) throw CallFailed("chdir " + room, errno);
   limit(RLIMIT_CPU, most_cpu_seconds);
   limit(RLIMIT_NOFILE, most_descriptors);
   limit(RLIMIT_CORE, 0);
   if (containment.changes_user && !become_nobody(room)) throw CallFailed("setuid", errno);
   give_up_privileges();
+}
+
+void hide_what_is_hidden(const Containment& containment, const std::string& room,
+                         const std::string& working_directory) {
+  if (!hide_folders(containment, room) && containment.hides) throw CallFailed("mount", errno);
+  if (chdir(working_directory.c_str()) < 0) throw CallFailed("chdir " + working_directory, errno);
+}
+
+}  // namespace
+
+void contain_this_process(const Containment& containment, const std::string& room) {
+  hide_what_is_hidden(containment, room, room);
+  clear_environment(room);
+  give_up_what_is_not_needed(containment, room);
+}
+
+void contain_reader(const Containment& containment, const std::string& room) {
+  hide_what_is_hidden(containment, room, files::current_path());
+  forget_environment_but({"PATH", "CXX", "CXXFLAGS", "LDFLAGS", "LDLIBS", "QUEUE", "SDKROOT"});
+  live_in(room);
+  setenv("LC_ALL", "C", 1);
+  setenv("CCACHE_DISABLE", "1", 1);  // what all submissions share is nobody's to write
+  give_up_what_is_not_needed(containment, room);
+}
+
+void copy_file_of_others(const std::string& from, const std::string& to, unsigned mode,
+                         std::uintmax_t most) {
+  const Descriptor source(open(from.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status {};
+  if (!source || fstat(source.fd(), &status) < 0) throw CallFailed("open " + from, errno);
+  if (!S_ISREG(status.st_mode)) throw std::runtime_error("it is not an ordinary file");
+  if (static_cast<std::uintmax_t>(status.st_size) > most)
+    throw std::runtime_error("it is larger than " + std::to_string(most) + " bytes");
+  const Descriptor copy(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!copy) throw CallFailed("open " + to, errno);
+  std::array<char, 64 * 1024> bytes;
+  for (ssize_t count; (count = read(source.fd(), bytes.data(), bytes.size())) != 0;) {
+    if (count < 0 || write(copy.fd(), bytes.data(), static_cast<std::size_t>(count)) != count)
+      throw CallFailed("copy " + from, errno);
+  }
+  if (fchmod(copy.fd(), mode) < 0) throw CallFailed("fchmod " + to, errno);
 }
 
 Room::Room(const std::string& parent) : path_(parent + "/grade.XXXXXX") {

@@ -1,12 +1,13 @@
 // containment.hpp — what a program of somebody else's can reach while it is graded.
 //
 // Gives: a network with nothing but loopback, folders that it cannot see, processes that it cannot
-//        reach, no privileges, an empty environment, a folder of its own to write in, and limits;
-//        each where the system lets us.
+//        reach, a /tmp that nobody else sees, no privileges, an empty environment, a folder of its
+//        own to write in, and limits; each where the system lets us.
 // Do not: take it for a prison. It holds accidents and the usual tricks. For unknown code use a
 //        virtual machine.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -42,8 +43,8 @@ void show_own_processes();  // in that child: a /proc of its own
 std::string what_holds(const Containment& tried_out, bool has_own_network,
                        const std::string& hidden);
 
-// Hides them from this process and all that come from it, as far as the system lets us.
-bool hide_folders(const std::vector<std::string>& folders);
+// Throws std::runtime_error if nobody can connect to 127.0.0.1 here: then no server could pass.
+void expect_loopback();
 
 // For this process, and all that come from it.
 void forget_environment_but(const std::vector<std::string>& kept);
@@ -51,6 +52,15 @@ void forget_environment_but(const std::vector<std::string>& kept);
 // What try_out() has found to work, without privileges, in an empty environment, for a process that
 // is about to start somebody's program; `room` becomes its working directory.
 void contain_this_process(const Containment& containment, const std::string& room);
+
+// The same for a compiler of somebody's file, or what else reads it. It stays in the folder that we
+// are in, and keeps what a compiler needs of the environment.
+void contain_reader(const Containment& containment, const std::string& room);
+
+// Copies a file that somebody else may have put there, as one of ours: no link, no FIFO, no device
+// is followed or opened. Throws std::runtime_error if it is none of `most` bytes at most.
+void copy_file_of_others(const std::string& from, const std::string& to, unsigned mode,
+                         std::uintmax_t most);
 
 // A new, empty folder, gone with all that is in it when this object goes. Other users can pass
 // through it, if they know what to look for.

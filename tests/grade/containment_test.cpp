@@ -2,10 +2,12 @@
 #include "tests/grade/containment.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 
@@ -62,4 +64,42 @@ TEST_CASE("what a check needs is not hidden, whatever its folder is called") {
     CHECK_THROWS_AS(refuse_to_hide({folder}, {project}), std::invalid_argument);
   for (const std::string& folder : {project + "/results", project + "s"})
     CHECK_NOTHROW(refuse_to_hide({folder}, {project}));
+}
+
+TEST_CASE("of what others may have put there, only an ordinary file is copied, and becomes ours") {
+  const Room room(temporary_folder());
+  const auto path = [&](const std::string& name) { return room.path() + "/" + name; };
+  std::ofstream(path("file")) << "text";
+  files::create_symlink("file", path("link"));
+  REQUIRE(mkfifo(path("fifo").c_str(), 0600) == 0);
+  for (const std::string name : {"link", "fifo", "none", "."})
+    CHECK_THROWS(copy_file_of_others(path(name), path("copy-of-" + name), 0644, 4));
+  CHECK_THROWS(copy_file_of_others(path("file"), path("too-large"), 0644, 3));
+  copy_file_of_others(path("file"), path("copy"), 0644, 4);
+  CHECK(files::status(path("copy")).permissions() == files::perms{0644});
+  CHECK_THROWS(copy_file_of_others(path("file"), path("copy"), 0644, 4));  // there already
+}
+
+TEST_CASE("what the contained write to /tmp is seen by nobody else, and the project still is" *
+          doctest::skip(getuid() != 0)) {
+  Containment containment;
+  containment.is_wanted = true;
+  const Room project("/tmp");
+  std::ofstream(project.path() + "/source") << "text";
+  containment.unchanged = {project.path()};
+  try_out(containment, project.path());
+  if (!containment.hides) {
+    MESSAGE("not on this system");
+    return;
+  }
+  const Room room(project.path());
+  const std::string left = "/tmp/left-by-" + std::to_string(getpid());
+  const auto look = [&] {
+    contain_this_process(containment, room.path());
+    if (files::exists(left) || !files::exists(project.path() + "/source")) return 1;
+    return std::ofstream(left).is_open() && std::ofstream(room.path() + "/own").is_open() ? 0 : 2;
+  };
+  for (int turn = 0; turn < 2; ++turn) CHECK(Forked(look).wait() == 0);
+  CHECK(!files::exists(left));
+  CHECK(files::exists(room.path() + "/own"));
 }

@@ -20,6 +20,7 @@
 #include "tests/grade/grading.hpp"
 #include "tests/grade/interruption.hpp"
 #include "tests/grade/quiz_item.hpp"
+#include "tests/grade/submission.hpp"
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -200,7 +201,7 @@ void build_again(const Request& request, const std::string& program) {
   const char* const make = std::getenv("MAKE");
   const std::vector<std::string> words = {make == nullptr ? "make" : make, "-s",
                                           "--no-print-directory", "BUILD=" + request.build, again};
-  if (run_bounded(words, again + ".log", 240, {}) != 0) unlink(again.c_str());
+  if (run_bounded(words, again + ".log", 240) != 0) unlink(again.c_str());
 }
 
 std::string first_lines(const std::string& path, int most) {
@@ -220,9 +221,7 @@ void write_result(const Request& request, const Report& report) {
 }
 
 Report not_gradable(const std::string& name, const std::string& problem) {
-  Report report;
-  report.exercise = name;
-  report.problem = problem;
+  Report report = with_problem(name, problem);
   report.is_finished = true;
   return report;
 }

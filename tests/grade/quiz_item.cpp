@@ -5,12 +5,13 @@
 
 #include "tests/grade/child.hpp"
 
-Report grade_quiz(const std::string& build, const std::string& answers, const std::string& log) {
+Report grade_quiz(const std::string& build, const std::string& answers, const std::string& log,
+                  const std::function<void()>& confine) {
   Report report;
   report.exercise = "quiz";
   report.is_finished = true;
   constexpr double most_seconds = 20;
-  if (run_bounded({build + "/quiz", "-a", answers}, log, most_seconds, {}) != 0) {
+  if (run_bounded({build + "/quiz", "-a", answers}, log, most_seconds, confine) != 0) {
     std::ifstream said(log);
     std::string line;
     std::getline(said, line);

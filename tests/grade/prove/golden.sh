@@ -41,10 +41,12 @@ if [ $# -eq 0 ]; then
   cp select_poll/poll_loop.cpp "$class/copies_server/find_the_bugs.cpp"
 fi
 
-rm -f /tmp/golden-secret-was-seen "$build/written-by-a-submission" \
-  "$build/../written-by-a-submission"
+rm -f "$build/golden-secret" "$build/written-by-a-submission" "$build/../written-by-a-submission" \
+  /tmp/golden-was-here /var/tmp/golden-was-here /dev/shm/golden-was-here /run/lock/golden-was-here
+secret="golden: the teacher's"
+(umask 077 && echo "$secret" >"$build/golden-secret")
 {
-  GOLDEN_SECRET=1 "$build/grade" class "$class" --out "$results" --build "$build" -j 2
+  GOLDEN_SECRET="$secret" "$build/grade" class "$class" --out "$results" --build "$build" -j 2
   echo $? >"$class.status"
 } | tee "$class.log"
 # Where nothing keeps them from it, one of them kills what grades it, and one locks its folders.
@@ -87,8 +89,14 @@ if [ -e "$results/own-makefile-was-used" ]; then
   echo "a makefile of a student has been run"
   exit 1
 fi
-if [ -e /tmp/golden-secret-was-seen ]; then
-  echo "the teacher's environment has been seen"
+rm -f "$build/golden-secret"
+# Who is no other user may read what the teacher may.
+if holds 'runs as user' && grep -r "$secret" "$results"; then
+  echo "a submission has seen what only the teacher may: a file, the environment, another's words"
+  exit 1
+fi
+if ! holds 'able to READ' && ls -d /tmp/golden-was-here /*/*/golden-was-here 2>/dev/null; then
+  echo "what a submission has written has outlived it"
   exit 1
 fi
 if ! command -v pgrep >/dev/null; then
