@@ -13,7 +13,7 @@ COMPILE   = $(CXX) -std=c++20 $(CXXFLAGS) $(HARDENING) $(WARNINGS) $(INCLUDES) -
 LINK      = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(HARDENED_LINK) -pthread
 # A short line for each step; V=1 shows the whole command instead. Before a grade all of them are one
 # line, written over on a terminal: what is to be read then comes after it.
-STEP      = $(if $(filter grade,$(MAKECMDGOALS)),[ ! -t 1 ] || printf '\r  %-7s %-62s',printf '  %-7s %s\n')
+STEP      = $(if $(filter grade given%,$(MAKECMDGOALS)),[ ! -t 1 ] || printf '\r  %-7s %-62s',printf '  %-7s %s\n')
 say       = $(if $(V),,@$(STEP) '$(1)' '$(2)';)
 
 FIND_CXX  = command -v $(firstword $(CXX)) >/dev/null

@@ -34,7 +34,8 @@ int become(const std::vector<std::string>& words, const std::string& output_path
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
-  const int output = open(output_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  const int output =
+      output_path.empty() ? dup(1) : open(output_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   const int nothing = open("/dev/null", O_RDONLY);
   if (output < 0 || nothing < 0) return 126;
   if (confine) confine();

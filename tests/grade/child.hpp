@@ -54,7 +54,7 @@ std::pair<Running, int> take_ended(std::vector<Running>& running, std::size_t pl
   return {std::move(one), status};
 }
 
-// Runs a program with nothing to read, its output in a file, and whatever `confine` makes of the
-// process before. Its exit status, or -1 if it had to be ended.
+// Runs a program with nothing to read, its output in a file (or where ours goes), and whatever
+// `confine` makes of the process before. Its exit status, or -1 if it had to be ended.
 int run_bounded(const std::vector<std::string>& words, const std::string& output_path,
                 double most_seconds, const std::function<void()>& confine = {});

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,6 +25,7 @@
 #include "tests/grade/interruption.hpp"
 #include "tests/grade/submission.hpp"
 #include "tests/kit/descendants.hpp"
+#include "tests/measure/text_table.hpp"
 
 namespace {
 
@@ -68,37 +70,19 @@ struct Running {
   Clock::time_point begin;
 };
 
-// What has been handed in, by the name of each file: a path in order, and links are not followed.
-using Files = std::multimap<std::string, std::string>;
-
-Files files_in(const files::path& submission) {
-  constexpr int most_looked_at = 200'000;  // a working copy with all that was built, and more
-  int looked_at = 0;
-  Files found;
-  std::error_code problem;
-  constexpr auto readable = files::directory_options::skip_permission_denied;
-  for (files::recursive_directory_iterator entry(submission, readable, problem), end; entry != end;
-       entry.increment(problem)) {
-    if (problem || ++looked_at > most_looked_at) break;
-    if (entry->is_symlink(problem) || !entry->is_regular_file(problem)) continue;
-    found.emplace(entry->path().filename().string(), entry->path().string());
-  }
-  return found;
-}
-
-// A file wherever in the submission, best in its folder; "" if there is none. The order does not
-// depend on the disk.
-std::string find_file(const Files& handed_in, const std::string& folder, const std::string& name) {
-  const auto [begin, end] = handed_in.equal_range(name);
-  std::set<std::pair<bool, std::string>> candidates;
-  for (auto file = begin; file != end; ++file)
-    candidates.emplace(file->second.find(folder) == std::string::npos, file->second);
-  return candidates.empty() ? "" : candidates.begin()->second;
-}
-
 // The compiler's, too: it leaves them behind when it is killed.
 void keep_temporary_files_in(const Room& room) {
   (void)setenv("TMPDIR", room.path().c_str(), 1);
+}
+
+constexpr const char* nothing = "none";  // in the place of an exercise
+
+// Filled with spaces; who counts bytes would think too much of a name.
+std::string in_column(const std::string& name, std::size_t width) {
+  std::string text = in_one_line(name, 60);
+  const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  const auto seen = static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
+  return text.append(width - std::min(width, seen), ' ');
 }
 
 class ClassRun {
@@ -125,8 +109,8 @@ class ClassRun {
     files::create_directories(results_);
     say_what_holds();
     expect_loopback();
-    prepare_builds();
     find_jobs();
+    prepare_builds();
     while (!waiting_.empty() || !running_.empty()) {
       while (!waiting_.empty() && running_.size() < static_cast<std::size_t>(options_.parallel))
         start_next();
@@ -165,39 +149,55 @@ class ClassRun {
               "what leaves its process group may stay behind");
   }
 
-  // What all submissions share is built before any of them, so that no two build it at once.
-  void prepare_builds() {
-    std::printf("building what all submissions share\n");
-    const std::string log = room_.path() + "/given.txt";
-    if (make(options_.build, {"given", "beside"}, log) != 0)
-      throw std::runtime_error("make given beside failed: " + beginning_of(log, 2000));
-    for (const Rebuild& rebuild : rebuilds())
-      if (make(options_.build, {std::string("given-") + rebuild.name}, log) != 0)
-        std::printf("there is no build with %s: its checks are skipped\n", rebuild.name);
+  // What they share is built before any of them, so that no two build it at once. The steps are on
+  // the screen: they may take minutes.
+  void prepare_builds() const {
+    std::set<std::string> wanted;
+    std::map<std::string, bool> rebuilt;
+    for (const Job& job : waiting_) {
+      if (job.exercise == nullptr) continue;
+      wanted.insert(job.exercise->name);
+      for (const Rebuild& rebuild : rebuilds_of(*job.exercise)) rebuilt[rebuild.name] = true;
+    }
+    if (wanted.empty()) return;
+    std::string names = "EX=";
+    for (const std::string& name : wanted) names += name + " ";
+    std::printf("building what these submissions share\n");
+    if (make(options_.build, {"given", "beside", names}, "") != 0)
+      throw std::runtime_error("make given beside failed");
+    for (const auto& [name, is_wanted] : rebuilt) {
+      std::printf("building the same with %s\n", name.c_str());
+      if (make(options_.build, {"given-" + name, names}, "") != 0)
+        std::printf("there is no build with %s: its checks are skipped\n", name.c_str());
+    }
+    if (can_redraw(STDOUT_FILENO)) std::printf("\r\033[K");
   }
 
   void find_jobs() {
     std::vector<files::path> submissions;
+    std::string others;
     for (const auto& entry : files::directory_iterator(options_.submissions))
-      if (entry.is_directory() && !entry.is_symlink()) submissions.push_back(entry.path());
+      if (entry.is_directory() && !entry.is_symlink() && !is_of_a_system(entry.path().filename()))
+        submissions.push_back(entry.path());
+      else
+        others += " " + in_one_line(entry.path().filename(), 60);
+    if (!others.empty())
+      std::printf("no folder of a student, and not looked at:%s\n", others.c_str());
     std::sort(submissions.begin(), submissions.end());
     students_ = submissions.size();
     for (const files::path& submission : submissions) {
       const std::string student = submission.filename().string();
-      const std::size_t before = waiting_.size();
-      const Files handed_in = files_in(submission);
-      for (const Exercise& exercise : exercises())
-        if (const std::string file = find_file(handed_in, exercise.folder, exercise.student_file);
-            !file.empty())
-          waiting_.push_back({student, &exercise, file});
-      if (const std::string file = find_file(handed_in, "", "answers.txt"); !file.empty())
-        waiting_.push_back({student, nullptr, file});
-      if (waiting_.size() == before)
-        note(student, with_problem("none", "There is no file of any exercise in this submission."));
+      const HandedIn handed_in(submission);
+      if (handed_in.jobs().empty()) note(student, with_problem(nothing, handed_in.what_is_there()));
+      for (const auto& [exercise, file, problem] : handed_in.jobs())
+        if (problem.empty())
+          waiting_.push_back({student, exercise, file});
+        else
+          note(student, with_problem(exercise->name, problem));
     }
     // Whatever ends this run, there is a result for each of them.
     for (const Job& job : waiting_)
-      save_both(job.student, with_problem(job.name(), "This has not been graded yet."));
+      save_all(job.student, with_problem(job.name(), "This has not been graded yet."));
   }
 
   // -- one file --
@@ -285,23 +285,33 @@ class ClassRun {
 
   // -- what has come of it --
 
-  void save_result(const std::string& student, const Report& report) const {
-    save(results_ + "/" + student + "." + report.exercise + ".json", as_json(report));
+  // Its own name, also where a file's may not be as long as a folder's.
+  std::string path_for(const std::string& student, const Report& report) const {
+    constexpr std::size_t most = 180;
+    std::string name = student;
+    if (name.size() > most)
+      name = name.substr(0, most) + "~" + std::to_string(std::hash<std::string>{}(student));
+    return results_ + "/" + name + "." + report.exercise;
   }
 
-  void save_both(const std::string& student, const Report& report) const {
+  void save_result(const std::string& student, const Report& report) const {
+    save(path_for(student, report) + ".json", as_json(report));
+  }
+
+  void save_all(const std::string& student, const Report& report) const {
     save_result(student, report);
-    save(results_ + "/" + student + "." + report.exercise + ".junit.xml", as_junit(report));
+    save(path_for(student, report) + ".junit.xml", as_junit(report));
+    save(path_for(student, report) + ".txt", as_text(report));
   }
 
   void note(const std::string& student, Report report) {
     report.is_finished = true;
     if (report.has_error()) ++faults_;
-    save_both(student, report);
+    save_all(student, report);
     reports_.insert_or_assign({student, report.exercise}, report);
     write_overview();
     const std::string problem = first_words(report.problem);
-    std::printf("%-24s %s%s%s\n", escaped(student, 60).c_str(), bar_for(report).c_str(),
+    std::printf("%s %s%s%s\n", in_column(student, 24).c_str(), bar_for(report).c_str(),
                 problem.empty() ? "" : "  ", problem.c_str());
     std::fflush(stdout);
   }
@@ -309,29 +319,32 @@ class ClassRun {
   // From our own memory, now that nothing of theirs runs any more: whatever has been done to the
   // files meanwhile is undone.
   void write_all_again() const {
-    for (const auto& [key, report] : reports_) {
-      save_both(key.first, report);
-    }
+    for (const auto& [key, report] : reports_) save_all(key.first, report);
     write_overview();
   }
 
   void write_overview() const {
-    std::string text = "student,exercise,score,of,outcome,problem,lost,late\n";
+    std::string text = "student,exercise,score,of,outcome,problem,lost,inconclusive,first_loss\n";
     for (const auto& [key, report] : reports_) {
       std::string lost;
-      std::string late;
+      std::string inconclusive;
+      std::string first_loss;
       for (const CheckReport& check : report.checks) {
-        if (check.verdict == Verdict::inconclusive) late += (late.empty() ? "" : " ") + check.id;
+        if (check.verdict == Verdict::inconclusive)
+          inconclusive += (inconclusive.empty() ? "" : " ") + check.id;
         if (check.is_lost()) lost += (lost.empty() ? "" : " ") + check.id;
+        if (check.is_lost() && first_loss.empty()) first_loss = check.id + ": " + check.saw;
       }
-      text += in_csv(key.first) + "," + key.second + "," + std::to_string(report.score()) + "," +
+      text += in_csv(in_one_line(key.first, 300)) + "," + key.second + "," +
+              std::to_string(report.score()) + "," +
               std::to_string(report.problem.empty() ? report.most() : 100) + "," +
-              outcome_of(report) + "," + in_csv(first_words(report.problem)) + "," + lost + "," +
-              late + "\n";
+              outcome_of(report) + "," + in_csv(report.problem) + "," + lost + "," + inconclusive +
+              "," + in_csv(first_loss) + "\n";
     }
     save(results_ + "/summary.csv", text);
     std::map<std::string, std::vector<Report>> by_exercise;
-    for (const auto& [key, report] : reports_) by_exercise[key.second].push_back(report);
+    for (const auto& [key, report] : reports_)
+      if (key.second != nothing) by_exercise[key.second].push_back(report);
     std::string histograms;
     for (const auto& [name, reports] : by_exercise) histograms += histogram_of(reports);
     save(results_ + "/histogram.txt", histograms);
@@ -352,7 +365,7 @@ class ClassRun {
     if (text.empty()) return text;
     std::string result = "\"";
     if (std::strchr("=+-@", text.front()) != nullptr) result += '\'';
-    for (const char c : escaped(text, 200))
+    for (const char c : escaped(text, 300))
       result += c == '"' ? std::string("\"\"") : std::string(1, c == '\n' ? ' ' : c);
     return result + '"';
   }

@@ -1,4 +1,5 @@
 // The formats that other programs read. All are made from a Report and nothing else.
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
 
@@ -6,19 +7,20 @@
 
 namespace {
 
+// In UTF-8, as the rest of the file.
 std::string quoted(const std::string& text) {
   std::string result = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t length = printable_at_begin(rest);
+    const char c = rest.front();
     char code[8];
-    std::snprintf(code, sizeof code, "\\u%04x", byte);
+    std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned char>(c));
     if (c == '"' || c == '\\') result += '\\';
     if (c == '\n')
       result += "\\n";
-    else if (byte < 0x20 || byte >= 0x7f)
-      result += code;
     else
-      result += c;
+      result += length == 0 ? code : rest.substr(0, length);
+    rest.remove_prefix(std::max(length, std::size_t{1}));
   }
   return result + '"';
 }

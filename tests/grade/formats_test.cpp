@@ -102,8 +102,11 @@ class Json {
     for (std::size_t at = 1; at < rest_.size(); ++at) {
       const auto byte = static_cast<unsigned char>(rest_[at]);
       if (byte == '"') return at + 1;
-      if (byte < 0x20 || byte >= 0x7f) complain("a byte that should be escaped");
-      if (byte != '\\') continue;
+      if (printable_at_begin(rest_.substr(at)) == 0) complain("a byte that should be escaped");
+      if (byte != '\\') {
+        at += printable_at_begin(rest_.substr(at)) - 1;
+        continue;
+      }
       const std::string_view escape = rest_.substr(++at, 5);
       const bool is_byte = escape.substr(0, 3) == "u00" &&
                            escape.find_first_not_of("0123456789abcdef", 1) == escape.npos;
@@ -190,6 +193,12 @@ Report report_of_all_kinds() {
     report.checks.push_back(check);
   }
   return report;
+}
+
+std::string quoted_in_json(const std::string& text) {
+  Report report;
+  report.problem = text;
+  return Json(as_json(report)).at(".problem");
 }
 
 // Elements that are closed in the order in which they were opened, and no stray < or &.
@@ -297,6 +306,23 @@ TEST_CASE("what is no JSON is not taken for it") {
        {"", "{", "{\"a\": 1,}", "{\"a\" 1}", "[1 2]", "[1,]", "[nan]", "\"a\nb\"", "\"\xff\"",
         "\"\\x0000\"", "\"\\u00g0\"", "\"", "1 1", "{\"a\": 1, \"a\": 1}", "[1}"})
     CHECK_THROWS_AS(Json{text}, std::invalid_argument);
+}
+
+TEST_CASE("what UTF-8 can show stays as it is, and all else is escaped") {
+  const std::string names =
+      "M\u00fcller \u0141uk\u00e1\u0161 \u03a3\u03c9 \u0418\u0432 \u738b\u5c0f\u660e "
+      "\u0645\u0631\u06cc\u0645 \u0915\u094d\u200d\u0937 \U0001F600";
+  CHECK(escaped(names, 500) == names);
+  CHECK(quoted_in_json(names) == '"' + names + '"');
+  // Cut short, too long for what it says, half of a pair, a control, a turn of direction, a byte
+  // that begins nothing.
+  for (const std::string bad : {"\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xc2\x85", "\u202e", "\xff",
+                                "\xf4\x90\x80\x80", "\x1b", "\x7f"}) {
+    CHECK(printable_at_begin(bad) == 0);
+    CHECK(escaped(bad, 500).find_first_not_of("\\x0123456789abcdef") == std::string::npos);
+  }
+  CHECK(escaped("\u00fc\u00fc", 1) == "\u00fc... (4 bytes)");
+  CHECK(in_one_line("a\nb", 500) == "a\\x0ab");
 }
 
 TEST_CASE("JUnit XML is well-formed and counts what is in it") {

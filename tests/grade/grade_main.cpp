@@ -30,7 +30,7 @@ namespace files = std::filesystem;
 
 constexpr const char* usage =
     "usage: grade [--build DIR] [--only ID] [--steps] [--program FILE] [--jobs N]\n"
-    "             [--answers FILE] [--contained]\n"
+    "             [--answers FILE] [--submission DIR]\n"
     "             [--format json|junit|gradescope] [--out FILE]\n"
     "             [EXERCISE...]\n"
     "       grade class DIR --out RESULTS [--build DIR] [-j N]\n"
@@ -42,7 +42,8 @@ constexpr const char* usage =
     "  --program FILE this program instead of DIR/exercises/EXERCISE\n"
     "  --format F     also write a result for another program, to --out\n"
     "  --answers FILE the quiz as one more item, from a file for make quiz\n"
-    "  --contained    no privileges, an empty environment, a folder of its own for\n"
+    "  --submission DIR compiles and grades the exercise's file wherever in DIR, with\n"
+    "                 no privileges, an empty environment, a folder of its own for\n"
     "                 each program, and where the system allows it no network, no\n"
     "                 sight of the folder of --out, and another user than root: it\n"
     "                 says what holds\n"
@@ -56,6 +57,7 @@ struct Request {
   std::string build = "build";
   std::string only;
   std::string program;
+  std::string submission;
   std::string format;
   std::string out;
   std::string server;
@@ -65,7 +67,6 @@ struct Request {
   int jobs = 0;
   bool steps = false;
   bool list_lost = false;
-  bool contained = false;
   bool list_rebuilds = false;
 };
 
@@ -98,7 +99,7 @@ Request read_request(int argc, char** argv) {
        text("--server", request.server), number("--jobs", request.jobs, 1, 64),
        number("-j", request.jobs, 1, 64), flag("--steps", request.steps),
        Option{"--baseline", true, print_baseline}, flag("--rebuilds", request.list_rebuilds),
-       flag("--contained", request.contained), flag("--list-lost", request.list_lost)});
+       text("--submission", request.submission), flag("--list-lost", request.list_lost)});
   for (char& c : request.only) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   if (!request.names.empty() && request.names[0] == "class") {
     if (request.names.size() == 1) refuse_usage("class needs a folder");
@@ -165,20 +166,16 @@ void print_change(const std::vector<std::string>& last, const Report& report) {
 
 // -- one exercise --
 
-// The program as the checks Y01 and Y02 want it lies beside it. Whoever grades the work of others
-// has tried to build them all: one that is missing does not compile.
-std::map<std::string, std::string> rebuilt_from(const std::string& program, bool is_by_others) {
+// The program as the checks Y01 and Y02 want it lies beside it.
+std::map<std::string, std::string> rebuilt_from(const std::string& program) {
   std::map<std::string, std::string> found;
-  for (const Rebuild& rebuild : rebuilds()) {
-    const std::string path = program + "." + rebuild.name;
-    if (!is_by_others || access(path.c_str(), X_OK) == 0) found[rebuild.check] = path;
-  }
+  for (const Rebuild& rebuild : rebuilds()) found[rebuild.check] = program + "." + rebuild.name;
   return found;
 }
 
 // A student grades what lies in the exercise's folder, and not somebody else a submission.
 bool is_at_work(const Request& request) {
-  return request.program.empty() && !request.contained;
+  return request.program.empty() && request.submission.empty();
 }
 
 // Those that are asked of a program built again are the last ones.
@@ -224,21 +221,6 @@ Report not_gradable(const std::string& name, const std::string& problem) {
   Report report = with_problem(name, problem);
   report.is_finished = true;
   return report;
-}
-
-Containment containment_for(const Request& request) {
-  Containment containment;
-  containment.is_wanted = request.contained;
-  containment.unchanged = {files::current_path(), files::absolute(request.build)};
-  if (!request.out.empty()) containment.hidden = {files::absolute(request.out).parent_path()};
-  std::vector<std::string> needed = containment.unchanged;
-  for (const std::string& more : {temporary_folder(), request.program})
-    if (!more.empty()) needed.push_back(files::absolute(more));
-  if (request.contained) {
-    refuse_to_hide(containment.hidden, needed);
-    try_out(containment, temporary_folder());
-  }
-  return containment;
 }
 
 // The results, in the order of the table. Those of a student at work fit a screen: the first loss
@@ -291,13 +273,13 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
     std::printf("%s\n%s\n", name.c_str(), report.problem.c_str());
     return report;
   }
+  expect_loopback();
   std::printf("%s\n", name.c_str());
   GradingOptions options;
   options.parallel = request.jobs > 0 ? request.jobs : usual_jobs();
   options.parallel_with_room =
       request.jobs > 0 ? request.jobs : usual_jobs() * jobs_for_each_core(name);
-  options.rebuilt = rebuilt_from(tested.path, request.contained);
-  options.containment = containment_for(request);
+  options.rebuilt = rebuilt_from(tested.path);
   const Room room(temporary_folder());
   options.room = room.path();
   const std::string warnings = request.program.empty() ? escaped(compiler, 6000) : "";
@@ -318,6 +300,32 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   report.compiler = warnings;
   screen.show(report, report.checks.size());
   screen.show_how_to_ask(name);
+  return report;
+}
+
+// Somebody else's, for the exercise that is to be graded.
+Report grade_handed_in(const Request& request, const Exercise& exercise) {
+  const Room room(files::absolute(request.build));
+  Bench bench{files::absolute(request.build), room.path(), {}};
+  bench.containment.is_wanted = true;
+  bench.containment.unchanged = {files::current_path(), bench.build};
+  if (!request.out.empty()) bench.containment.hidden = {files::absolute(request.out).parent_path()};
+  refuse_to_hide(bench.containment.hidden, bench.containment.unchanged);
+  const bool has_own_network = enter_empty_network();  // first: it may bring what the rest needs
+  try_out(bench.containment, room.path());
+  std::printf("Contained: %s.\n%s\n",
+              what_holds(bench.containment, has_own_network, "the results").c_str(), exercise.name);
+  expect_loopback();
+  const HandedIn handed_in(request.submission);
+  const HandedIn::Job job = handed_in.job_for(&exercise);
+  Report report = job.file.empty()
+                      ? not_gradable(exercise.name,
+                                     job.problem.empty() ? handed_in.what_is_there() : job.problem)
+                      : grade_submission(exercise, job.file, bench, [&](const Report& so_far) {
+                          write_result(request, so_far);
+                        });
+  if (!report.problem.empty()) std::printf("%s\n", report.problem.c_str());
+  Screen(request).show(report, report.checks.size());
   return report;
 }
 
@@ -379,6 +387,7 @@ int grade_server(const Request& request) {
 Report grade_item(const Request& request, const std::string& name) {
   if (name == "quiz") return grade_answers(request);
   const Exercise& exercise = exercise_called(name);
+  if (!request.submission.empty()) return grade_handed_in(request, exercise);
   const std::string path =
       request.program.empty() ? request.build + "/exercises/" + name : request.program;
   const Tested tested{.name = name,
@@ -397,17 +406,13 @@ int grade_exercises(const Request& request) {
   if (!request.answers.empty() && names.back() != "quiz") names.emplace_back("quiz");
   if (!request.out.empty() && names.size() > 1)
     refuse_usage("--out takes the result of one exercise");
-  if (request.contained) {
-    const bool has_own_network = enter_empty_network();  // first: it may bring what the rest needs
-    std::printf("Contained: %s.\n",
-                what_holds(containment_for(request), has_own_network, "the results").c_str());
-  }
   std::vector<Report> reports;
   for (const std::string& name : names) {
     const auto last = read_last(score_file(request, name));
     const Report report = grade_item(request, name);
     write_result(request, report);
-    if (request.only.empty() && request.program.empty() && report.problem.empty()) {
+    if (request.only.empty() && is_at_work(request) && report.problem.empty() &&
+        !report.has_error()) {
       print_change(last, report);
       remember(request, report);
     }

@@ -10,7 +10,8 @@ struct Row {
   std::string id;
   std::string title;
   int asked = 0;
-  int lost = 0;
+  int failed = 0;
+  int not_reached = 0;
 };
 
 // In the order of the checks; a report may have some of them only.
@@ -22,7 +23,8 @@ std::vector<Row> rows_of(const std::vector<Report>& reports) {
                               [&check](const Row& one) { return one.id == check.id; });
       if (row == rows.end()) row = rows.insert(rows.end(), {check.id, check.title});
       ++row->asked;
-      row->lost += check.is_lost() ? 1 : 0;
+      row->failed += check.verdict == Verdict::failed ? 1 : 0;
+      row->not_reached += check.verdict == Verdict::blocked ? 1 : 0;
     }
   return rows;
 }
@@ -50,10 +52,13 @@ std::string histogram_of(const std::vector<Report>& reports) {
     text += line + bar(count, *std::max_element(scores.begin(), scores.end())) + "\n";
   }
   const std::vector<Row> rows = rows_of(reports);
-  if (!rows.empty()) text += exercise + ": how many failed which check, or did not get to it\n";
+  if (!rows.empty())
+    text += exercise + ": how many failed which check (#), or did not get to it (.)\n";
   for (const Row& row : rows) {
-    std::snprintf(line, sizeof line, "  %-4s %4d of %4d  %-20s  ", row.id.c_str(), row.lost,
-                  row.asked, bar(row.lost, row.asked).c_str());
+    std::string lost = bar(row.failed, row.asked);
+    lost.resize(bar(row.failed + row.not_reached, row.asked).size(), '.');
+    std::snprintf(line, sizeof line, "  %-4s %4d and %4d of %4d  %-20s  ", row.id.c_str(),
+                  row.failed, row.not_reached, row.asked, lost.c_str());
     text += line + row.title + "\n";
   }
   return text + "\n";

@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <iomanip>
+#include <iterator>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
@@ -38,20 +40,58 @@ const char* word_for(Verdict verdict) {
   return words[static_cast<std::size_t>(verdict)];
 }
 
+namespace {
+
+// Not to be seen, or not where it stands: C1 controls and the soft hyphen, marks and turns of
+// direction, ends of lines, marks of byte order, tags, no characters at all. (Joiners belong to
+// names.)
+constexpr std::pair<char32_t, char32_t> unseen[] = {
+    {0x7f, 0x9f},     {0xad, 0xad},     {0x200b, 0x200b}, {0x200e, 0x200f},
+    {0x2028, 0x202e}, {0x2060, 0x206f}, {0xd800, 0xf8ff}, {0xfdd0, 0xfdef},
+    {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0x1fffff}};
+
+}  // namespace
+
+std::size_t printable_at_begin(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto first = static_cast<unsigned char>(text.front());
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (first < 0xc0 || first > 0xf4 || text.size() < length) return 0;
+  char32_t character = first & (0x7fu >> length);
+  for (const char c : text.substr(1, length - 1)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xc0) != 0x80) return 0;
+    character = character << 6 | (byte & 0x3f);
+  }
+  const bool is_unseen = std::any_of(std::begin(unseen), std::end(unseen), [&](const auto& range) {
+    return range.first <= character && character <= range.second;
+  });
+  return character < least[length] || is_unseen ? 0 : length;
+}
+
 std::string escaped(const std::string& text, std::size_t most) {
   std::string result;
-  for (const char c : text) {
+  for (std::string_view rest = text; !rest.empty();) {
     if (result.size() >= most) return result + "... (" + std::to_string(text.size()) + " bytes)";
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n' || (byte >= 0x20 && byte < 0x7f)) {
-      result += c;
-      continue;
+    const std::size_t length = rest.front() == '\n' ? 1 : printable_at_begin(rest);
+    if (length > 0) {
+      result += rest.substr(0, length);
+    } else {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\x%02x", static_cast<unsigned char>(rest.front()));
+      result += code;
     }
-    char code[8];
-    std::snprintf(code, sizeof code, "\\x%02x", byte);
-    result += code;
+    rest.remove_prefix(std::max(length, std::size_t{1}));
   }
   return result;
+}
+
+std::string in_one_line(const std::string& text, std::size_t most) {
+  std::string line = escaped(text, most);
+  for (std::size_t at = 0; (at = line.find('\n', at)) != line.npos;) line.replace(at, 1, "\\x0a");
+  return line;
 }
 
 void read_story(const std::string& story, CheckReport& check) {
@@ -149,6 +189,14 @@ std::string bar_for(const Report& report) {
   std::snprintf(text, sizeof text, "%-16s [%s] %3d of %d", report.exercise.c_str(), bar.c_str(),
                 report.score(), report.problem.empty() ? report.most() : 100);
   return text;
+}
+
+std::string as_text(const Report& report) {
+  std::string text = report.exercise + "\n";
+  if (!report.problem.empty()) text += report.problem + "\n";
+  if (!report.compiler.empty()) text += "The compiler warns:\n" + report.compiler;
+  for (const CheckReport& check : report.checks) text += line_for(check) + details_of(check, false);
+  return text + "\n" + bar_for(report) + "\n";
 }
 
 // -- between processes --

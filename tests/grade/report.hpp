@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 enum class Verdict {
@@ -55,8 +56,15 @@ struct Report {
 
 const char* word_for(Verdict verdict);
 
-// Control characters and bytes that are not ASCII become \xNN; line feeds stay. Cut at `most`.
+// How many bytes at its beginning are one character in UTF-8 that shows itself and nothing else
+// (RFC 3629); 0 if none are. Controls, turns of direction and what has no width would change what
+// is read beside them.
+std::size_t printable_at_begin(std::string_view text);
+
+// All else becomes \xNN; line feeds stay. Cut at `most`.
 std::string escaped(const std::string& text, std::size_t most);
+
+std::string in_one_line(const std::string& text, std::size_t most);  // line feeds, too
 
 // Takes the story of tests/kit/check.hpp apart into the fields of a report.
 void read_story(const std::string& story, CheckReport& check);
@@ -65,6 +73,7 @@ void read_story(const std::string& story, CheckReport& check);
 std::string line_for(const CheckReport& check);
 std::string details_of(const CheckReport& check, bool with_steps);
 std::string bar_for(const Report& report);
+std::string as_text(const Report& report);  // all of it, for a student who has not been there
 
 // -- for programs: tests/grade/formats.cpp --
 std::string as_json(const Report& report);

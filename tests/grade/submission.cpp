@@ -2,10 +2,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <set>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 #include "tests/grade/child.hpp"
 #include "tests/grade/grade_checks.hpp"
@@ -17,6 +24,7 @@ namespace {
 namespace files = std::filesystem;
 
 constexpr std::uintmax_t most_source = 1'000'000;
+constexpr const char* too_large = "The file is larger than a megabyte.";
 constexpr std::uintmax_t most_program = 64 << 20;
 
 // The student's file beside nothing else, in a folder that belongs to the compiler. What comes out
@@ -66,6 +74,90 @@ class Workbench {
 
 }  // namespace
 
+namespace {
+
+constexpr const char* answers = "answers.txt";
+
+const char* file_of(const Exercise* exercise) {
+  return exercise == nullptr ? answers : exercise->student_file;
+}
+
+// As it was before a browser, a course site or a system that knows no cases had it: "Echo (1).CPP",
+// "echo-1.cpp" and "echo.cpp.txt" are all "echo.cpp".
+std::string plain_name(std::string name) {
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (name.size() > 8 && name.ends_with(".cpp.txt")) name.resize(name.size() - 4);
+  const std::size_t dot = std::min(name.rfind('.'), name.size());
+  std::size_t end = dot;
+  while (end > 0 && std::strchr("0123456789()- ", name[end - 1]) != nullptr) --end;
+  if (end > 0) name.erase(end, dot - end);
+  return name;
+}
+
+}  // namespace
+
+bool is_of_a_system(const std::string& name) {
+  constexpr std::string_view known[] = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found",
+                                        "System Volume Information"};
+  return name.starts_with(".") ||
+         std::find(std::begin(known), std::end(known), name) != std::end(known);
+}
+
+HandedIn::HandedIn(const std::string& folder) {
+  constexpr int most_looked_at = 200'000;  // a working copy with all that was built, and more
+  int looked_at = 0;
+  std::error_code problem;
+  constexpr auto readable = files::directory_options::skip_permission_denied;
+  for (files::recursive_directory_iterator entry(folder, readable, problem), end; entry != end;
+       entry.increment(problem)) {
+    if (problem || ++looked_at > most_looked_at) break;
+    const std::string name = entry->path().filename();
+    if (is_of_a_system(name)) {
+      entry.disable_recursion_pending();
+      continue;
+    }
+    if (entry->is_symlink(problem) || !entry->is_regular_file(problem)) continue;
+    files_.emplace(name, entry->path());
+  }
+}
+
+// Wherever it lies, best in its folder. The order does not depend on the disk.
+HandedIn::Job HandedIn::job_for(const Exercise* exercise) const {
+  const std::string wanted = file_of(exercise);
+  const std::string folder = exercise == nullptr ? "" : exercise->folder;
+  const auto [begin, end] = files_.equal_range(wanted);
+  std::set<std::pair<bool, std::string>> candidates;
+  for (auto file = begin; file != end; ++file)
+    candidates.emplace(file->second.find(folder) == std::string::npos, file->second);
+  if (!candidates.empty()) return {exercise, candidates.begin()->second, ""};
+  for (const auto& [name, path] : files_)
+    if (plain_name(name) == wanted)
+      return {exercise, "",
+              "There is no " + wanted + ", but " + in_one_line(name, 100) +
+                  ": only the name is wrong, and has to be " + wanted + "."};
+  return {exercise, "", ""};
+}
+
+std::vector<HandedIn::Job> HandedIn::jobs() const {
+  std::vector<Job> found;
+  for (const Exercise& exercise : exercises()) found.push_back(job_for(&exercise));
+  found.push_back(job_for(nullptr));
+  std::erase_if(found, [](const Job& job) { return job.file.empty() && job.problem.empty(); });
+  return found;
+}
+
+std::string HandedIn::what_is_there() const {
+  std::string names;
+  std::size_t count = 0;
+  for (auto file = files_.begin(); file != files_.end(); file = files_.upper_bound(file->first))
+    if (++count <= 10) names += (names.empty() ? "" : ", ") + in_one_line(file->first, 60);
+  if (count > 10) names += " and " + std::to_string(count - 10) + " more";
+  std::string wanted;
+  for (const Exercise& exercise : exercises()) wanted += std::string(exercise.student_file) + ", ";
+  return "There is no file of any exercise in this submission. There is: " +
+         (names.empty() ? "nothing" : names) + ". Looked for: " + wanted + answers + ".";
+}
+
 Report with_problem(const std::string& exercise, const std::string& problem,
                     const std::string& fault) {
   Report report;
@@ -96,8 +188,7 @@ int make(const std::string& build, std::vector<std::string> words, const std::st
 
 Report grade_submission(const Exercise& exercise, const std::string& file, const Bench& bench,
                         const std::function<void(const Report&)>& progress) {
-  if (files::is_regular_file(file) && files::file_size(file) > most_source)
-    return with_problem(exercise.name, "The file is larger than a megabyte.");
+  if (files::file_size(file) > most_source) return with_problem(exercise.name, too_large);
   Workbench workbench(exercise, file, bench);
   if (const std::string why = workbench.compile("submission", "program"); !why.empty())
     return with_problem(exercise.name, why);
@@ -108,6 +199,7 @@ Report grade_submission(const Exercise& exercise, const std::string& file, const
     if (workbench.compile(std::string("submission-") + rebuild.name, name).empty())
       options.rebuilt[rebuild.check] = bench.room + "/" + name;
   }
+  options.parallel_with_room = options.parallel * exercise.for_each_core;
   options.containment = bench.containment;
   options.room = bench.room;
   const Tested tested{.name = exercise.name,
@@ -121,6 +213,7 @@ Report grade_submission(const Exercise& exercise, const std::string& file, const
 }
 
 Report grade_answers(const std::string& file, const Bench& bench) {
+  if (files::file_size(file) > most_source) return with_problem("quiz", too_large);
   const Room desk(bench.room);
   const std::string copy = desk.path() + "/answers.txt";
   copy_file_of_others(file, copy, 0644, most_source);

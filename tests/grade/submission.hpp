@@ -5,11 +5,34 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "tests/grade/containment.hpp"
 #include "tests/grade/exercise.hpp"
 #include "tests/grade/report.hpp"
+
+// What lies in a folder, and in those in it. Links are not followed.
+class HandedIn {
+ public:
+  explicit HandedIn(const std::string& folder);
+
+  struct Job {
+    const Exercise* exercise = nullptr;  // none: the quiz
+    std::string file;
+    std::string problem;  // if there is none, but one of nearly its name
+  };
+  std::vector<Job> jobs() const;       // of all exercises, those that have been handed in
+  Job job_for(const Exercise*) const;  // has neither file nor problem if that one has not been
+  std::string what_is_there() const;   // for whoever misses a file, with what is looked for
+
+ private:
+  std::multimap<std::string, std::string> files_;  // paths by the name of the file
+};
+
+// Does a folder of this name come from no student, but from an archive, a file system, or git?
+bool is_of_a_system(const std::string& name);
 
 struct Bench {
   std::string build;        // where our own programs are

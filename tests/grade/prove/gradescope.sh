@@ -56,10 +56,17 @@ expect() { # what was handed in, its score
   failed=1
 }
 
-file=$(cat "$source/file")
+file=$(sed -n 's/^file *= *//p' ./*/exercises/"$exercise"/exercise.mk)
 expect 'a submission without a file' 0
-sh tests/grade/mutant.sh solution "$exercise" >"$AUTOGRADER/submission/$file"
+folder=$AUTOGRADER/submission/'$(shell touch was-run)' # a name is no word to any shell or make
+mkdir "$folder"
+sh tests/grade/mutant.sh solution "$exercise" >"$folder/$file"
 expect 'the solution' 100
+rm -r "$folder"
+if [ -e "$source/two-ways-to-wait/was-run" ]; then
+  echo "the name of a student's folder has been run"
+  failed=1
+fi
 # A check that was skipped does not count. It may be so because of the machine, but not because
 # setup.sh has not built what the check runs.
 if grep 'there is no ' "$result"; then

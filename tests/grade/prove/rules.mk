@@ -24,7 +24,6 @@ gradescope: understood  ##t an autograder for Gradescope: make gradescope EX=sho
 	@cp tests/grade/gradescope/setup.sh tests/grade/gradescope/run_autograder $(BUILD)/gradescope/
 	@chmod +x $(BUILD)/gradescope/setup.sh $(BUILD)/gradescope/run_autograder
 	@echo $(WANTED) >$(BUILD)/gradescope/exercise
-	@echo $(file_of_$(WANTED)) >$(BUILD)/gradescope/file
 	@rm -f $(BUILD)/gradescope-$(WANTED).zip
 	@cd $(BUILD)/gradescope && zip -qr ../gradescope-$(WANTED).zip .
 	@echo $(BUILD)/gradescope-$(WANTED).zip
