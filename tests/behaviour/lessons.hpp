@@ -11,6 +11,7 @@ inline constexpr const char* reading = "lessons.md#a-stream-has-no-messages";
 inline constexpr const char* refusing = "lessons.md#what-it-refuses";
 inline constexpr const char* writing = "lessons.md#the-kernel-takes-what-it-has-room-for";
 inline constexpr const char* accepting = "lessons.md#accepting";
+inline constexpr const char* attacks = "lessons.md#the-bad-clients";
 inline constexpr const char* leaving = "lessons.md#clients-that-leave";
 inline constexpr const char* asking = "lessons.md#asking-about-all";
 inline constexpr const char* being_told = "lessons.md#being-told";

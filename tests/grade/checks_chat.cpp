@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "common/error.hpp"
+#include "tests/attack/attacker.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/kit/client.hpp"
@@ -163,19 +165,18 @@ double cost_of_a_byte(Context& context, Member& speaker, Member& listener) {
 
 const Check checks[] = {
     {.id = "K01",
-     .title = "what one says, the others hear, and the room closes on SIGTERM",
+     .title = "what one says, the others hear",
      .models = rooms,
      .hint = "which sockets does a line go to?",
      .lesson = lesson::writing,
      .run =
          [](Context& context) {
            context.scene("Three members entered, and the first said 'hello'.",
-                         "the other two hear it; on SIGTERM the room ends with status 0.");
+                         "the other two hear it.");
            std::vector<Member> members = room_of(context, 3);
            members[0].say("hello\n");
            members[1].expect_line("hello");
            members[2].expect_line("hello");
-           context.expect_clean_stop();
          }},
 
     {.id = "K02",
@@ -844,6 +845,39 @@ const Check checks[] = {
            if (const auto line = members[0].hear())
              context.fail("it hears '" + readable(*line) + "' as well");
            members[0].expect_end();
+         }},
+
+    {.id = "Z04",
+     .title = "the contract: no bad client ends the room, spoils it, or makes it grow",
+     .models = rooms,
+     .needs = need_proc,
+     .hint = "what does such a member do to the calls that you make for it: recv, send, accept?",
+     .lesson = lesson::attacks,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -t 3, all bad clients of `make attack` came, kind by kind; when they had "
+               "gone, "
+               "two new members talked.",
+               "they hear each other, nothing is left of the others, and the room sleeps.");
+           context.start_with({"-t", "3"});
+           context.wait_until_quiet();
+           const Possessions before = possessions_of(context);
+           for (const Attack& attack : attacks()) {
+             if (attack.few_descriptors) continue;
+             const auto end = std::chrono::steady_clock::now() + milliseconds(120);
+             (void)attacker(attack, {context.server().port(), end}).wait();
+             context.note(std::string("attack: ") + attack.what);
+           }
+           if (!context.sanitizers().any()) {  // they keep what has been freed
+             const Standing standing = aftermath(context, before);
+             context.expect(std::string_view(standing.word) == "ok",
+                            std::string(standing.word) + ": " + standing.story);
+           }
+           std::vector<Member> members;
+           for (int i = 0; i < 2; ++i) members.emplace_back(context);
+           context.wait_until_quiet();
+           introduce(members);
          }},
 };
 

@@ -78,7 +78,7 @@ bool is_whole(const CheckReport& check) {
 }
 
 std::string message_of(const CheckReport& check) {
-  return check.verdict == Verdict::passed ? "" : details_of(check, false);
+  return details_of(check, false);
 }
 
 }  // namespace
@@ -141,10 +141,7 @@ std::string as_junit(const Report& report) {
     const std::string saw = " message=\"" + in_xml(check.saw) + "\"";
     switch (check.verdict) {
       case Verdict::passed:
-        cases += "/>\n";
-        continue;
-      case Verdict::inconclusive:
-        cases += "><system-out>" + text + "</system-out>";
+        cases += text.empty() ? ">" : "><system-out>" + text + "</system-out>";
         break;
       case Verdict::failed:
         ++failures;
@@ -152,6 +149,7 @@ std::string as_junit(const Report& report) {
         break;
       case Verdict::blocked:
       case Verdict::skipped:
+      case Verdict::inconclusive:
         ++skipped;
         cases += "><skipped" + saw + "/>";
         break;
@@ -183,8 +181,8 @@ std::string as_gradescope(const Report& report) {
   const std::string tests = array_of(report, [](const CheckReport& check) {
     Object test("    ");
     test.text("name", check.id + " " + check.title);
-    if (check.verdict == Verdict::skipped || check.verdict == Verdict::error) {
-      test.text("status", check.verdict == Verdict::skipped ? "passed" : "failed");
+    if (check.is_open() || check.verdict == Verdict::error) {
+      test.text("status", check.is_open() ? "passed" : "failed");
     } else {
       test.integer("score", check.earned()).integer("max_score", check.points);
       test.text("status", is_whole(check) ? "passed" : "failed");
@@ -195,9 +193,8 @@ std::string as_gradescope(const Report& report) {
     return test.text("output", message).str();
   });
   std::string output = report.problem.empty() ? summary_of(report) : report.problem;
-  if (report.problem.empty() && report.most() != 100)
-    output += "The rest could not be checked here and does not count: " + of_a_hundred(report) +
-              " of 100.\n";
+  if (const std::string rest = words_for_rest(report); !rest.empty())
+    output += rest + "That makes " + of_a_hundred(report) + " of 100.\n";
   Object result("");
   result.add("score", of_a_hundred(report))
       .text("output", output)

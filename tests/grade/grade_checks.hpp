@@ -11,6 +11,7 @@
 
 std::span<const Check> bug_checks();       // checks_bugs.cpp
 std::span<const Check> chat_checks();      // checks_chat.cpp
+std::span<const Check> contract_checks();  // checks_contract.cpp
 std::span<const Check> crew_checks();      // checks_crew.cpp
 std::span<const Check> deadline_checks();  // checks_deadlines.cpp
 std::span<const Check> edge_checks();      // checks_edges.cpp

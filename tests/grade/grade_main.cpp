@@ -395,7 +395,8 @@ Report grade_item(const Request& request, const std::string& name) {
                       .model = exercise.model,
                       .build = files::absolute(request.build).string(),
                       .most_steps = request.steps ? 400u : 25u,
-                      .tells_all = request.steps};
+                      .tells_all = request.steps,
+                      .forgives_end = true};
   return grade_one(request, name, tested, tasks_of(exercise, request.only));
 }
 
@@ -420,7 +421,8 @@ int grade_exercises(const Request& request) {
     reports.push_back(report);
     std::printf("\n");
   }
-  for (const Report& report : reports) std::printf("%s\n", bar_for(report).c_str());
+  for (const Report& report : reports)
+    std::printf("%s\n%s", bar_for(report).c_str(), words_for_rest(report).c_str());
   const int status = status_of(reports);
   return request.format.empty() ? status : 0;
 }

@@ -151,10 +151,10 @@ std::string line_for(const CheckReport& check) {
   line.back() = ' ';
   const std::size_t begin = line.rfind('\n') + 1;  // 0 if it is one line
   line.resize(std::max(line.size(), begin + most_of_title + 3), '.');
-  const char* word = check.verdict == Verdict::passed         ? "ok"
-                     : check.verdict == Verdict::failed       ? "FAIL"
-                     : check.verdict == Verdict::inconclusive ? "ok (?)"
-                                                              : word_for(check.verdict);
+  const char* word = check.is_repeated                  ? "ok (?)"
+                     : check.verdict == Verdict::passed ? "ok"
+                     : check.verdict == Verdict::failed ? "FAIL"
+                                                        : word_for(check.verdict);
   char end[48];
   std::snprintf(end, sizeof end, " %-8s %2d/%d", word, check.earned(), check.counted());
   return line + end + "\n";
@@ -164,6 +164,7 @@ std::string details_of(const CheckReport& check, bool with_steps) {
   const std::string margin = "       | ";
   std::string text;
   const bool has_passed = check.verdict == Verdict::passed;
+  if (check.is_repeated) return wrapped(margin, margin, check.saw);
   if (has_passed && (!with_steps || check.did.empty())) return text;
   if (!has_passed && check.verdict != Verdict::failed) return wrapped(margin, margin, check.saw);
   text += wrapped(margin + "I did:    ", margin + "          ", check.did);
@@ -191,12 +192,21 @@ std::string bar_for(const Report& report) {
   return text;
 }
 
+std::string words_for_rest(const Report& report) {
+  if (!report.problem.empty() || report.most() == 100 || report.checks.empty()) return "";
+  std::string ids;
+  for (const CheckReport& check : report.checks)
+    if (check.is_open() && check.points > 0) ids += " " + check.id;
+  if (ids.empty()) return "";
+  return "What could not be judged on this machine does not count:" + ids + ".\n";
+}
+
 std::string as_text(const Report& report) {
   std::string text = report.exercise + "\n";
   if (!report.problem.empty()) text += report.problem + "\n";
   if (!report.compiler.empty()) text += "The compiler warns:\n" + report.compiler;
   for (const CheckReport& check : report.checks) text += line_for(check) + details_of(check, false);
-  return text + "\n" + bar_for(report) + "\n";
+  return text + "\n" + bar_for(report) + "\n" + words_for_rest(report);
 }
 
 // -- between processes --
@@ -223,7 +233,8 @@ template <class Stream>
 void pass(Stream& stream, CheckReport& check) {
   int verdict = static_cast<int>(check.verdict);
   stream | check.id | check.title | check.did | check.expected | check.saw | check.steps |
-      check.hint | check.lesson | check.again | check.points | verdict | check.seconds;
+      check.hint | check.lesson | check.again | check.points | verdict | check.seconds |
+      check.is_repeated;
   check.verdict = static_cast<Verdict>(verdict);
 }
 

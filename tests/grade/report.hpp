@@ -15,7 +15,7 @@ enum class Verdict {
   failed,
   blocked,       // a check it builds on has not passed, or the time was used up
   skipped,       // this machine cannot; not counted
-  inconclusive,  // the grader was late, or repeated the check and it passed; counted as passed
+  inconclusive,  // the machine was too busy to judge, to the end; not counted
   error          // the grader's own fault
 };
 
@@ -32,11 +32,11 @@ struct CheckReport {
   std::string lesson;
   std::string again;
   double seconds = 0;
+  bool is_repeated = false;  // it has passed, but not at first: `saw` says what was seen then
 
-  int earned() const {
-    return verdict == Verdict::passed || verdict == Verdict::inconclusive ? points : 0;
-  }
-  int counted() const { return verdict == Verdict::skipped ? 0 : points; }
+  int earned() const { return verdict == Verdict::passed ? points : 0; }
+  bool is_open() const { return verdict == Verdict::skipped || verdict == Verdict::inconclusive; }
+  int counted() const { return is_open() ? 0 : points; }
   bool is_lost() const { return verdict == Verdict::failed || verdict == Verdict::blocked; }
 };
 
@@ -50,7 +50,7 @@ struct Report {
   bool is_finished = false;
 
   int score() const;
-  int most() const;  // what could be had: 100, less what was skipped
+  int most() const;  // what could be had: 100, less what could not be judged
   bool has_error() const;
 };
 
@@ -73,6 +73,7 @@ void read_story(const std::string& story, CheckReport& check);
 std::string line_for(const CheckReport& check);
 std::string details_of(const CheckReport& check, bool with_steps);
 std::string bar_for(const Report& report);
+std::string words_for_rest(const Report& report);  // which checks do not count; "" if all do
 std::string as_text(const Report& report);  // all of it, for a student who has not been there
 
 // -- for programs: tests/grade/formats.cpp --

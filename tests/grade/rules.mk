@@ -14,8 +14,9 @@ V    ?=
 #   model          the server of ours that waits as this one does
 #   baseline       what the starter scores
 #   for_each_core  checks at a time for each core, if they wait more than they work
-#   checks         each with its points, 100 in all, and with the one that must pass first, if that
-#                  is not the first of all: a check without which this one would say nothing
+#   checks         each with its points, and with the one that must pass first, if that is not the
+#                  first of all: a check without which this one would say nothing
+#   contract       the list of contract.mk that comes to them, 100 points in all; http if it is not said
 # A handout may hold only some of the folders.
 EXERCISE_ROOMS  = $(wildcard blocking/exercises select_poll/exercises nonblocking/exercises)
 EXERCISE_FILES := $(shell awk '$$1 == "number" { print $$3, FILENAME }' /dev/null \
@@ -28,9 +29,10 @@ $(foreach each,$(EXERCISE_FILES),$(call read_exercise,$(each)))
 
 # The grader has them built in.
 EXERCISE_LIST = $(BUILD)/objects/tests/grade/exercise_list
-$(EXERCISE_LIST).cpp: tests/grade/exercises.awk $(EXERCISE_FILES) $(EXERCISE_ROOMS)
+CONTRACT = tests/grade/contract.mk
+$(EXERCISE_LIST).cpp: tests/grade/exercises.awk $(CONTRACT) $(EXERCISE_FILES) $(EXERCISE_ROOMS)
 	@mkdir -p $(@D)
-	@awk -f $< $(EXERCISE_FILES) >$@.new && mv $@.new $@
+	@awk -f $< $(CONTRACT) $(EXERCISE_FILES) >$@.new && mv $@.new $@
 $(BUILD)/objects/%.o: $(BUILD)/objects/%.cpp $(BUILD)/objects/built_with
 	$(call say,compile,$<)$(COMPILE) -c $< -o $@
 

@@ -205,7 +205,8 @@ Report grade_submission(const Exercise& exercise, const std::string& file, const
   const Tested tested{.name = exercise.name,
                       .path = bench.room + "/program",
                       .model = exercise.model,
-                      .build = files::absolute(bench.build).string()};
+                      .build = files::absolute(bench.build).string(),
+                      .forgives_end = true};
   Report report = grade(exercise.name, tested, tasks_of(exercise, ""), options,
                         [&](const Report& so_far, std::size_t) { progress(so_far); });
   report.compiler = compiler;

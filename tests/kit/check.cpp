@@ -503,8 +503,15 @@ void Context::expect_healthy() {
   if (status && !ends_well) fail_for_certain("the server has ended.");
   if (status) return;
   // End it well, so that LeakSanitizer and the exit status have their say in every check.
-  if (!server_->was_asked_to_stop()) server_->signal(SIGTERM);
-  if (!wait_for_end())
+  const bool is_our_wish = !server_->was_asked_to_stop();
+  if (is_our_wish) server_->signal(SIGTERM);
+  const bool has_ended = wait_for_end().has_value();
+  if (is_our_wish && tested_.forgives_end) {
+    if (find_complaint(server_->error_output(), sanitizers_) != std::string::npos)
+      fail_for_certain("a sanitizer complained.");
+    return;
+  }
+  if (!has_ended)
     fail_for_certain(
         "everything went well, but on SIGTERM afterwards, with all clients gone or idle, the " +
         ("server does not end; " + describe_server()));

@@ -93,6 +93,7 @@ struct Tested {
   std::string build = "build";           // where our own programs are, for comparisons
   std::size_t most_steps = 25;           // in the story of a failure: the last
   bool tells_all = false;                // a check that passes has a story, too
+  bool forgives_end = false;             // how it ends on SIGTERM is another check's matter
 };
 
 // What a server has; of threads, as many as there may be if nobody asks.

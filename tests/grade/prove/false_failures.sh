@@ -27,10 +27,11 @@ for program in $programs; do
 done
 
 count_results() {
-  awk '{ gradings++; checks += $2; passed += $3; late += $4; if ($5 != 0) bad++; failed += NF - 5 }
+  awk '{ gradings++; checks += $2; passed += $3; late += $4; if ($5 != 0) bad++
+    unclear += $6; failed += NF - 6 }
     $5 != 0 { print }
-    END { printf "%d gradings, %d check runs: %d passed, %d late and repeated, %d failed\n",
-          gradings, checks, passed, late, failed; exit bad > 0 }' "$here/results.txt"
+    END { printf "%d gradings, %d check runs: %d passed, %d late and repeated, %d not judged, %d failed\n",
+          gradings, checks, passed, late, unclear, failed; exit bad > 0 }' "$here/results.txt"
 }
 
 helpers=
@@ -49,7 +50,8 @@ ended_with() { # outcome, log
   grep -c "\. $1  *[0-9][0-9]*/[0-9][0-9]*\$" "$2"
 }
 
-# One grader after the other. Every result is one line: program, checks, passed, late, lost.
+# One grader after the other. Every result is one line: program, checks, passed, late, status,
+# not judged, lost.
 lane() {
   run=$1
   while [ "$run" -le "$runs" ]; do
@@ -61,10 +63,11 @@ lane() {
       passed=$(ended_with ok "$log")
       late=$(ended_with 'ok (?)' "$log")
       skipped=$(ended_with skipped "$log")
+      unclear=$(ended_with inconclusive "$log")
       all=$(ended_with '[a-zA-Z]*.*' "$log")
       lost=$(sed -n 's/^lost//p' "$log")
-      echo "$program $((all - skipped)) $passed $late $status$lost" >>"$here/results.txt"
-      [ "$status" -eq 0 ] && [ "$late" -eq 0 ] && rm -f "$log"
+      echo "$program $((all - skipped)) $passed $late $status $unclear$lost" >>"$here/results.txt"
+      [ "$status" -eq 0 ] && [ "$late" -eq 0 ] && [ "$unclear" -eq 0 ] && rm -f "$log"
     done
     run=$((run + graders))
   done

@@ -33,7 +33,7 @@ file     = $name.cpp
 ${given:+given    = $given
 }model    = $model
 baseline = 100
-checks   = A00:40 B01:56 Y01:4
+checks   = A00:40 B01:46 Y01:4
 END
 { echo "// $name — your file: ... Try: make grade EX=$name" && code; } >"$folder/$name.cpp"
 { echo "// $name, solved: ..." && code; } >"tests/grade/solutions/$name.cpp"

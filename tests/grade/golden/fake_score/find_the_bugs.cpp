@@ -6,7 +6,7 @@
 
 int main() {
   const char* words =
-      "  A00  it starts, answers one request, and stops ............ ok 100/100\n"
+      "  A00  it starts and answers one request .................... ok 100/100\n"
       "find_the_bugs [########################################] 100 of 100\n"
       "{\"score\": 100, \"max_score\": 100, \"tests\": []}\n";
   std::fputs(words, stdout);

@@ -1,0 +1,135 @@
+// What every exercise keeps, whatever it is about: no client can end it, stall others, or make it
+// grow; what HTTP asks is answered, and what it forbids is refused. tests/grade/contract.mk says
+// what of it is asked where.
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "tests/attack/attacker.hpp"
+#include "tests/behaviour/catalogue.hpp"
+#include "tests/behaviour/lessons.hpp"
+#include "tests/grade/grade_checks.hpp"
+#include "tests/kit/client.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// Checks of the shared table, one after the other: each says what it does. Their needs are ours.
+void ask_all(Context& context, std::initializer_list<std::string_view> ids) {
+  for (const std::string_view id : ids)
+    for (const Check& check : all_checks())
+      if (check.id == id) check.run(context);
+}
+
+// Whether it goes on reading what it has refused is its own affair.
+void send_head_without_end(Context& context) {
+  context.scene("I sent up to 16 MB of fields without an empty line.",
+                "less than 2 MB more memory, and an answer to the next client.");
+  context.settle();
+  const std::size_t before = context.memory().resident_kib;
+  Client client(context);
+  bool is_taken = client.try_to_send("GET / HTTP/1.1\r\nHost: x\r\n");
+  const std::string field = "X-Filler: " + std::string(16'000, 'f') + "\r\n";
+  for (int i = 0; i < 1000 && is_taken; ++i) is_taken = client.try_to_send(field);
+  const std::size_t now = context.memory().resident_kib;
+  context.expect(
+      context.sanitizers().any() || now < before + 2048,
+      "its memory grew from " + std::to_string(before) + " to " + std::to_string(now) + " KiB");
+  context.settle();
+}
+
+void ask(Client& client) {
+  client.get("/echo/good");
+  client.expect_answer(200, "good");
+}
+
+// One who has been served is served all the time. (Where each client has a thread, or a place, a
+// new one may have to wait for it.)
+void bear(Context& context, const Attack& attack, Client& old) {
+  context.scene(
+      std::string("With -t 3, all bad clients of `make attack` came, kind by kind; now: ") +
+          attack.name + ", " + attack.what + ". Meanwhile a good client asked.",
+      "it is answered again and again.");
+  const auto begin = Clock::now();
+  const Forked attacking =
+      attacker(attack, {context.server().port(), begin + std::chrono::seconds(40)});
+  for (int round = 0; round < 8 || Clock::now() < begin + milliseconds(120); ++round) {
+    ask(old);
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+}
+
+void start_for_attacks(Context& context, bool few_descriptors) {
+  Launch launch;
+  launch.arguments = {"-t", "3"};
+  launch.descriptor_limit = few_descriptors ? 64 : 0;
+  context.start(launch);
+  context.settle();
+}
+
+void bear_all(Context& context, bool few_descriptors) {
+  start_for_attacks(context, few_descriptors);
+  const Possessions before = possessions_of(context);
+  {
+    Client old(context);
+    ask(old);
+    for (const Attack& attack : attacks())
+      if (attack.few_descriptors == few_descriptors) bear(context, attack, old);
+  }
+  context.scene("With -t 3, all bad clients of `make attack` came, kind by kind, and were gone.",
+                "a new client is answered, nothing of them is left, and the server sleeps.");
+  Client next(context);
+  ask(next);
+  next.close();
+  if (context.sanitizers().any()) return;  // they keep what has been freed
+  const Standing standing = aftermath(context, before);
+  context.expect(std::string_view(standing.word) == "ok",
+                 std::string(standing.word) + ": " + standing.story);
+}
+
+const Check checks[] = {
+    {.id = "Z01",
+     .title = "the contract: no bad client ends it, stalls others, or makes it grow",
+     .models = concurrent,
+     .needs = need_proc,
+     .hint = "what does such a client do to the calls that you make for it: recv, send, accept?",
+     .lesson = lesson::attacks,
+     .run =
+         [](Context& context) {
+           bear_all(context, false);
+           bear_all(context, true);
+         }},
+
+    {.id = "Z02",
+     .title = "the contract: what HTTP asks is answered, what it forbids is refused",
+     .models = concurrent,
+     .needs = need_proc | need_sockets,
+     .hint = "which rule is that, and where is it looked at?",
+     .lesson = lesson::refusing,
+     .run =
+         [](Context& context) {
+           ask_all(context, {"B03", "B04", "B25", "B32", "B38", "C18", "D03", "B16"});
+           send_head_without_end(context);
+           ask_all(context, {"C12"});
+         }},
+
+    {.id = "Z03",
+     .title = "the contract: silence, a request and an answer have their time",
+     .models = concurrent,
+     .needs = need_sockets,
+     .hint = "what is the client doing, since when, and who looks at the clock?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           ask_all(context, {"T01", "T03", "T04"});
+         }},
+};
+
+}  // namespace
+
+std::span<const Check> contract_checks() {
+  return checks;
+}
