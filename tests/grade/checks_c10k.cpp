@@ -1,14 +1,11 @@
-// Ten thousand silent clients, sixty-four that ask, and every attack.
+// Ten thousand silent clients, and sixty-four that ask.
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "tests/attack/attacker.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/kit/client.hpp"
@@ -193,63 +190,6 @@ Slowest best_of_three(Contest& contest) {
   return best;
 }
 
-// -- the attacks --
-
-void ask(Client& client) {
-  client.expect_echo("good");
-}
-
-// A good client that is there already, and a new one each time: all of them are answered while the
-// attack goes on, however long that takes.
-void stay_served(Context& context, const Attack& attack, Client& old) {
-  using std::chrono::steady_clock;
-  const auto begin = steady_clock::now();
-  const Forked attacking =
-      attacker(attack, {context.server().port(), begin + std::chrono::seconds(40)});
-  constexpr int least_rounds = 10;
-  for (int round = 0; round < least_rounds || steady_clock::now() < begin + milliseconds(200);
-       ++round) {
-    ask(old);
-    if (!attack.few_descriptors) {
-      Client fresh(context);
-      ask(fresh);
-    }
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-}
-
-// A program that hides what it has would seem to have nothing.
-void expect_open_to_view(Context& context) {
-  if (can_observe_processes()) (void)context.descriptors();
-}
-
-void survive(Context& context, std::string_view name) {
-  const auto all = attacks();
-  const Attack& attack =
-      *std::find_if(all.begin(), all.end(), [&](const Attack& one) { return one.name == name; });
-  context.scene(
-      std::string("Attack, with -t 3: ") + attack.what + ". Meanwhile a good client asked.",
-      "it is answered again and again, and afterwards nothing of the attack is left.");
-  context.start({.arguments = {"-t", "3"}, .descriptor_limit = attack.few_descriptors ? 64U : 0U});
-  context.settle();
-  expect_open_to_view(context);
-  const Possessions before = possessions_of(context);
-  {
-    Client old(context);
-    ask(old);
-    stay_served(context, attack, old);
-  }
-  // Out of descriptors, a new client may have to wait until those of the attack are closed.
-  Client next(context);
-  ask(next);
-  next.close();
-  if (context.sanitizers().any()) return;  // they keep what has been freed
-  expect_open_to_view(context);
-  const Standing standing = aftermath(context, before);
-  context.expect(std::string_view(standing.word) == "ok",
-                 std::string(standing.word) + ": " + standing.story);
-}
-
 const Check checks[] = {
     {.id = "Q00",
      .title = "neither the server nor this machine forbids ten thousand clients",
@@ -389,72 +329,6 @@ const Check checks[] = {
              throw Inconclusive{"p99 on a machine where event_loop is late as well: " + seen};
            context.expect(slowest.ratio() <= most_p99, seen);
          }},
-
-    {.id = "Q11",
-     .title = "attack: resets",
-     .hint = "which calls can fail because a client has reset, and what do you do then?",
-     .lesson = lesson::leaving,
-     .run = [](Context& context) { survive(context, "resets"); }},
-    {.id = "Q12",
-     .title = "attack: half-closes",
-     .hint = "recv says 0. How often does your loop hear of that?",
-     .lesson = lesson::leaving,
-     .run = [](Context& context) { survive(context, "half-closes"); }},
-    {.id = "Q13",
-     .title = "attack: silence",
-     .hint = "what does a client cost that never says a word?",
-     .lesson = lesson::time_limits,
-     .run = [](Context& context) { survive(context, "silence"); }},
-    {.id = "Q14",
-     .title = "attack: a byte now and then",
-     .hint = "what do you do with half a request?",
-     .lesson = lesson::reading,
-     .run = [](Context& context) { survive(context, "bytewise"); }},
-    {.id = "Q15",
-     .title = "attack: slowloris",
-     .hint = "how long may a request take to arrive?",
-     .lesson = lesson::time_limits,
-     .run = [](Context& context) { survive(context, "slowloris"); }},
-    {.id = "Q16",
-     .title = "attack: nobody reads",
-     .hint = "how much of an answer do you make before the last piece of it has left?",
-     .lesson = lesson::writing,
-     .run = [](Context& context) { survive(context, "no-reading"); }},
-    {.id = "Q17",
-     .title = "attack: pipelining without reading",
-     .hint = "what may a client ask while its last answer has not left?",
-     .lesson = lesson::writing,
-     .run = [](Context& context) { survive(context, "pipelining"); }},
-    {.id = "Q18",
-     .title = "attack: broken off",
-     .hint = "whose is the memory of an answer that nobody wants any more?",
-     .lesson = lesson::leaving,
-     .run = [](Context& context) { survive(context, "broken-off"); }},
-    {.id = "Q19",
-     .title = "attack: a flood of connections",
-     .hint = "how many do you accept before the others have their turn?",
-     .lesson = lesson::accepting,
-     .run = [](Context& context) { survive(context, "flood"); }},
-    {.id = "Q20",
-     .title = "attack: a crowd of 3000",
-     .hint = "which of your lists is gone through, and by whom?",
-     .lesson = lesson::c10k,
-     .run = [](Context& context) { survive(context, "crowd"); }},
-    {.id = "Q21",
-     .title = "attack: heads without an end",
-     .hint = "when is a head too long, and what happens to what comes behind it?",
-     .lesson = lesson::refusing,
-     .run = [](Context& context) { survive(context, "oversize"); }},
-    {.id = "Q22",
-     .title = "attack: noise",
-     .hint = "what can your parser be made to read that is not there?",
-     .lesson = lesson::refusing,
-     .run = [](Context& context) { survive(context, "garbage"); }},
-    {.id = "Q23",
-     .title = "attack: more clients than descriptors",
-     .hint = "accept fails and the listener stays readable. What will the next wait say?",
-     .lesson = lesson::descriptors,
-     .run = [](Context& context) { survive(context, "exhaustion"); }},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Deadlines: a time for silence, for a request, for an answer.
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <thread>
@@ -173,17 +174,17 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene(
-               "With -o 1 -t 50 and small buffers, a client took 200,000 bytes, 5000 every 60 ms: "
-               "four times 16 KiB in a second.",
+               "With -o 2 -t 50 and small buffers, a client took 250,000 bytes, 4000 every 40 ms: "
+               "twelve times 16 KiB in 2 s.",
                "every byte, in more than two seconds.");
-           context.start_small({"-o", "1", "-t", for_ever});
+           context.start_small({"-o", "2", "-t", for_ever});
            Client client(context, {.small_buffer = true});
-           client.get("/bytes/200000");
+           client.get("/bytes/250000");
            client.read_head();
-           Pace pace(milliseconds(200));
-           for (std::size_t at = 0; at < 200'000; at += 5000) {
-             client.read_pattern(at, 5000);
-             pace.step(milliseconds(60));
+           Pace pace(milliseconds(600));
+           for (std::size_t at = 0; at < 250'000; at += 4000) {
+             client.read_pattern(at, std::min<std::size_t>(4000, 250'000 - at));
+             pace.step(milliseconds(40));
            }
          }},
 
@@ -289,6 +290,33 @@ const Check checks[] = {
                         (refused[0].is_closed_by_server() ? "is silent" : "goes on sending") +
                         " is still connected";
                });
+         }},
+
+    {.id = "U11",
+     .title = "what a last send still finds room for, nobody has taken",
+     .models = select_loop,
+     .needs = need_sockets,
+     .hint = "send has taken a few bytes, long after the client's time was over. Who has them?",
+     .lesson = lesson::time_limits,
+     .run =
+         [](Context& context) {
+           context.scene(
+               "With -o 0.6 -t 50 and small buffers, an answer was stuck. Three times I stopped "
+               "the "
+               "server, the client took 1500 bytes and no more, and after a second I let the "
+               "server "
+               "run on.",
+               "it sees that there is room, and that the time is over, and closes.");
+           start_small(context, {"-o", "0.6", "-t", for_ever});
+           Client slow = stuck_client(context, 2'000'000);
+           for (int round = 0; round < 3 && !slow.is_closed_by_server(); ++round) {
+             context.server().stop_running();
+             (void)slow.read_some(1500);
+             std::this_thread::sleep_for(milliseconds(1000));
+             context.server().run_on();
+             context.wait_until_quiet();
+           }
+           context.expect(slow.is_closed_by_server(), "it is still connected. " + slow.describe());
          }},
 };
 

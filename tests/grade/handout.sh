@@ -17,19 +17,26 @@ for exercise in $wanted; do
   esac
 done
 
-# Only what is the project's own: what else lies here may be what a class has handed in. The folders in
-# tests/grade are the teacher's (class_run.cpp hides them, too).
-tracked=$(git ls-files --cached 2>/dev/null)
-if [ -n "$tracked" ]; then
-  echo "$tracked"
+# Only what has been committed: what else lies here may be what a class has handed in, and in an
+# exercise's folder what somebody has tried. The folders in tests/grade are the teacher's
+# (class_run.cpp hides them, too).
+: >"$list.changed"
+committed=$(git ls-tree -r --name-only HEAD 2>/dev/null)
+if [ -n "$committed" ]; then
+  git diff --relative --name-only HEAD >"$list.changed"
+  echo "$committed"
 else # an unpacked handout, for example
+  echo 'handout: no git here, so the files are packed as they are' >&2
   find .clang-format .clang-tidy .editorconfig .gitattributes .gitignore CONTRIBUTING.md Makefile README.md SECURITY.md \
     compile_flags.txt lessons.md blocking common figures nonblocking select_poll tests -type f 2>/dev/null
 fi |
   sort -u | grep -v -e '^tests/grade/.*/' -e '^tests/cross/' -e '^\.ci/' -e '^\.github/' >"$list"
 for exercise in $all; do
   case " $wanted " in
-    *" $exercise "*) ;;
+    *" $exercise "*)
+      grep -q "/exercises/$exercise/" "$list" ||
+        { echo "handout: $exercise has not been committed" >&2 && exit 1; }
+      ;;
     *) grep -v "/exercises/$exercise/" "$list" >"$list.less" && mv "$list.less" "$list" ;;
   esac
 done
@@ -44,8 +51,13 @@ room=$build/handout.room
 rm -rf "$room"
 mkdir -p "$room/$name" || exit 1
 while IFS= read -r file; do
-  [ -f "$file" ] || continue # listed, and deleted since
-  mkdir -p "$room/$name/$(dirname "$file")" && cp -p "$file" "$room/$name/$file" || exit 1
+  mkdir -p "$room/$name/$(dirname "$file")" || exit 1
+  if grep -q -x -F "$file" "$list.changed"; then
+    echo "handout: $file has changes that are not committed; it is packed without them" >&2
+    git show "HEAD:./$file" >"$room/$name/$file" || exit 1
+  else
+    cp -p "$file" "$room/$name/$file" || exit 1
+  fi
 done <"$list"
 case " $wanted " in
   *" killing_test "*)
@@ -68,5 +80,5 @@ done
 mark=$(cd "$(dirname "$build/check_lessons")" && pwd)/check_lessons
 (cd "$room/$name" && "$mark" -r >/dev/null) || : # with HIDE=1 they point to what is not there
 tar -C "$room" -czf "$build/$name.tar.gz" "$name" || exit 1
-rm -rf "$room" "$list"
+rm -rf "$room" "$list" "$list.changed"
 echo "$build/$name.tar.gz: $(tar -tzf "$build/$name.tar.gz" | wc -l | tr -d ' ') files"

@@ -94,8 +94,12 @@ prove-gradescope: understood $(BUILD)/grade given beside  ## the archive for Gra
 	    $(if $(filter-out 0,$(FRESH)),fresh) || exit 1; \
 	done
 
+.PHONY: prove-handout
+prove-handout: $(BUILD)/check_lessons
+	@$(unless_dry) sh tests/grade/prove/handout.sh $(BUILD)
+
 # Part of `make test`.
 ifneq ($(WHOLE),)
-ONCE += check-mutants prove-grader-quickly golden-quickly prove-gradescope
-test: $(BUILD)/grade $(BUILD)/quiz $(SOLUTIONS) $(BUILD)/right/event_loop given
+ONCE += check-mutants prove-grader-quickly golden-quickly prove-gradescope prove-handout
+test: $(BUILD)/grade $(BUILD)/quiz $(BUILD)/check_lessons $(SOLUTIONS) $(BUILD)/right/event_loop given
 endif

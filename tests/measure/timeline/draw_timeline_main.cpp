@@ -69,7 +69,7 @@ int run(int argc, char** argv) {
   if (names.empty()) refuse_usage("which SERVER?");
   refuse_others(names);
   if (output.empty()) output = directory + "/timeline";
-  if (!only_draws && !is_installed("strace")) refuse_usage("this needs strace, which is Linux's");
+  if (!only_draws && !(find_on_path("strace") != "")) refuse_usage("this needs strace, which is Linux's");
   std::filesystem::create_directories(output);
   install_signal_handlers();
   if (keeps) refuse_company();
