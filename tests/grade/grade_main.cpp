@@ -267,6 +267,8 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   const bool has_terminal = can_redraw(STDOUT_FILENO);
   const std::string compiler = first_lines(request.build + "/grades/" + name + ".compiler.txt", 60);
   if (access(tested.path.c_str(), X_OK) != 0) {
+    if (access(tested.path.c_str(), F_OK) == 0)
+      throw std::runtime_error(tested.path + " cannot be started: is its folder mounted noexec?");
     Report report =
         not_gradable(name, compiler.empty() ? "There is no program " + tested.path + "."
                                             : "It does not compile:\n" + escaped(compiler, 12'000));

@@ -67,7 +67,7 @@ $(BUILD)/grade: $(GRADE) $(COMMON)
 
 # The cases about the grader itself.
 SELF_TEST = $(call objects,$(wildcard tests/grade/*_test.cpp))
-$(BUILD)/tests/grader: $(SELF_TEST) $(filter-out %/grade_main.o,$(GRADE)) $(COMMON) | $(BUILD)/grade
+$(BUILD)/tests/grader: $(SELF_TEST) $(filter-out %/grade_main.o,$(GRADE)) $(COMMON) | $(BUILD)/grade $(BUILD)/quiz
 	$(link)
 tests everything: $(BUILD)/tests/grader
 

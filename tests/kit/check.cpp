@@ -500,6 +500,9 @@ void Context::expect_healthy() {
     fail_for_certain("a sanitizer complained.");
   const auto status = server_->status_if_ended();
   const bool ends_well = status == 0 && server_->was_asked_to_stop();
+  if (status && !ends_well && server_->was_asked_to_stop())
+    fail_for_certain("everything went well, but asked to end by SIGTERM it " +
+                     describe_status(*status) + ", and should exit with status 0.");
   if (status && !ends_well) fail_for_certain("the server has ended.");
   if (status) return;
   // End it well, so that LeakSanitizer and the exit status have their say in every check.

@@ -87,6 +87,11 @@ elif [ -e "$build/written-by-a-submission" ] || [ -e "$build/../written-by-a-sub
   exit 1
 fi
 diff "$results/expected.txt" "$results/seen.txt" || exit 1
+said='"problem": "It does not compile:\nfind_the_bugs.cpp:'
+if [ -d "$class/syntax_error" ] && ! grep -q -F "$said" "$results/syntax_error.find_the_bugs.json"; then
+  echo "what the compiler says does not begin with the name of the student's file"
+  exit 1
+fi
 if [ -e "$results/own-makefile-was-used" ]; then
   echo "a makefile of a student has been run"
   exit 1

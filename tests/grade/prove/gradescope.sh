@@ -58,7 +58,8 @@ expect() { # what was handed in, its score
 
 file=$(sed -n 's/^file *= *//p' ./*/exercises/"$exercise"/exercise.mk)
 expect 'a submission without a file' 0
-folder=$AUTOGRADER/submission/'$(shell touch was-run)' # a name is no word to any shell or make
+# shellcheck disable=SC2016 # a name is no word to any shell or make
+folder=$AUTOGRADER/submission/'$(shell touch was-run)'
 mkdir "$folder"
 sh tests/grade/mutant.sh solution "$exercise" >"$folder/$file"
 expect 'the solution' 100
