@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
 using Clock = std::chrono::steady_clock;
 
@@ -23,14 +22,14 @@ Possessions possessions_of(Context& context) {
 Standing aftermath(Context& context, const Possessions& before) {
   if (!can_observe_processes()) return {};
   constexpr std::size_t tolerated_kib = 16 * 1024;  // what a memory allocator keeps for itself
-  constexpr std::chrono::seconds most{8};  // without any progress: it may be busy letting go
+  constexpr std::chrono::seconds most{8};           // without any change: it may be busy letting go
+  const auto begin = Clock::now();
   Possessions after;
-  auto least = std::numeric_limits<std::size_t>::max();
-  for (auto deadline = Clock::now() + most; Clock::now() < deadline;) {
+  for (auto deadline = begin + most; Clock::now() < std::min(deadline, begin + 4 * most);) {
+    const std::size_t last = after.descriptors + after.threads;
     context.wait_until_quiet();
     after = possessions_of(context);
-    if (after.descriptors + after.threads < least) deadline = Clock::now() + most;
-    least = std::min(least, after.descriptors + after.threads);
+    if (after.descriptors + after.threads != last) deadline = Clock::now() + most;
     const bool back = after.descriptors <= before.descriptors && after.threads <= before.threads &&
                       after.resident_kib <= before.resident_kib + tolerated_kib;
     if (back) {

@@ -832,8 +832,8 @@ const Check checks[] = {
            context.scene(
                "With small buffers, 25 lines of 1000 bytes waited for two members who did not "
                "read; then came SIGTERM; then one of them and one of the others said a line each; "
-               "then the two read.",
-               "each hears the 25 lines, and then the end.");
+               "then the first of the two read, then the other.",
+               "the first hears the 25 lines, and then the end.");
            std::vector<Member> members = room_of(context, 4, with_small_buffers());
            talk(members[2], members[3], 25);
            context.server().signal(SIGTERM);
@@ -841,13 +841,11 @@ const Check checks[] = {
            (void)members[1].try_to_say("too late\n");
            (void)members[2].try_to_say("too late\n");
            context.wait_until_quiet();
-           for (const std::size_t listener : {0U, 1U})
-             for (int i = 0; i < 25; ++i) members[listener].expect_line(long_line(i));
-           for (const std::size_t listener : {0U, 1U}) {
-             if (const auto line = members[listener].hear())
-               context.fail("one hears '" + readable(*line) + "' as well");
-             members[listener].expect_end();
-           }
+           for (int i = 0; i < 25; ++i) members[0].expect_line(long_line(i));
+           members[1].expect_end();  // one who waits for another is no fault; nor what it misses
+           if (const auto line = members[0].hear())
+             context.fail("it hears '" + readable(*line) + "' as well");
+           members[0].expect_end();
          }},
 
     {.id = "Z04",
@@ -870,6 +868,7 @@ const Check checks[] = {
              if (attack.few_descriptors) continue;
              const auto end = std::chrono::steady_clock::now() + milliseconds(120);
              (void)attacker(attack, {context.server().port(), end}).wait();
+             context.wait_until_quiet();
              context.note(std::string("attack: ") + attack.what);
            }
            if (!context.sanitizers().any()) {  // they keep what has been freed
