@@ -307,7 +307,7 @@ const Check checks[] = {
                "server "
                "run on.",
                "it sees that there is room, and that the time is over, and closes.");
-           start_small(context, {"-o", "0.6", "-t", for_ever});
+           context.start_small({"-o", "0.6", "-t", for_ever});
            Client slow = stuck_client(context, 2'000'000);
            for (int round = 0; round < 3 && !slow.is_closed_by_server(); ++round) {
              context.server().stop_running();

@@ -14,6 +14,7 @@
 
 #include "common/signals.hpp"
 #include "tests/kit/check.hpp"
+#include "tests/kit/child_process.hpp"
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/server.hpp"
