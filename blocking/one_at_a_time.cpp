@@ -6,9 +6,12 @@
 
 #include "blocking/straight_line.hpp"
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
+#include "common/context.hpp"
+#include "common/handler.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -22,24 +25,26 @@ void wait_for_client(const Acceptor& acceptor, int stop) {
                       {acceptor.is_accepting(now) ? acceptor.fd() : -1, POLLIN, 0}};
   if (poll(watched, 2, milliseconds_until(acceptor.resumes_at(now), now)) < 0)
     excuse_failed_poll(watched, errno);
-  Counters::count(counters.wakeups);
 }
 
 void run_server(int argc, char** argv) {
   const Options options = read_options(argc, argv, "apbth", purpose);
   Acceptor acceptor(open_listener(options), Blocking::yes);
-  const int stop = install_signal_handlers();
+  Counters counters;
+  Signals signals(counters);
+  Context context{handle, signals.stop_requested(), counters, options.backend_port};
   announce(acceptor.fd());
 
-  while (!stop_requested()) {
-    wait_for_client(acceptor, stop);
-    if (!acceptor.is_accepting(Clock::now()) || stop_requested()) continue;
+  while (!context.draining) {
+    wait_for_client(acceptor, signals.stop_descriptor());
+    Counters::count(counters.wakeups);
+    if (!acceptor.is_accepting(Clock::now()) || context.draining) continue;
     const Descriptor client = acceptor.next_client(Clock::now());
     if (!client) continue;
     Counters::count(counters.accepted);
-    end_stream_on_stop(client.fd());
-    serve_client(client.fd(), options);  // ...and meanwhile nobody is accepted
-    end_stream_on_stop(-1);
+    signals.end_stream_on_stop(client.fd());
+    serve_client(client.fd(), options.idle_limit, context);  // ...and meanwhile nobody is accepted
+    signals.end_stream_on_stop(-1);
     Counters::count(counters.closed);
   }
 }

@@ -1,4 +1,4 @@
-// straight_line.hpp — one client's requests and answers, as a straight line.
+// straight_line.hpp — one client's requests and responses, as a straight line.
 //
 // Read, ask the backend, write: the thread is parked in recv(2), connect(2) or send(2) until the
 // kernel has something for it. Both servers in this folder serve their clients with it.
@@ -6,8 +6,14 @@
 // nonblocking/await_conversation.cpp, where the compiler does the cutting.
 #pragma once
 
+#include "common/context.hpp"
 #include "common/options.hpp"
 
+namespace two_ways {
+
 // Serves the client of a blocking socket to its end; returns when the conversation is over. The
-// socket stays the caller's. Never throws: without memory the conversation is over.
-void serve_client(int socket, const Options& options) noexcept;
+// client has so much time for each wait. The socket stays the caller's. Threads that share a
+// context must share its buffers. Never throws: without memory the conversation is over.
+void serve_client(int socket, Seconds time_limit, Context& context) noexcept;
+
+}  // namespace two_ways

@@ -16,10 +16,13 @@
 
 #include "blocking/straight_line.hpp"
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
+#include "common/context.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -28,14 +31,12 @@ constexpr const char* purpose =
 
 class ThreadServer {
  public:
-  explicit ThreadServer(const Options& options)
-      : options_(options), acceptor_(open_listener(options), Blocking::yes) {
+  // What it is given must live longer.
+  ThreadServer(Acceptor& acceptor, int stop, const Options& options, Context& context)
+      : options_(options), context_(context), stop_descriptor_(stop), acceptor_(acceptor) {
     open_pipe(finished_pipe_);
     for (const int end : finished_pipe_) set_nonblocking(end);
-    if (const int error = pthread_attr_init(&attributes_); error != 0)
-      throw CallFailed("pthread_attr_init", error);
     set_stack_size();
-    announce(acceptor_.fd());
   }
 
   // If run() has thrown there are threads left, and none may outlive what it uses.
@@ -47,8 +48,6 @@ class ThreadServer {
       join_finished();
     }
   }
-  ThreadServer(const ThreadServer&) = delete;
-  ThreadServer& operator=(const ThreadServer&) = delete;
 
   // The accepting thread parks here, until a client comes, a thread ends or a stop is asked for.
   void run() {
@@ -60,16 +59,16 @@ class ThreadServer {
                           {accepts ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int timeout = milliseconds_until(acceptor_.resumes_at(now), now);
       if (poll(watched, 3, timeout) < 0) excuse_failed_poll(watched, errno);
-      Counters::count(counters.wakeups);
+      Counters::count(context_.counters.wakeups);
       if (watched[1].revents != 0) join_finished();
       if (watched[2].revents != 0) welcome_client();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
  private:
   // What a thread is given, and owns.
-  struct Worker {
+  struct Connection {
     ThreadServer& server;
     Descriptor socket;
   };
@@ -77,27 +76,27 @@ class ThreadServer {
   // -- in the accepting thread --
 
   void set_stack_size() {
-    if (options_.stack_kib == 0) return;
+    int error = pthread_attr_init(&attributes_);
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const std::size_t pages = (options_.stack_kib * 1024 + page - 1) / page;  // macOS insists
-    const int error = pthread_attr_setstacksize(&attributes_, pages * page);
+    if (error == 0 && pages > 0) error = pthread_attr_setstacksize(&attributes_, pages * page);
     if (error != 0) throw CallFailed("pthread_attr_setstacksize", error);
   }
 
   void welcome_client() try {
     Descriptor socket = acceptor_.next_client(Clock::now());
     if (!socket) return;
-    auto worker = std::make_unique<Worker>(Worker{*this, std::move(socket)});
-    enter(worker->socket.fd());
+    auto connection = std::make_unique<Connection>(Connection{*this, std::move(socket)});
+    enter(connection->socket.fd());
     pthread_t thread;
-    const int error = pthread_create(&thread, &attributes_, run_worker, worker.get());
+    const int error = pthread_create(&thread, &attributes_, run_connection, connection.get());
     if (error == 0) {
-      (void)worker.release();  // the thread's own now
+      (void)connection.release();  // the thread's own now
       ++thread_count_;
-      Counters::count(counters.accepted);
+      Counters::count(context_.counters.accepted);
     } else {  // EAGAIN: no memory for a stack, or a limit on threads (pthread_create(3))
-      leave(worker->socket);
-      turn_away(std::move(worker->socket), 503);
+      leave(connection->socket);
+      reject(std::move(connection->socket), 503);
     }
   } catch (const std::bad_alloc&) {
     acceptor_.pause(Clock::now());
@@ -105,13 +104,11 @@ class ThreadServer {
 
   // A thread that has ended keeps its stack until it is joined.
   void join_finished() {
-    char bytes[64];
-    while (read(finished_pipe_[0], bytes, sizeof bytes) > 0) {
-    }
+    for (char bytes[64]; read(finished_pipe_[0], bytes, sizeof bytes) > 0;) continue;
     while (const std::optional<pthread_t> thread = take_finished()) {
       pthread_join(*thread, nullptr);
       --thread_count_;
-      Counters::count(counters.closed);
+      Counters::count(context_.counters.closed);
     }
   }
 
@@ -139,16 +136,16 @@ class ThreadServer {
 
   // -- in each client's thread --
 
-  static void* run_worker(void* argument) {
-    const std::unique_ptr<Worker> worker(static_cast<Worker*>(argument));
-    serve_client(worker->socket.fd(), worker->server.options_);
-    worker->server.finish(*worker);
+  static void* run_connection(void* argument) {
+    const std::unique_ptr<Connection> connection(static_cast<Connection*>(argument));
+    connection->server.serve(*connection);
     return nullptr;
   }
 
-  void finish(Worker& worker) {
-    leave(worker.socket);
-    worker.socket = Descriptor();
+  void serve(Connection& connection) {
+    serve_client(connection.socket.fd(), options_.idle_limit, context_);
+    leave(connection.socket);
+    connection.socket = Descriptor();
     const std::lock_guard lock(mutex_);
     finished_.push_back(pthread_self());
     // EAGAIN: the pipe is full, so there is plenty to wake the accepting thread already.
@@ -171,9 +168,10 @@ class ThreadServer {
 
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
-  const Options options_;
-  const int stop_descriptor_ = install_signal_handlers();
-  Acceptor acceptor_;
+  const Options& options_;
+  Context& context_;
+  const int stop_descriptor_;
+  Acceptor& acceptor_;
   pthread_attr_t attributes_;
   int finished_pipe_[2];
   std::size_t thread_count_ = 0;  // those not yet joined
@@ -184,7 +182,14 @@ class ThreadServer {
 };
 
 void run_server(int argc, char** argv) {
-  ThreadServer server(read_options(argc, argv, "apbtnsh", purpose));
+  const Options options = read_options(argc, argv, "apbtnsh", purpose);
+  Acceptor acceptor(open_listener(options), Blocking::yes);
+  Counters counters;
+  Signals signals(counters);
+  Context context{handle, signals.stop_requested(), counters, options.backend_port,
+                  BufferPool(BufferPool::Sharing::yes)};
+  ThreadServer server(acceptor, signals.stop_descriptor(), options, context);
+  announce(acceptor.fd());
   server.run();
 }
 

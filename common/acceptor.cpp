@@ -6,7 +6,9 @@
 #include <cerrno>
 
 #include "common/error.hpp"
-#include "common/exchange.hpp"
+#include "common/http_codec.hpp"
+
+namespace two_ways {
 
 namespace {
 
@@ -26,7 +28,7 @@ bool is_broken_listener(int error) {
 
 Descriptor Acceptor::next_client(Time now) {
   resumes_at_.reset();
-  Descriptor client = accept_client(listener_.fd(), blocking_);
+  Descriptor client = accept_client(listener_.fd(), blocking_, &peer_);
   const int error = client ? 0 : errno;
   const bool is_lost = is_lost_client(error) && ++lost_in_a_row_ < most_lost_in_a_row;
   if (is_lost) return client;
@@ -37,15 +39,17 @@ Descriptor Acceptor::next_client(Time now) {
   return client;
 }
 
-void turn_away(Descriptor client, int status) {
-  std::array<char, 1024> space;
-  Bench bench{.space = space};
-  Exchange exchange(bench);
-  exchange.refuse(status);
-  const std::string_view words = exchange.outgoing();
+void reject(Descriptor client, int status) {
+  const Response response = refusal(status);
+  std::array<char, max_response_head + max_text> room;
+  std::size_t size = write_response_head(
+      {.status = status, .body_size = response.text.size(), .closes = true}, room);
+  size += response.text.copy(room.data() + size, response.text.size());
   // A fresh socket takes these few bytes. What it does not take is lost, as is the client.
-  (void)send(client.fd(), words.data(), words.size(), MSG_DONTWAIT);
+  (void)send(client.fd(), room.data(), size, MSG_DONTWAIT);
   // Closing with unread bytes would reset the connection and might lose the words (RFC 9112 9.6).
   (void)shutdown(client.fd(), SHUT_WR);
-  (void)recv(client.fd(), space.data(), space.size(), MSG_DONTWAIT);
+  (void)recv(client.fd(), room.data(), room.size(), MSG_DONTWAIT);
 }
+
+}  // namespace two_ways

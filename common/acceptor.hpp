@@ -11,6 +11,8 @@
 #include "common/socket.hpp"
 #include "common/wait.hpp"
 
+namespace two_ways {
+
 class Acceptor {
  public:
   // Takes the listener over. Accepted sockets are blocking or not, as told.
@@ -24,6 +26,9 @@ class Acceptor {
   // pauses, as it does when too many in a row are gone: that is no client's doing, and the backlog
   // may stay readable. Throws CallFailed if the listener itself is broken.
   Descriptor next_client(Time now);
+
+  // Where the last client that next_client() has returned comes from.
+  const Address& peer() const { return peer_; }
 
   // No client can be held at the moment (accept or malloc has failed, or a thread): pause.
   void pause(Time now) { resumes_at_ = now + pause_length; }
@@ -51,9 +56,12 @@ class Acceptor {
   Descriptor listener_;
   Blocking blocking_;
   int lost_in_a_row_ = 0;
+  Address peer_;
   std::optional<Time> resumes_at_;
 };
 
 // Answers a client that gets no conversation: sends it `status`, as far as it goes without
 // waiting, and closes.
-void turn_away(Descriptor client, int status);
+void reject(Descriptor client, int status);
+
+}  // namespace two_ways

@@ -18,23 +18,26 @@
 #include "common/memory.hpp"
 #include "common/wait.hpp"
 
-// `Note` is what the loop must remember of a client: its wait, or its place in a list.
-template <class Conversation, class Note>
+namespace two_ways {
+
+// `Registration` is what the loop has told the kernel about a client, or where it stands in a list.
+template <class Conversation, class Registration>
 struct Client {
   Conversation conversation;
-  Note note;
+  Registration registration;
   Time time_started = {};    // when its time last started anew
   Client* before = nullptr;  // its neighbours in the list
   Client* after = nullptr;
 };
 
-template <class Conversation, class Note>
+template <class Conversation, class Registration>
 class Clients {
  public:
-  using Client = ::Client<Conversation, Note>;
+  using Client = two_ways::Client<Conversation, Registration>;
 
-  explicit Clients(std::chrono::duration<double> time_limit)
-      : time_limit_(std::chrono::duration_cast<Clock::duration>(time_limit)) {}
+  // The counters must live longer.
+  Clients(std::chrono::duration<double> time_limit, Counters& counters)
+      : time_limit_(std::chrono::duration_cast<Clock::duration>(time_limit)), counters_(counters) {}
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
   ~Clients() {
@@ -45,9 +48,9 @@ class Clients {
   Client* first() const { return first_; }
 
   // Throws std::bad_alloc.
-  Client& add(Conversation conversation, Note note, Time now) {
-    auto client = std::make_unique<Client>(Client{std::move(conversation), note});
-    Counters::count(counters.accepted);
+  Client& add(Conversation conversation, Registration registration, Time now) {
+    auto client = std::make_unique<Client>(Client{std::move(conversation), registration});
+    Counters::count(counters_.accepted);
     append(*client, now);
     most_ = std::max(most_, ++count_);
     return *client.release();
@@ -56,7 +59,7 @@ class Clients {
   // Ends the conversation and closes what it holds.
   void remove(Client& client) {
     unlink(client);
-    Counters::count(counters.closed);
+    Counters::count(counters_.closed);
     delete &client;
     if (--count_ < most_ / 2 && most_ > worth_giving_back) {
       give_back_memory();
@@ -80,14 +83,15 @@ class Clients {
     return first_->time_started + time_limit_;
   }
 
-  // Calls `visit` for each client. It may remove the one it is given, or renew it: then that one is
-  // visited again, last.
+  // Calls `visit` once for each client that is here now. It may remove or renew the one it is
+  // given.
   template <class Visit>
   void for_each(Visit visit) {
-    for (Client* client = first_; client != nullptr;) {
-      Client* next = client->after;
-      visit(*client);
-      client = next;
+    const Client* const last = last_;
+    bool goes_on = !empty();
+    for (Client* client = first_; goes_on;) {
+      goes_on = client != last;
+      visit(*std::exchange(client, client->after));
     }
   }
 
@@ -119,8 +123,11 @@ class Clients {
   static constexpr std::size_t worth_giving_back = 64;
 
   Clock::duration time_limit_;
+  Counters& counters_;
   std::size_t count_ = 0;
   std::size_t most_ = 0;  // since memory was last given back
   Client* first_ = nullptr;
   Client* last_ = nullptr;
 };
+
+}  // namespace two_ways

@@ -2,11 +2,13 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
-#include "common/counters.hpp"
-#include "common/signals.hpp"
+#include "common/backend.hpp"
+
+namespace two_ways {
 
 namespace {
 
@@ -14,167 +16,170 @@ constexpr std::nullopt_t over = std::nullopt;
 
 }  // namespace
 
-template <class Run>
-std::optional<Wait> Conversation::take_turn(Run run) {
-  progressed_ = false;
-  try {
-    exchange_.take_up();
-    const std::optional<Wait> wait = run();
-    exchange_.stow();
-    return wait;
-  } catch (const std::bad_alloc&) {
-    return over;
-  }
+Turn Conversation::resume() noexcept {
+  return take_turn(/*in_time=*/true);
 }
 
-std::optional<Wait> Conversation::resume() {
-  return take_turn([this] { return run_next_piece(); });
+Turn Conversation::expire() noexcept {
+  return take_turn(/*in_time=*/false);
 }
 
-std::optional<Wait> Conversation::expire() {
-  return take_turn([this]() -> std::optional<Wait> {
-    if (row_) return finish_row(row_failure(504));
-    if (next_ != Piece::read_request || !exchange_.is_inside_request()) return over;
-    exchange_.refuse(408);
-    return write_answers();
-  });
+Turn Conversation::take_turn(bool in_time) noexcept {
+  progress_ = Progress::none;
+  const bool was_at_backend = is_at_backend();
+  const std::optional<Wait> wait = run_state(in_time);
+  return {.wait = wait, .progress = progress_, .closed = was_at_backend && !is_at_backend()};
 }
 
-std::optional<Wait> Conversation::run_next_piece() {
-  switch (next_) {
-    case Piece::read_request:
+// The `try` covers the whole function.
+std::optional<Wait> Conversation::run_state(bool in_time) try {
+  if (!in_time) return give_up();
+  switch (state_) {
+    case State::read_request:
       return read_request();
-    case Piece::answer_requests:
+    case State::answer_requests:
       return answer_requests();
-    case Piece::write_answers:
-      return write_answers();
-    case Piece::ask_backend:
+    case State::write_responses:
+      return write_responses();
+    case State::ask_backend:
       return ask_backend();
-    case Piece::read_row:
-      return read_row();
-    case Piece::end:
+    case State::read_from_backend:
+      return read_from_backend();
+    case State::end:
       return end();
-    case Piece::linger:
+    case State::linger:
       return linger();
   }
   return over;  // not reached
+} catch (const std::bad_alloc&) {
+  return over;
+}
+
+std::optional<Wait> Conversation::give_up() {
+  if (is_at_backend()) return respond_from_backend(backend_failure(504));
+  if (state_ != State::read_request || !codec_.is_inside_request()) return over;
+  codec_.refuse(408);
+  return write_responses();
 }
 
 // -- the pieces --
 
 std::optional<Wait> Conversation::read_request() {
-  const bool was_silent = !exchange_.is_inside_request();
-  const ssize_t count = receive(client_.fd(), exchange_.room());
-  if (count < 0 && is_not_ready(errno)) {
-    return stop_requested() ? end() : wait_for_request();
-  }
+  const bool was_silent = !codec_.is_inside_request();
+  const ssize_t count = receive(client_.fd(), codec_.room());
+  const bool may_come = count < 0 && is_not_ready(errno);
+  codec_.received(count);
+  if (may_come) return context().draining ? end() : wait_for_more(State::read_request);
   if (count <= 0) return over;  // the client has ended its stream, or it is gone
-  progressed_ = was_silent;
-  exchange_.received(static_cast<std::size_t>(count));
+  progress_ = was_silent ? Progress::new_time : Progress::some;
   return answer_requests();
 }
 
 std::optional<Wait> Conversation::answer_requests() {
-  while (const Request* request = exchange_.next_request()) {
-    progressed_ = true;
-    if (asks_backend(*request)) {
-      if (exchange_.has_outgoing()) break;  // who is answered already need not wait for the row
-      return connect_to_backend(*request);
-    }
-    exchange_.answer(answer_to(*request));
+  while (codec_.is_inside_request() && !backend_) {
+    const std::optional<Request> request = codec_.next_request();
+    if (!request) break;
+    progress_ = Progress::new_time;
+    const Response response = context().handle(*request);
+    if (response.is_from_backend)
+      backend_ = std::make_unique<BackendRequest>(BackendRequest{.request = *request});
+    else
+      codec_.respond(*request, response);
   }
-  if (exchange_.has_outgoing()) return write_answers();
-  return wait_for_request();
+  if (codec_.has_output()) return write_responses();  // who is answered need not wait for the rest
+  if (backend_) return connect_to_backend();
+  return wait_for_more(State::read_request);
 }
 
-std::optional<Wait> Conversation::write_answers() {
-  const ssize_t count = send_some(client_.fd(), exchange_.outgoing());
-  if (count < 0 && is_not_ready(errno))
-    return wait(client_.fd(), Until::writable, Piece::write_answers);
-  if (count < 0) return over;
-  progressed_ = true;
-  exchange_.sent(static_cast<std::size_t>(count));
+std::optional<Wait> Conversation::write_responses() {
+  const ssize_t count = send_some(client_.fd(), codec_.output());
+  if (count < 0 && !is_not_ready(errno)) return over;
+  if (count > 0) progress_ = Progress::new_time;
+  codec_.sent(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
 
   // One send a turn, even if the next would fit: the others want their turn too.
-  if (exchange_.has_outgoing()) return wait(client_.fd(), Until::writable, Piece::write_answers);
-  if (exchange_.is_closing()) return end();
-  if (exchange_.next_request() != nullptr || exchange_.has_outgoing())
-    return wait(client_.fd(), Until::writable, Piece::answer_requests);
-  return wait_for_request();
+  if (codec_.has_output()) return wait(client_, Interest::writable, State::write_responses);
+  if (codec_.is_closing()) return end();
+  const bool has_more =
+      codec_.is_inside_request() && (backend_ || codec_.next_request() || codec_.has_output());
+  if (has_more) return wait(client_, Interest::writable, State::answer_requests);
+  return wait_for_more(State::read_request);
 }
 
-std::optional<Wait> Conversation::connect_to_backend(const Request& request) {
-  if (surroundings_.backend_port == 0) return finish_row(no_backend());
-  Descriptor backend = start_connecting(surroundings_.backend_port);
-  if (!backend) return finish_row(row_failure(is_exhaustion(errno) ? 503 : 502));
-  if (backend.fd() >= surroundings_.descriptor_limit) return finish_row(row_failure(503));
-  row_ = std::make_unique<Row>();
-  row_->backend = std::move(backend);
-  row_->question = backend_request(request);
-  row_->unasked = row_->question;
+std::optional<Wait> Conversation::connect_to_backend() {
+  if (context().backend_port == 0) return respond_from_backend(no_backend());
+  backend_->socket = start_connecting(context().backend_port);
+  if (!backend_->socket)
+    return respond_from_backend(backend_failure(is_exhaustion(errno) ? 503 : 502));
+  if (backend_->socket.fd() >= context().descriptor_limit)
+    return respond_from_backend(backend_failure(503));
+  backend_->bytes = backend_request(backend_->request);
+  backend_->unsent = backend_->bytes;
   return ask_backend();
 }
 
 std::optional<Wait> Conversation::ask_backend() {
-  const ssize_t count = send_some(row_->backend.fd(), row_->unasked);
+  const ssize_t count = send_some(backend_->socket.fd(), backend_->unsent);
   // Still connecting: Linux says EAGAIN, BSD and macOS ENOTCONN.
   if (count < 0 && (is_not_ready(errno) || errno == ENOTCONN))
-    return wait(row_->backend.fd(), Until::writable, Piece::ask_backend);
-  if (count < 0) return finish_row(row_failure(502));  // ECONNREFUSED, EPIPE...
-  row_->unasked.remove_prefix(static_cast<std::size_t>(count));
-  if (!row_->unasked.empty()) return wait(row_->backend.fd(), Until::writable, Piece::ask_backend);
-  return wait(row_->backend.fd(), Until::readable, Piece::read_row);
+    return wait(backend_->socket, Interest::writable, State::ask_backend);
+  if (count < 0) return respond_from_backend(backend_failure(502));  // ECONNREFUSED, EPIPE...
+  progress_ = std::max(progress_, Progress::some);
+  backend_->unsent.remove_prefix(static_cast<std::size_t>(count));
+  if (!backend_->unsent.empty())
+    return wait(backend_->socket, Interest::writable, State::ask_backend);
+  return wait(backend_->socket, Interest::readable, State::read_from_backend);
 }
 
-std::optional<Wait> Conversation::read_row() {
-  const std::span<char> room = exchange_.room();
-  const ssize_t count = receive(row_->backend.fd(), room);
+std::optional<Wait> Conversation::read_from_backend() {
+  if (!backend_->received) backend_->received = context().buffers.borrow();
+  Buffer& received = *backend_->received;
+  const ssize_t count = receive(backend_->socket.fd(), received.room());
   if (count < 0 && is_not_ready(errno))
-    return wait(row_->backend.fd(), Until::readable, Piece::read_row);
-  if (count < 0) return finish_row(row_failure(502));
-  row_->received.append(room.data(), static_cast<std::size_t>(count));
-  if (const auto answer = relay_row(row_->received, count == 0)) return finish_row(*answer);
-  return wait(row_->backend.fd(), Until::readable, Piece::read_row);
+    return wait(backend_->socket, Interest::readable, State::read_from_backend);
+  if (count < 0) return respond_from_backend(backend_failure(502));
+  progress_ = Progress::some;
+  received.add(static_cast<std::size_t>(count));
+  if (const auto response = backend_response(received.bytes(), count == 0))
+    return respond_from_backend(*response);
+  return wait(backend_->socket, Interest::readable, State::read_from_backend);
 }
 
 // What the client still sends may end in a reset. So all that we have said must have left first.
 std::optional<Wait> Conversation::end() {
-  if (!exchange_.should_linger()) return over;
-  if (!is_all_sent(client_.fd())) return wait(client_.fd(), Until::writable, Piece::end);
+  if (!codec_.should_linger()) return over;
+  if (!is_all_sent(client_.fd())) return wait(client_, Interest::writable, State::end);
   if (shutdown(client_.fd(), SHUT_WR) < 0) return over;  // ENOTCONN: it is gone
   return linger();
 }
 
 std::optional<Wait> Conversation::linger() {
-  const ssize_t count = receive(client_.fd(), exchange_.room());
-  const bool may_come = count < 0 && is_not_ready(errno) && !stop_requested();
-  const bool has_come = count > 0 && exchange_.discard(static_cast<std::size_t>(count));
+  const ssize_t count = receive(client_.fd(), codec_.room());
+  const bool may_come = count < 0 && is_not_ready(errno) && !context().draining;
+  const bool has_come = codec_.discard(count);
   if (!may_come && !has_come) return over;
-  return wait_for_more(Piece::linger);
+  if (has_come) progress_ = std::max(progress_, Progress::some);
+  return wait_for_more(State::linger);
 }
 
 // -- between the pieces --
 
-std::optional<Wait> Conversation::finish_row(const Answer& answer) {
-  // While we waited, the request stayed the next one: here it is again. Without it, nobody's would
-  // be answered.
-  if (exchange_.next_request() == nullptr) return over;
-  exchange_.answer(answer);
-  row_.reset();
+std::optional<Wait> Conversation::respond_from_backend(const Response& response) {
+  progress_ = Progress::new_time;
+  codec_.respond(backend_->request, response);
+  backend_.reset();
   return answer_requests();
 }
 
-std::optional<Wait> Conversation::wait_for_request() {
-  return wait_for_more(Piece::read_request);
+// While draining, only a look at what has come: to close over it would reset the connection.
+Wait Conversation::wait_for_more(State next) {
+  return wait(client_, context().draining ? Interest::writable : Interest::readable, next);
 }
 
-// After a stop, only a look at what has come: to close over it would reset the connection.
-Wait Conversation::wait_for_more(Piece next) {
-  return wait(client_.fd(), stop_requested() ? Until::writable : Until::readable, next);
+Wait Conversation::wait(const Descriptor& descriptor, Interest interest, State next) {
+  Counters::count(context().counters.waits);
+  state_ = next;
+  return {descriptor.fd(), interest};
 }
 
-Wait Conversation::wait(int fd, Until until, Piece next) {
-  Counters::count(counters.waits);
-  next_ = next;
-  return {fd, until};
-}
+}  // namespace two_ways

@@ -1,4 +1,4 @@
-// counters.hpp — what this process has done so far.
+// counters.hpp — what a server has done so far.
 //
 // Gives: numbers for the line that SIGUSR1 prints and for tests that look inside.
 // Do:    count where it happens. Any thread may, and the signal handler may read.
@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstdint>
+
+namespace two_ways {
 
 struct Counters {
   using Count = std::atomic<std::uint64_t>;
@@ -18,4 +20,4 @@ struct Counters {
   static void count(Count& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
 };
 
-inline Counters counters;
+}  // namespace two_ways

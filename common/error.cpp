@@ -7,6 +7,8 @@
 #include <climits>
 #include <system_error>
 
+namespace two_ways {
+
 namespace {
 
 struct Symbol {
@@ -108,3 +110,5 @@ CallFailed::CallFailed(std::string_view call, int error_number, int descriptor)
 
 CallFailed::CallFailed(std::string_view call, int error_number, const std::string& what)
     : std::runtime_error(describe_failure(call, error_number) + ", " + what), error(error_number) {}
+
+}  // namespace two_ways

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace two_ways {
+
 // The symbol of an errno value, "EMFILE"; "errno 4711" for one without a name here.
 std::string error_symbol(int error);
 
@@ -27,3 +29,5 @@ struct CallFailed : std::runtime_error {
   CallFailed(std::string_view call, int error, const std::string& what);
   int error;
 };
+
+}  // namespace two_ways

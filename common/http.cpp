@@ -12,6 +12,8 @@
 #include <ctime>
 #include <optional>
 
+namespace two_ways {
+
 namespace {
 
 constexpr int good = 0;  // otherwise the status to refuse with
@@ -331,7 +333,7 @@ int read_head(std::string_view bytes, Request& request) {
     const std::string_view name = scanner.run(token);
     if (name.empty() || !scanner.take(":") || !read_field(name, scanner, head)) return 400;
   }
-  request.size = static_cast<std::size_t>(scanner.at() - bytes.data());
+  request.size = static_cast<std::uint32_t>(scanner.at() - bytes.data());
   return judge(head, request);
 }
 
@@ -365,12 +367,12 @@ Parsed parse_request(std::string_view bytes, std::uint32_t& line_start) {
 
   parsed = {.outcome = Parsed::Outcome::request};
   parsed.status = read_head(bytes.substr(begin, head.size - begin), parsed.request);
-  parsed.request.size = head.size;
+  parsed.request.size = static_cast<std::uint32_t>(head.size);
   if (parsed.status != good) parsed.outcome = Parsed::Outcome::refused;
   return parsed;
 }
 
-// -- answers --
+// -- responses --
 
 namespace {
 
@@ -414,7 +416,8 @@ void write_date(std::time_t moment, char* at) {
   put_number(at + 23, 2, static_cast<unsigned>(time.seconds().count()));
 }
 
-// The beginning of nearly every answer, with the date (RFC 9110 5.6.7, 6.6.1), made once a second.
+// The beginning of nearly every response, with the date (RFC 9110 5.6.7, 6.6.1), made once a
+// second.
 std::string_view usual_beginning() {
   constexpr std::string_view form =
       "HTTP/1.1 200 OK\r\n"
@@ -468,7 +471,7 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-std::size_t write_answer_head(const AnswerHead& head, std::span<char> room) {
+std::size_t write_response_head(const ResponseHead& head, std::span<char> room) {
   Writer writer(room);
   std::string_view beginning = usual_beginning();
   if (head.status != 200) {
@@ -489,7 +492,7 @@ std::size_t write_answer_head(const AnswerHead& head, std::span<char> room) {
   return writer.size();
 }
 
-// -- answers of another server --
+// -- responses of another server --
 
 namespace {
 
@@ -509,15 +512,15 @@ std::optional<std::size_t> read_size(std::string_view text) {
   return size;
 }
 
-ParsedAnswer unfinished(bool ended) {
-  return {.outcome = ended ? ParsedAnswer::Outcome::broken : ParsedAnswer::Outcome::incomplete};
+ParsedResponse unfinished(bool ended) {
+  return {.outcome = ended ? ParsedResponse::Outcome::broken : ParsedResponse::Outcome::incomplete};
 }
 
-constexpr ParsedAnswer broken{.outcome = ParsedAnswer::Outcome::broken};
+constexpr ParsedResponse broken{.outcome = ParsedResponse::Outcome::broken};
 
 }  // namespace
 
-ParsedAnswer parse_answer(std::string_view bytes, bool ended) {
+ParsedResponse parse_response(std::string_view bytes, bool ended) {
   const std::size_t head_end = bytes.find("\r\n\r\n");
   const bool is_whole = head_end != std::string_view::npos;
   if ((is_whole ? head_end + 4 : bytes.size()) > max_request_head) return broken;
@@ -544,7 +547,9 @@ ParsedAnswer parse_answer(std::string_view bytes, bool ended) {
 
   const bool all_there = announced ? body.size() >= *announced : ended;
   if (!all_there) return unfinished(ended);
-  return {.outcome = ParsedAnswer::Outcome::complete,
+  return {.outcome = ParsedResponse::Outcome::complete,
           .status = *status,
           .body = announced ? body.substr(0, *announced) : body};
 }
+
+}  // namespace two_ways

@@ -6,8 +6,12 @@
 #include <malloc.h>
 #endif
 
+namespace two_ways {
+
 void give_back_memory() {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
 }
+
+}  // namespace two_ways

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+namespace two_ways {
+
 namespace {
 
 [[noreturn]] void reject(const char* program, const std::string& reason) {
@@ -61,7 +63,7 @@ struct Explanation {
 };
 
 constexpr Explanation explanations[] = {
-    {'w', "COPIES", "how many copies, one for each core perhaps (2)"},
+    {'w', "WORKERS", "how many workers, one for each core perhaps (2)"},
     {'a', "ADDRESS", "numeric address to listen on (127.0.0.1)"},
     {'p', "PORT", "port to listen on; 0 lets the kernel choose (8080)"},
     {'b', "BACKEND_PORT", "port of the backend that /row asks (none)"},
@@ -163,7 +165,7 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
         options.delay = Seconds(argument.fraction(0, 600'000) / 1000);
         break;
       case 'w':
-        options.copies = argument.whole_number(1, 256);
+        options.workers = argument.whole_number(1, 256);
         break;
       case 'h':
         print_usage(program, letters, purpose, defaults);
@@ -182,3 +184,5 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
   }
   return options;
 }
+
+}  // namespace two_ways

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+namespace two_ways {
+
 using Seconds = std::chrono::duration<double>;
 
 // A thread's deepest call takes half of it; the rest is for the C library, and a signal's frame.
@@ -26,7 +28,7 @@ struct Options {
   std::size_t thread_limit = 20'000;          // -n
   std::size_t stack_kib = 0;                  // -s  0: the system's default
   Seconds delay{0.05};                        // -d  given in milliseconds
-  std::size_t copies = 2;                     // -w
+  std::size_t workers = 2;                    // -w
   char** command = nullptr;                   // PROGRAM and its arguments, up to a null pointer
 };
 
@@ -36,3 +38,5 @@ struct Options {
 // What is not given is as in `defaults`.
 Options read_options(int argc, char** argv, std::string_view letters, std::string_view purpose,
                      const Options& defaults = {});
+
+}  // namespace two_ways

@@ -14,6 +14,8 @@
 
 #include "common/error.hpp"
 
+namespace two_ways {
+
 namespace {
 
 // A number from 0 to 2 that is free would go to the next descriptor that is opened. Whoever printed
@@ -93,3 +95,5 @@ int run_program(int argc, char** argv, void (*body)(int argc, char** argv)) {
     return 1;
   }
 }
+
+}  // namespace two_ways

@@ -6,6 +6,8 @@
 #include "common/options.hpp"
 #include "common/socket.hpp"
 
+namespace two_ways {
+
 // The listener that a parent process has handed down, or a new one as the options say. The caller
 // owns it. Throws CallFailed, and std::invalid_argument for an address that is none or a backend
 // that would be this server itself.
@@ -29,3 +31,5 @@ std::size_t raise_descriptor_limit();
 // Returns the exit status: 0 for a proper end, 1 for a call that failed, 2 for an address that is
 // none.
 int run_program(int argc, char** argv, void (*body)(int argc, char** argv));
+
+}  // namespace two_ways

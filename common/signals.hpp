@@ -12,18 +12,48 @@
 // becomes readable and stays so (the self-pipe trick).
 #pragma once
 
-// Installs the handlers, and lets their signals through. Returns the descriptor that is readable
-// from the first SIGTERM or SIGINT on; nobody reads it, so it stays readable. It lives as long as
-// the process. Throws CallFailed.
-int install_signal_handlers();
+#include <atomic>
+
+#include "common/counters.hpp"
+#include "common/socket.hpp"
+
+namespace two_ways {
+
+// A process has one of these at a time, made by main().
+class Signals {
+ public:
+  // Installs the handlers, and lets their signals through. The counters must live longer. Throws
+  // CallFailed.
+  explicit Signals(const Counters& counters);
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+  ~Signals();  // from now on they do nothing: the process is about to end
+
+  // Readable from the first SIGTERM or SIGINT on; nobody reads it, so it stays readable.
+  int stop_descriptor() const { return stop_reader_.fd(); }
+
+  // Has a stop been asked for?
+  const std::atomic<bool>& stop_requested() const { return stopping_; }
+
+  // For a single thread that parks in recv(2) on a blocking socket, where no second descriptor can
+  // be watched: from now on the stop also ends that socket's stream, so that recv comes back with
+  // 0 now or when it is next called. -1 takes it back; do that before closing the socket.
+  void end_stream_on_stop(int socket);
+
+ private:
+  static void print_counters(int signal);
+  static void ask_for_stop(int signal);
+
+  static inline std::atomic<Signals*> installed_ = nullptr;
+
+  const Counters& counters_;
+  Descriptor stop_reader_;
+  Descriptor stop_writer_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> stream_to_end_ = -1;
+};
 
 // The last two of the list only, for a program with handlers of its own. Throws CallFailed.
 void ignore_write_signals();
 
-// Has a stop been asked for?
-bool stop_requested();
-
-// For a single thread that parks in recv(2) on a blocking socket, where no second descriptor can
-// be watched: from now on the stop also ends that socket's stream, so that recv comes back with 0
-// now or when it is next called. -1 takes it back; do that before closing the socket.
-void end_stream_on_stop(int socket);
+}  // namespace two_ways

@@ -5,18 +5,21 @@
 // are equal, so the queue is in order of time by itself, and nobody ever searches it.
 #include <poll.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <list>
 #include <new>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
-#include "common/exchange.hpp"
+#include "common/context.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -27,20 +30,20 @@ constexpr const char* purpose =
 // to take its answer.
 struct Asker {
   Descriptor socket;
-  Exchange exchange;
-  Until until = Until::readable;
+  HttpCodec codec;
+  Interest interest = Interest::readable;
   Time due;  // delayed: when to answer; watched: when to give up
 };
 
 class SlowBackend {
  public:
-  explicit SlowBackend(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
+  SlowBackend(Acceptor& acceptor, int stop, const Options& options, Context& context)
+      : context_(context),
+        stop_descriptor_(stop),
+        acceptor_(acceptor),
         delay_(options.delay),
-        patience_(options.idle_limit) {
-    bench_.space = space_;
+        time_limit_(options.idle_limit) {
     make_room();
-    announce(acceptor_.fd());
   }
 
   void run() {
@@ -50,17 +53,17 @@ class SlowBackend {
       int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
       if (ready < 0) ready = excuse_failed_poll(watched_, errno);
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(context_.counters.wakeups);
       if (ready > 0) serve_watched();
       while (!delayed_.empty() && delayed_.front().due <= now_) {
         const Place asker = delayed_.begin();
         watched_askers_.splice(watched_askers_.end(), delayed_, asker);
-        asker->due = now_ + duration(patience_);  // until then it has time to take its answer
+        asker->due = now_ + duration(time_limit_);  // until then it has time to take its answer
         take_turn(asker, &SlowBackend::answer);
       }
       while (!watched_askers_.empty() && watched_askers_.front().due <= now_)
         end(watched_askers_.begin());
-      if (stop_requested()) stop();
+      if (context_.draining) stop();
     }
   }
 
@@ -72,11 +75,12 @@ class SlowBackend {
 
   void list_watched() {
     watched_.clear();
-    // Not stop_requested(): the signal may have come since it was asked, and poll must end at once.
+    // Not context_.draining: the signal may have come since it was asked, and poll must end at
+    // once.
     watched_.push_back({acceptor_.is_closed() ? nobody : stop_descriptor_, POLLIN, 0});
     watched_.push_back({acceptor_.is_accepting(now_) ? acceptor_.fd() : nobody, POLLIN, 0});
     for (const Asker& asker : watched_askers_) {
-      const short events = asker.until == Until::readable ? POLLIN : POLLOUT;
+      const short events = asker.interest == Interest::readable ? POLLIN : POLLOUT;
       watched_.push_back({asker.socket.fd(), events, 0});
     }
   }
@@ -94,7 +98,8 @@ class SlowBackend {
     for (std::size_t i = first_asker_entry; i < watched_.size(); ++i) {
       const Place asker = next++;
       if (watched_[i].revents == 0) continue;
-      take_turn(asker, asker->until == Until::readable ? &SlowBackend::read : &SlowBackend::write);
+      take_turn(asker, asker->interest == Interest::readable ? &SlowBackend::read
+                                                             : &SlowBackend::send_response);
     }
     if (watched_[listener_entry].revents != 0) accept_askers();
   }
@@ -102,9 +107,9 @@ class SlowBackend {
   void accept_askers() try {
     while (Descriptor socket = acceptor_.next_client(now_)) {
       make_room();
-      watched_askers_.push_back(
-          {std::move(socket), Exchange(bench_), Until::readable, now_ + duration(patience_)});
-      Counters::count(counters.accepted);
+      watched_askers_.push_back({std::move(socket), HttpCodec(context_), Interest::readable,
+                                 now_ + duration(time_limit_)});
+      Counters::count(context_.counters.accepted);
     }
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
@@ -126,71 +131,60 @@ class SlowBackend {
   }
 
   void read(Place asker) {
-    asker->exchange.take_up();
-    const ssize_t count = receive(asker->socket.fd(), asker->exchange.room());
-    if (count < 0 && is_not_ready(errno)) return asker->exchange.stow();
+    const bool was_silent = !asker->codec.is_inside_request();
+    const ssize_t count = receive(asker->socket.fd(), asker->codec.room());
+    const bool may_come = count < 0 && is_not_ready(errno);
+    asker->codec.received(count);
+    if (may_come) return;
     if (count <= 0) return end(asker);
-    const bool was_silent = !asker->exchange.is_inside_request();
-    asker->exchange.received(static_cast<std::size_t>(count));
     if (was_silent) renew(asker);
     go_on(asker);
   }
 
   // Delays the next request if it is there, and waits for it otherwise.
   void go_on(Place asker) {
-    if (asker->exchange.next_request() != nullptr) return delay(asker);
-    if (asker->exchange.has_outgoing()) return send_answer(asker);  // a refusal
-    watch(asker, Until::readable);
+    if (asker->codec.next_request()) return delay(asker);
+    if (asker->codec.has_output()) return send_response(asker);  // a refusal
+    asker->interest = Interest::readable;
   }
 
   // Its time starts anew. Not with every byte of an unfinished request: that would take for ever.
   void renew(Place asker) {
-    asker->due = now_ + duration(patience_);
+    asker->due = now_ + duration(time_limit_);
     watched_askers_.splice(watched_askers_.end(), watched_askers_, asker);
   }
 
   void delay(Place asker) {
-    asker->exchange.stow();
     asker->due = now_ + duration(delay_);
     delayed_.splice(delayed_.end(), watched_askers_, asker);
   }
 
   void answer(Place asker) {
-    asker->exchange.take_up();
-    const Request* const request = asker->exchange.next_request();
-    if (request == nullptr) return end(asker);
+    const std::optional<Request> request = asker->codec.next_request();
+    if (!request) return end(asker);
     const std::string_view target = request->target.substr(0, max_text / 2);
     char text[max_text];
     const int size =
         std::snprintf(text, sizeof text, "row for %.*s after %g ms\n",
                       static_cast<int>(target.size()), target.data(), delay_.count() * 1000);
-    asker->exchange.answer({.text = {text, static_cast<std::size_t>(size)}});
-    send_answer(asker);
+    asker->codec.respond(*request, {.text = {text, static_cast<std::size_t>(size)}});
+    send_response(asker);
   }
 
-  void write(Place asker) {
-    asker->exchange.take_up();
-    send_answer(asker);
-  }
-
-  void send_answer(Place asker) {
-    const ssize_t count = send_some(asker->socket.fd(), asker->exchange.outgoing());
+  void send_response(Place asker) {
+    const ssize_t count = send_some(asker->socket.fd(), asker->codec.output());
     if (count < 0 && !is_not_ready(errno)) return end(asker);
-    if (count > 0) asker->exchange.sent(static_cast<std::size_t>(count));
+    if (count > 0) asker->codec.sent(static_cast<std::size_t>(count));
     if (count > 0) renew(asker);
-    if (asker->exchange.has_outgoing()) return watch(asker, Until::writable);
-    if (asker->exchange.is_closing()) return end(asker);
+    asker->interest = Interest::writable;
+    if (asker->codec.has_output()) return;
+    if (asker->codec.is_closing()) return end(asker);
     go_on(asker);
-  }
-
-  void watch(Place asker, Until until) {
-    asker->exchange.stow();
-    asker->until = until;
   }
 
   void end(Place asker) {
     watched_askers_.erase(asker);
-    Counters::count(counters.closed);
+    Counters::count(context_.counters.closed);
   }
 
   // Whoever has asked is answered first.
@@ -198,7 +192,7 @@ class SlowBackend {
     acceptor_.close();
     for (Place next = watched_askers_.begin(); next != watched_askers_.end();) {
       const Place asker = next++;
-      if (asker->until == Until::readable) end(asker);
+      if (asker->interest == Interest::readable) end(asker);
     }
   }
 
@@ -210,12 +204,11 @@ class SlowBackend {
   static constexpr std::size_t first_asker_entry = 2;
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
-  const int stop_descriptor_ = install_signal_handlers();
-  Acceptor acceptor_;
+  Context& context_;
+  const int stop_descriptor_;
+  Acceptor& acceptor_;
   const Seconds delay_;
-  const Seconds patience_;
-  std::array<char, 32 * 1024> space_;
-  Bench bench_;
+  const Seconds time_limit_;
   Askers watched_askers_;
   Askers delayed_;
   std::vector<pollfd> watched_;
@@ -223,7 +216,13 @@ class SlowBackend {
 };
 
 void run_backend(int argc, char** argv) {
-  SlowBackend backend(read_options(argc, argv, "apdth", purpose));
+  const Options options = read_options(argc, argv, "apdth", purpose);
+  Acceptor acceptor(open_listener(options), Blocking::no);
+  Counters counters;
+  Signals signals(counters);
+  Context context{.handle = {}, .draining = signals.stop_requested(), .counters = counters};
+  SlowBackend backend(acceptor, signals.stop_descriptor(), options, context);
+  announce(acceptor.fd());
   backend.run();
 }
 

@@ -21,6 +21,8 @@
 #include "common/error.hpp"
 #include "common/wait.hpp"
 
+namespace two_ways {
+
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   const Descriptor closed_at_the_end(std::exchange(fd_, std::exchange(other.fd_, -1)));
   return *this;
@@ -82,8 +84,8 @@ int connect_to(int socket, const sockaddr_in& address) {
   return connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
-Time moment_in(std::chrono::duration<double> patience) {
-  return Clock::now() + std::chrono::ceil<Clock::duration>(patience);
+Time moment_in(std::chrono::duration<double> timeout) {
+  return Clock::now() + std::chrono::ceil<Clock::duration>(timeout);
 }
 
 // poll(2)'s answer for one socket that is to be written to. Signals do not put the end off.
@@ -109,7 +111,7 @@ bool set_timeout(int socket, int option, std::chrono::duration<double> timeout) 
 // True if the connection stands; else false with errno.
 bool finish_connecting(int socket, Time deadline) {
   const int ready = poll_for_writing(socket, deadline);
-  if (ready == 0) errno = EINPROGRESS;  // as connect(2) says it when its patience ends
+  if (ready == 0) errno = EINPROGRESS;  // as connect(2) says it when its timeout ends
   if (ready <= 0) return false;
   int error = 0;
   socklen_t size = sizeof error;
@@ -176,39 +178,47 @@ std::optional<Descriptor> inherited_listener() {
   return listener;
 }
 
-std::string local_address(int socket) {
-  sockaddr_storage storage{};
-  auto* address = reinterpret_cast<sockaddr*>(&storage);
-  socklen_t length = sizeof storage;
-  if (getsockname(socket, address, &length) < 0) throw CallFailed("getsockname", errno, socket);
-
-  if (storage.ss_family == AF_UNIX) return unix_address(storage, length);
+std::string describe(const Address& address) {
+  if (address.storage.ss_family == AF_UNIX) return unix_address(address.storage, address.length);
   char host[NI_MAXHOST];
   char port[NI_MAXSERV];
-  const int problem = getnameinfo(address, length, host, sizeof host, port, sizeof port,
-                                  NI_NUMERICHOST | NI_NUMERICSERV);
+  const int problem =
+      getnameinfo(reinterpret_cast<const sockaddr*>(&address.storage), address.length, host,
+                  sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
   if (problem != 0) throw std::runtime_error(std::string("getnameinfo: ") + gai_strerror(problem));
-  if (storage.ss_family == AF_INET6) return "[" + std::string(host) + "]:" + port;
+  if (address.storage.ss_family == AF_INET6) return "[" + std::string(host) + "]:" + port;
   return std::string(host) + ":" + port;
 }
 
-Descriptor accept_client(int listener, Blocking blocking) {
+std::string local_address(int socket) {
+  Address address;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&address.storage), &address.length) < 0)
+    throw CallFailed("getsockname", errno, socket);
+  return describe(address);
+}
+
+Descriptor accept_client(int listener, Blocking blocking, Address* peer) {
+  Address unasked;
+  if (peer == nullptr) peer = &unasked;
+  auto* const address = reinterpret_cast<sockaddr*>(&peer->storage);
   int client;
+  do {
+    peer->length = sizeof peer->storage;
 #ifdef SOCK_CLOEXEC
-  const int flags = SOCK_CLOEXEC | (blocking == Blocking::no ? SOCK_NONBLOCK : 0);
-  do client = accept4(listener, nullptr, nullptr, flags);  // in POSIX since 2024
-  while (client < 0 && errno == EINTR);
-  return Descriptor(client);
+    const int flags = SOCK_CLOEXEC | (blocking == Blocking::no ? SOCK_NONBLOCK : 0);
+    client = accept4(listener, address, &peer->length, flags);  // in POSIX since 2024
 #else
-  do client = accept(listener, nullptr, nullptr);
-  while (client < 0 && errno == EINTR);
+    client = accept(listener, address, &peer->length);
+#endif
+  } while (client < 0 && errno == EINTR);
   Descriptor owner(client);
+#ifndef SOCK_CLOEXEC
   // Whether the listener's O_NONBLOCK is inherited differs between systems: set it either way.
   if (owner && (fcntl(client, F_SETFD, FD_CLOEXEC) < 0 ||
                 fcntl(client, F_SETFL, blocking == Blocking::no ? O_NONBLOCK : 0) < 0))
     return Descriptor();
-  return owner;
 #endif
+  return owner;
 }
 
 Descriptor start_connecting(std::uint16_t port) {
@@ -222,11 +232,11 @@ Descriptor start_connecting(std::uint16_t port) {
   return Descriptor();
 }
 
-Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> patience) {
+Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> timeout) {
   Descriptor connection(socket(AF_INET, SOCK_STREAM, 0));
   if (!connection || fcntl(connection.fd(), F_SETFD, FD_CLOEXEC) < 0) return Descriptor();
-  if (!set_patience(connection.fd(), patience)) return Descriptor();
-  const Time deadline = moment_in(patience);
+  if (!set_timeouts(connection.fd(), timeout)) return Descriptor();
+  const Time deadline = moment_in(timeout);
   if (connect_to(connection.fd(), loopback(port)) == 0) return connection;
   if (errno == EINTR && finish_connecting(connection.fd(), deadline)) return connection;
   return Descriptor();
@@ -240,8 +250,8 @@ bool set_send_timeout(int socket, std::chrono::duration<double> timeout) {
   return set_timeout(socket, SO_SNDTIMEO, timeout);
 }
 
-bool set_patience(int socket, std::chrono::duration<double> patience) {
-  return set_receive_timeout(socket, patience) && set_send_timeout(socket, patience);
+bool set_timeouts(int socket, std::chrono::duration<double> timeout) {
+  return set_receive_timeout(socket, timeout) && set_send_timeout(socket, timeout);
 }
 
 ssize_t receive(int socket, std::span<char> room) {
@@ -258,7 +268,7 @@ ssize_t send_some(int socket, std::string_view bytes) {
   return count;
 }
 
-bool is_all_sent(int socket, std::chrono::duration<double> patience) {
+bool is_all_sent(int socket, std::chrono::duration<double> timeout) {
 #ifdef TCP_NOTSENT_LOWAT  // Linux and macOS: writable only if less than so much has not been sent
   const int least = 1;
   (void)setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &least, sizeof least);
@@ -267,7 +277,7 @@ bool is_all_sent(int socket, std::chrono::duration<double> patience) {
   (void)setsockopt(socket, SOL_SOCKET, SO_SNDLOWAT, &most, sizeof most);
 #endif
   // If poll fails there is nothing to wait for: that would be no wait but a spin.
-  return poll_for_writing(socket, moment_in(patience)) != 0;
+  return poll_for_writing(socket, moment_in(timeout)) != 0;
 }
 
 bool is_not_ready(int error) {
@@ -288,3 +298,5 @@ void set_nonblocking(int fd) {
   if (flags < 0) throw CallFailed("fcntl(F_GETFL)", errno, fd);
   if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) throw CallFailed("fcntl(F_SETFL)", errno, fd);
 }
+
+}  // namespace two_ways

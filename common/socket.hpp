@@ -4,9 +4,10 @@
 //        has them, minus what every caller would repeat (EINTR, close-on-exec).
 // Do:    look at errno right after a call that says it failed. Ignore SIGPIPE (signals.hpp does).
 // Do not: expect a helper to wait. None of these parks the thread unless the descriptor itself
-//        is blocking or it is given patience, and then only in the one call that the helper names.
+//        is blocking or it is given a timeout, and then only in the one call that the helper names.
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -16,6 +17,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+namespace two_ways {
 
 // Owns one file descriptor and closes it. Movable, not copyable: a descriptor closed twice
 // closes somebody else's.
@@ -43,34 +46,44 @@ Descriptor listen_on(const std::string& address, std::uint16_t port);
 // Throws CallFailed if descriptor 3 is announced and is not a socket.
 std::optional<Descriptor> inherited_listener();
 
-// "127.0.0.1:8080", the address a socket is bound to; "unix:/run/x" for one in the file system.
-// Throws CallFailed.
+// An address of any family, as getsockname(2) and accept(2) give it.
+struct Address {
+  sockaddr_storage storage = {};
+  socklen_t length = sizeof(sockaddr_storage);
+};
+
+// "127.0.0.1:8080", "[::1]:8080", "unix:/run/x"; "unix:" for one without a name. Throws
+// std::runtime_error for a family that has no words for it.
+std::string describe(const Address& address);
+
+// The address a socket is bound to, described. Throws CallFailed.
 std::string local_address(int socket);
 
 // How an accepted client's socket is to behave when it is not ready.
 enum class Blocking { yes, no };
 
-// The next client in the listener's backlog, with close-on-exec set. The caller owns it.
-// Empty on failure, with errno: EAGAIN (nobody waits), ECONNABORTED (that client has left
-// again), EMFILE, ENFILE, ENOBUFS, ENOMEM (no room now; see is_exhaustion).
-Descriptor accept_client(int listener, Blocking blocking);
+// The next client in the listener's backlog, with close-on-exec set. The caller owns it. `peer`
+// becomes the address that it comes from. Empty on failure, with errno: EAGAIN (nobody waits),
+// ECONNABORTED (that client has left again), EMFILE, ENFILE, ENOBUFS, ENOMEM (no room now; see
+// is_exhaustion).
+Descriptor accept_client(int listener, Blocking blocking, Address* peer = nullptr);
 
 // A non-blocking socket on its way to 127.0.0.1:port. The caller owns it. It becomes writable
 // when the connection stands or has failed; the first send tells which.
 // Empty on failure, with errno (EMFILE, ECONNREFUSED, EADDRNOTAVAIL...).
 Descriptor start_connecting(std::uint16_t port);
 
-// A blocking socket connected to 127.0.0.1:port. Parks in connect(2), on Linux for `patience` at
+// A blocking socket connected to 127.0.0.1:port. Parks in connect(2), on Linux for `timeout` at
 // most; other systems let only recv and send be limited, and connecting on loopback takes no time.
-// Empty on failure, with errno (EINPROGRESS: patience has run out).
-Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> patience);
+// Empty on failure, with errno (EINPROGRESS: the timeout has run out).
+Descriptor connect_blocking(std::uint16_t port, std::chrono::duration<double> timeout);
 
 // A recv or a send on a blocking socket parks no longer than this. Then it comes back with what it
 // has done so far, and fails with EAGAIN if that is nothing (SO_RCVTIMEO and SO_SNDTIMEO,
 // socket(7)). False with errno on failure.
 bool set_receive_timeout(int socket, std::chrono::duration<double> timeout);
 bool set_send_timeout(int socket, std::chrono::duration<double> timeout);
-bool set_patience(int socket, std::chrono::duration<double> patience);  // both
+bool set_timeouts(int socket, std::chrono::duration<double> timeout);  // both
 
 // recv(2), begun anew when a signal interrupts it. Bytes received; 0 at the end of the stream;
 // -1 with errno (EAGAIN, ECONNRESET...).
@@ -81,8 +94,8 @@ ssize_t receive(int socket, std::span<char> room);
 ssize_t send_some(int socket, std::string_view bytes);
 
 // Has the kernel sent all that it has taken over, or is the connection dead? From now on the socket
-// is not writable before. Parks in poll(2) for it, for `patience` at most.
-bool is_all_sent(int socket, std::chrono::duration<double> patience = {});
+// is not writable before. Parks in poll(2) for it, for `timeout` at most.
+bool is_all_sent(int socket, std::chrono::duration<double> timeout = {});
 
 // Is this errno "not ready yet"? POSIX allows EAGAIN and EWOULDBLOCK to differ.
 bool is_not_ready(int error);
@@ -95,3 +108,5 @@ void open_pipe(int (&ends)[2]);
 
 // Throws CallFailed.
 void set_nonblocking(int fd);
+
+}  // namespace two_ways

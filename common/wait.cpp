@@ -7,6 +7,8 @@
 
 #include "common/error.hpp"
 
+namespace two_ways {
+
 std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b) {
   if (!a) return b;
   if (!b) return a;
@@ -36,3 +38,5 @@ int milliseconds_until(std::optional<Time> moment, Time now) {
   constexpr int most = std::numeric_limits<int>::max();
   return count < most ? static_cast<int>(count) : most;
 }
+
+}  // namespace two_ways

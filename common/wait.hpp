@@ -3,19 +3,54 @@
 
 #include <poll.h>
 
+#include <cassert>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
 
-enum class Until : std::uint8_t { readable, writable };
+namespace two_ways {
+
+enum class Interest : std::uint8_t { none, readable, writable };
 
 // "Wake me when this descriptor is readable", or writable.
 struct Wait {
   int fd = -1;
-  Until until = Until::readable;
+  Interest interest = Interest::none;
   bool operator==(const Wait&) const = default;
+};
+
+enum class Progress : std::uint8_t {
+  none,      // nothing was ready after all
+  some,      // but nothing that a client could not fake by trickling bytes: its time runs on
+  new_time,  // the first byte of a request, a whole one, or bytes of a response that have left: the
+             // client's time starts anew
+};
+
+// What a loop is told when it has let a conversation go on.
+struct Turn {
+  std::optional<Wait> wait = {};  // what it waits for now; none: the conversation is over
+  Progress progress = Progress::none;
+  bool closed = false;  // what it has waited for until now is closed, and its registration gone
+};
+
+// Notices a loop that spins, because some conversation waits for what is ready and then does
+// nothing about it. Turns that bring nothing are no fault as such: each of very many clients may
+// only have been looked at.
+class SpinCheck {
+ public:
+  void after(const Turn& turn) {
+    if (turn.progress != Progress::none) {
+      idle_turns_ = 0;
+    } else {
+      ++idle_turns_;
+      assert(idle_turns_ < 1'000'000);
+    }
+  }
+
+ private:
+  int idle_turns_ = 0;  // in a row
 };
 
 // Time that only goes forward, whatever is done to the clock on the wall.
@@ -39,3 +74,5 @@ int excuse_failed_poll(std::span<pollfd> watched, int error);
 // The timeout for poll(2) and its kin: milliseconds from `now` until `moment`, rounded up so that
 // it is not early; -1, which means without limit, for never.
 int milliseconds_until(std::optional<Time> moment, Time now);
+
+}  // namespace two_ways

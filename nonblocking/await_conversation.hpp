@@ -1,4 +1,4 @@
-// await_conversation.hpp — one client's requests and answers, as a coroutine.
+// await_conversation.hpp — one client's requests and responses, as a coroutine.
 //
 // A straight line again, cut by the compiler: co_await says what is waited for and gives the
 // thread back to the loop. To the loop this is the same thing as common/conversation.hpp, with
@@ -8,36 +8,31 @@
 #include <cassert>
 #include <coroutine>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
 
-#include "common/exchange.hpp"
+#include "common/context.hpp"
+#include "common/http_codec.hpp"
 #include "common/socket.hpp"
-#include "common/surroundings.hpp"
 #include "common/wait.hpp"
 #include "nonblocking/task.hpp"
 
+namespace two_ways {
+
 class AwaitConversation {
  public:
-  // Takes over the client's non-blocking socket. The surroundings must live longer.
-  AwaitConversation(Descriptor client, Surroundings& surroundings)
-      : surroundings_(surroundings), exchange_(surroundings.bench), client_(std::move(client)) {}
+  // Takes over the client's non-blocking socket. The context must live longer.
+  AwaitConversation(Descriptor client, Context& context)
+      : codec_(context), client_(std::move(client)) {}
 
   // Only before the first resume(): after it the coroutines know where their conversation is.
   AwaitConversation(AwaitConversation&& other) noexcept
-      : surroundings_(other.surroundings_),
-        exchange_(std::move(other.exchange_)),
-        client_(std::move(other.client_)) {
+      : codec_(std::move(other.codec_)), client_(std::move(other.client_)) {
     assert(!other.has_begun());
   }
 
   // As in Conversation.
-  std::optional<Wait> resume() noexcept;
-  std::optional<Wait> expire() noexcept;
-  Wait request_wait() const { return {client_.fd(), Until::readable}; }
-  bool has_progressed() const { return progressed_; }
-  bool is_for_backend(Wait wait) const { return wait.fd != client_.fd(); }
+  Turn resume() noexcept;
+  Turn expire() noexcept;
 
  private:
   enum class Over : char { yes };  // no struct: an empty one would take a word of the frame
@@ -57,24 +52,26 @@ class AwaitConversation {
   Park writable(const Descriptor& descriptor);
   Park more();
 
-  Task<bool> write_answers();
-  Task<Answer> ask_backend(std::string_view question, std::string& received);
-  Task<bool> read_request();
   bool read_more(bool in_time);
-  Task<bool> answer_with_row();
-  Task<Over> end();
+  bool answer_requests();
+  bool send_responses();
+  Task<Response> ask_backend(Request request, BorrowedBuffer& received);
+  Task<bool> respond_from_backend();
+  Task<Over> linger();
   Task<Over> converse();
 
+  Context& context() const { return codec_.context(); }
   bool has_begun() const { return static_cast<bool>(parked_); }
-  std::optional<Wait> take_turn(bool in_time) noexcept;
+  Turn take_turn(bool in_time) noexcept;
 
-  Surroundings& surroundings_;
-  Exchange exchange_;
+  HttpCodec codec_;
   Task<Over> body_;                 // empty until the client sends something
   std::coroutine_handle<> parked_;  // the innermost coroutine,
   Wait wait_;                       // which waits for this
   Descriptor client_;
   bool is_ready_ = false;  // the next wait is over already, so there is no need to park
   bool in_time_ = true;    // the last wait ended because its descriptor was ready
-  bool progressed_ = false;
+  Progress progress_ = Progress::none;  // of this turn
 };
+
+}  // namespace two_ways

@@ -1,6 +1,11 @@
 // await_loop — the loop of event_loop.hpp over the coroutines of await_conversation.cpp.
+#include "common/handler.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
 #include "nonblocking/await_conversation.hpp"
 #include "nonblocking/event_loop.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -8,7 +13,14 @@ constexpr const char* purpose =
     "A coroutine for each client, on a thread that epoll_wait(2) or kevent(2) wakes.";
 
 void run_server(int argc, char** argv) {
-  EventLoop<AwaitConversation> loop(read_options(argc, argv, "apbth", purpose));
+  const Options options = read_options(argc, argv, "apbth", purpose);
+  Acceptor acceptor(open_listener(options), Blocking::no);
+  Counters counters;
+  Signals signals(counters);
+  Context context{handle, signals.stop_requested(), counters, options.backend_port};
+  EventLoop<AwaitConversation> loop(acceptor, signals.stop_descriptor(), options.idle_limit,
+                                    context);
+  announce(acceptor.fd());
   loop.run();
 }
 

@@ -2,6 +2,11 @@
 #include "nonblocking/event_loop.hpp"
 
 #include "common/conversation.hpp"
+#include "common/handler.hpp"
+#include "common/program.hpp"
+#include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -9,7 +14,13 @@ constexpr const char* purpose =
     "One thread serves all clients; epoll_wait(2) or kevent(2) says who is ready.";
 
 void run_server(int argc, char** argv) {
-  EventLoop<Conversation> loop(read_options(argc, argv, "apbth", purpose));
+  const Options options = read_options(argc, argv, "apbth", purpose);
+  Acceptor acceptor(open_listener(options), Blocking::no);
+  Counters counters;
+  Signals signals(counters);
+  Context context{handle, signals.stop_requested(), counters, options.backend_port};
+  EventLoop<Conversation> loop(acceptor, signals.stop_descriptor(), options.idle_limit, context);
+  announce(acceptor.fd());
   loop.run();
 }
 

@@ -5,6 +5,7 @@
 // select_poll/poll_loop.cpp: there only the waiting differs.
 #pragma once
 
+#include <cassert>
 #include <cerrno>
 #include <new>
 #include <optional>
@@ -12,44 +13,44 @@
 
 #include "common/acceptor.hpp"
 #include "common/clients.hpp"
-#include "common/counters.hpp"
+#include "common/context.hpp"
 #include "common/error.hpp"
-#include "common/program.hpp"
-#include "common/signals.hpp"
-#include "common/surroundings.hpp"
+#include "common/options.hpp"
+#include "common/wait.hpp"
 #include "nonblocking/ready_queue.hpp"
 
-// `Conversation` is ::Conversation or AwaitConversation.
+namespace two_ways {
+
+// `Conversation` is the one of common/conversation.hpp or AwaitConversation, or any class that is
+// made of a client's socket and the context, and has their resume() and expire().
 template <class Conversation>
 class EventLoop {
  public:
-  explicit EventLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
-        surroundings_(options.backend_port),
-        clients_(options.idle_limit) {
+  // The acceptor is for sockets that do not block. run() returns some time after `stop` has become
+  // readable and context.draining true. A client has so much time for each wait. Acceptor and
+  // context must live longer. Throws CallFailed.
+  EventLoop(Acceptor& acceptor, int stop, Seconds time_limit, Context& context)
+      : context_(context),
+        stop_wait_{stop, Interest::readable},
+        acceptor_(acceptor),
+        clients_(time_limit, context.counters) {
     if (!queue_.watch(stop_wait_, nullptr)) throw CallFailed("watch", errno, stop_wait_.fd);
     start_accepting();
     if (!is_accepting_) throw CallFailed("watch", errno, acceptor_.fd());
-    announce(acceptor_.fd());
   }
 
-  // The loop: ask which waits are over, let those conversations go on, note their new waits.
+  // The loop: ask which waits are over, let those conversations go on, register their new waits.
   void run() {
     while (!acceptor_.is_closed() || !clients_.empty()) {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
-      for (void* owner : ready) {
-        if (owner == &acceptor_)
-          accept_clients();
-        else if (owner != nullptr)
-          resume(*static_cast<Client*>(owner));
-      }
+      Counters::count(context_.counters.wakeups);
+      for (void* owner : ready) dispatch(owner);
       // Only now: these may end any client, and the events above may be about any client.
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -60,12 +61,12 @@ class EventLoop {
 
   // There may be no room in the queue, either: later.
   void start_accepting() {
-    is_accepting_ = queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
+    is_accepting_ = queue_.watch({acceptor_.fd(), Interest::readable}, &acceptor_);
     if (!is_accepting_) acceptor_.pause(now_);
   }
 
   void stop_accepting() {
-    if (is_accepting_) queue_.forget({acceptor_.fd(), Until::readable});
+    if (is_accepting_) queue_.forget({acceptor_.fd(), Interest::readable});
     is_accepting_ = false;
   }
 
@@ -81,9 +82,8 @@ class EventLoop {
 
   // The `try` covers the whole function.
   void welcome(Descriptor socket) try {
-    Conversation conversation(std::move(socket), surroundings_);
-    const Wait wait = conversation.request_wait();
-    Client& client = clients_.add(std::move(conversation), wait, now_);
+    const Wait wait{socket.fd(), Interest::readable};  // a client speaks first
+    Client& client = clients_.add(Conversation(std::move(socket), context_), wait, now_);
     if (queue_.watch(wait, &client)) return;
     clients_.remove(client);
     acceptor_.pause(now_);
@@ -93,71 +93,78 @@ class EventLoop {
 
   // -- clients go on --
 
-  void resume(Client& client) {
-    before_turn(client);
-    after_turn(client, client.conversation.resume());
+  // The owner is alive. The events of one wake-up are about different owners, for a client has one
+  // registration at most; and in its own event's turn a client may end itself, but no other. So no
+  // event behind it is about a client that has been freed.
+  void dispatch(void* owner) {
+    if (owner == nullptr) return;  // the stop: run() looks at it
+    if (owner == &acceptor_) return accept_clients();
+    Client& client = *static_cast<Client*>(owner);
+    assert(client.registration.interest != Interest::none);
+    resume(client);
   }
+
+  void resume(Client& client) { after_turn(client, client.conversation.resume()); }
 
   void expire_clients() {
     while (Client* client = clients_.first_due(now_)) {
       clients_.renew(*client, now_);
-      before_turn(*client);
       after_turn(*client, client->conversation.expire());
     }
   }
 
-  // A conversation may close its backend's socket in its turn, so nobody watches that meanwhile.
-  void before_turn(Client& client) {
-    if (client.conversation.is_for_backend(client.note)) forget(client);
-  }
-
-  void after_turn(Client& client, std::optional<Wait> wait) {
-    const bool goes_on = wait && watch(client, *wait);
+  void after_turn(Client& client, const Turn& turn) {
+    spin_check_.after(turn);
+    // The kernel forgets a descriptor that is closed, and its number may be given again.
+    if (turn.closed) client.registration = Wait();
+    const bool goes_on = turn.wait && watch(client, *turn.wait);
     if (!goes_on) {
-      if (client.note.fd >= 0) queue_.forget_before_close(client.note);
+      if (client.registration.interest != Interest::none)
+        queue_.forget_before_close(client.registration);
       clients_.remove(client);
-    } else if (client.conversation.has_progressed()) {
+    } else if (turn.progress == Progress::new_time) {
       clients_.renew(client, now_);
     }
   }
 
   // -- what the kernel has been told --
 
-  // In the common round, read a request and write the answer, the wait is the same as before, and
+  // In the common round, read a request and write the response, the wait is the same as before, and
   // there is nothing to tell.
+  //
+  // A wait for the backend costs three calls: the client is forgotten, the backend watched, and in
+  // the end the client watched again. Leaving the client registered meanwhile would save two, and
+  // cost the rule that dispatch() stands on, for then one wake-up could bring two events for one
+  // owner.
   bool watch(Client& client, Wait wait) {
-    const Wait old_wait = client.note;
-    if (wait == old_wait) return true;
-    if (wait.fd != old_wait.fd) forget(client);
-    client.note = wait;
-    if (wait.fd != old_wait.fd) return queue_.watch(wait, &client);
-    return queue_.change(old_wait, wait, &client);
-  }
-
-  void forget(Client& client) {
-    if (client.note.fd >= 0) queue_.forget(client.note);
-    client.note.fd = -1;
+    if (wait == client.registration) return true;
+    const Wait old = std::exchange(client.registration, wait);
+    if (wait.fd == old.fd) return queue_.change(old, wait, &client);
+    if (old.interest != Interest::none) queue_.forget(old);
+    return queue_.watch(wait, &client);
   }
 
   // -- the end --
 
-  // Whoever waits for a request that has not come is done. Answers under way are finished first.
+  // Whoever waits for a request that has not come is done, and learns it by going on. Responses
+  // under way are finished first.
   void stop() {
     stop_accepting();
     acceptor_.close();
     queue_.forget(stop_wait_);  // it stays readable for ever
-    clients_.for_each([this](Client& client) {
-      if (client.note == client.conversation.request_wait()) resume(client);
-    });
+    clients_.for_each([this](Client& client) { resume(client); });
   }
 
   static constexpr int most_accepted_at_once = 64;
 
-  const Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Context& context_;
+  const Wait stop_wait_;
   ReadyQueue queue_;
-  Acceptor acceptor_;
+  Acceptor& acceptor_;
   bool is_accepting_ = false;
-  Surroundings surroundings_;
   Clients<Conversation, Wait> clients_;
   Time now_ = Clock::now();
+  SpinCheck spin_check_;
 };
+
+}  // namespace two_ways

@@ -1,16 +1,17 @@
-// prefork — more than one core: opens the listener once and runs N copies of a server on it.
+// prefork — more than one core: opens the listener once and runs a server on it in N workers.
 //
 //   build/prefork -w 2 -p 8080 build/event_loop -t 30
 //
-// Each copy is a process that inherits the listener as its descriptor 3, and knows nothing of the
-// others. The kernel gives each new client to whichever copy accepts first; the copies share no
-// memory and no lock. A copy that ends is replaced, after a pause that grows while copies keep
+// Each worker is a process that inherits the listener as its descriptor 3, and knows nothing of the
+// others. The kernel gives each new client to whichever worker accepts first; the workers share no
+// memory and no lock. A worker that ends is replaced, after a pause that grows while workers keep
 // ending early: a program that cannot run must not become a loop of forks.
 //
-// SIGTERM, SIGINT  the copies finish their answers and end, then so does this. One that was stopped
-//                  (SIGSTOP) is let go on for it. The second one ends them at once, by SIGKILL,
-//                  which nobody can put off. Exit status: 0, or 1 if a copy failed or was killed.
-// SIGUSR1          is passed on: each copy prints its counters.
+// SIGTERM, SIGINT  the workers finish their responses and end, then so does this. One that was
+//                  stopped (SIGSTOP) is let go on for it. The second one ends them at once, by
+//                  SIGKILL, which nobody can put off. Exit status: 0, or 1 if a worker failed or
+//                  was killed.
+// SIGUSR1          is passed on: each worker prints its counters.
 //
 // The servers hear of a signal through a pipe (common/signals.hpp). Here is the other way to leave
 // no gap between looking and waiting: signals are blocked, but for the time of the one wait.
@@ -28,11 +29,13 @@
 #include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "nonblocking/copy.hpp"
+#include "nonblocking/worker.hpp"
+
+using namespace two_ways;
 
 namespace {
 
-constexpr const char* purpose = "Opens the listener once and runs copies of a server on it.";
+constexpr const char* purpose = "Opens the listener once and runs workers of a server on it.";
 
 constexpr int handled_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGCHLD};
 
@@ -45,7 +48,7 @@ void note_signal(int signal) {
   // SIGCHLD has done its work by ending the wait.
 }
 
-// From now on they come during pselect only. Returns the mask for it, and for the copies: the one
+// From now on they come during pselect only. Returns the mask for it, and for the workers: the one
 // that was there before, but if somebody had blocked these signals, here is where they get through.
 sigset_t block_signals() {
   sigset_t before;
@@ -65,11 +68,11 @@ sigset_t block_signals() {
 class Supervisor {
  public:
   explicit Supervisor(const Options& options)
-      : listener_(open_listener(options)), copies_(options.copies) {
+      : listener_(open_listener(options)), workers_(options.workers) {
     ignore_write_signals();
     launch_ = {options.command, listener_.fd(), block_signals()};
   }
-  // Leaves no copy behind, whatever has gone wrong here.
+  // Leaves no worker behind, whatever has gone wrong here.
   ~Supervisor() { stop(SIGTERM); }
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -77,13 +80,13 @@ class Supervisor {
   // The exit status.
   int run() {
     while (!stopping_ || is_any_running()) {
-      for (Copy& copy : copies_)
-        if (!stopping_ && copy.is_due()) copy.start(launch_);
+      for (Worker& worker : workers_)
+        if (!stopping_ && worker.is_due()) worker.start(launch_);
       wait();
       pass_signals_on();
-      for (Copy& copy : copies_) {
-        copy.read_output();
-        if (const auto status = copy.take_end()) on_end(copy, *status);
+      for (Worker& worker : workers_) {
+        worker.read_output();
+        if (const auto status = worker.take_end()) on_end(worker, *status);
       }
       if (!all_were_ready_ && !stopping_) announce_if_ready();
     }
@@ -91,19 +94,20 @@ class Supervisor {
   }
 
  private:
-  // Until a copy prints something, a signal comes (the end of a copy is one), or one is missing.
+  // Until a worker prints something, a signal comes (the end of a worker is one), or one is
+  // missing.
   void wait() {
     std::optional<Time> next;
-    for (const Copy& copy : copies_)
-      if (!copy.is_running() && !stopping_) next = earlier(next, copy.next_start());
+    for (const Worker& worker : workers_)
+      if (!worker.is_running() && !stopping_) next = earlier(next, worker.next_start());
     const int pause = milliseconds_until(next, Clock::now());
     const timespec timeout{pause / 1000, pause % 1000 * 1'000'000};
     fd_set readable;
     FD_ZERO(&readable);
     int highest = -1;
-    for (const Copy& copy : copies_) {
-      if (copy.output() >= 0) FD_SET(copy.output(), &readable);
-      highest = std::max(highest, copy.output());
+    for (const Worker& worker : workers_) {
+      if (worker.output() >= 0) FD_SET(worker.output(), &readable);
+      highest = std::max(highest, worker.output());
     }
     const int ready = pselect(highest + 1, &readable, nullptr, nullptr, next ? &timeout : nullptr,
                               &launch_.signals);
@@ -130,29 +134,29 @@ class Supervisor {
   }
 
   void tell_all(int signal) const {
-    for (const Copy& copy : copies_) copy.tell(signal);
+    for (const Worker& worker : workers_) worker.tell(signal);
   }
 
   void announce_if_ready() {
-    all_were_ready_ = std::all_of(copies_.begin(), copies_.end(),
-                                  [](const Copy& copy) { return copy.is_ready(); });
+    all_were_ready_ = std::all_of(workers_.begin(), workers_.end(),
+                                  [](const Worker& worker) { return worker.is_ready(); });
     if (all_were_ready_) announce(listener_.fd());
   }
 
-  // Nothing here asks for memory: when there is none, copies end, and this must not.
-  void on_end(const Copy& copy, int status) {
+  // Nothing here asks for memory: when there is none, workers end, and this must not.
+  void on_end(const Worker& worker, int status) {
     const auto [words, number] = describe_end(status);
     std::array<char, 128> line;
     if (stopping_) {
       if (!is_proper_end(status) && status_ == 0) status_ = 1;
     } else if (all_were_ready_) {
       std::snprintf(line.data(), line.size(),
-                    "prefork: a copy %s %d; another one starts in %.1f s\n", words, number,
-                    std::chrono::duration<double>(copy.pause()).count());
+                    "prefork: a worker %s %d; another one starts in %.1f s\n", words, number,
+                    std::chrono::duration<double>(worker.pause()).count());
       complain(line.data());
     } else {
       // What does not even start will not do so the next time. Its status becomes ours.
-      std::snprintf(line.data(), line.size(), "prefork: a copy %s %d before all were ready\n",
+      std::snprintf(line.data(), line.size(), "prefork: a worker %s %d before all were ready\n",
                     words, number);
       complain(line.data());
       status_ = WIFEXITED(status) ? std::max(1, WEXITSTATUS(status)) : 1;
@@ -161,13 +165,13 @@ class Supervisor {
   }
 
   bool is_any_running() const {
-    return std::any_of(copies_.begin(), copies_.end(),
-                       [](const Copy& copy) { return copy.is_running(); });
+    return std::any_of(workers_.begin(), workers_.end(),
+                       [](const Worker& worker) { return worker.is_running(); });
   }
 
   Descriptor listener_;
   Launch launch_{};
-  std::vector<Copy> copies_;
+  std::vector<Worker> workers_;
   bool all_were_ready_ = false;
   bool stopping_ = false;
   int status_ = 0;

@@ -8,8 +8,10 @@
 // Both are used level-triggered: as long as a descriptor is ready, every wait() says so. Nothing
 // is lost if you read only a part.
 //
-// Do:    keep the owner alive until forget(). Watch a descriptor for one thing at a time.
-// Do not: close a watched descriptor without forget(); call the functions from two threads.
+// Do:    keep the owner alive until forget(), or until the descriptor is closed. Watch a descriptor
+//        for one thing at a time.
+// Do not: forget() what has been closed: its watch has ended with it, and the number may be
+//         another's by now. Call the functions from two threads.
 #pragma once
 
 #include <array>
@@ -17,6 +19,8 @@
 
 #include "common/socket.hpp"
 #include "common/wait.hpp"
+
+namespace two_ways {
 
 class ReadyQueue {
  public:
@@ -46,3 +50,5 @@ class ReadyQueue {
   Descriptor queue_;
   std::array<void*, most_at_once> ready_;
 };
+
+}  // namespace two_ways

@@ -6,13 +6,15 @@
 #include "common/error.hpp"
 #include "nonblocking/ready_queue.hpp"
 
+namespace two_ways {
+
 namespace {
 
 // EPOLLERR and EPOLLHUP need not be asked for; they always come. They are not looked at either:
 // whoever is woken by them tries its recv or send and learns from errno what has happened.
 epoll_event event_for(Wait wait, void* owner) {
   epoll_event event{};
-  event.events = wait.until == Until::readable ? EPOLLIN : EPOLLOUT;
+  event.events = wait.interest == Interest::readable ? EPOLLIN : EPOLLOUT;
   event.data.ptr = owner;
   return event;
 }
@@ -50,3 +52,5 @@ std::span<void* const> ReadyQueue::wait(int milliseconds) {
   for (int i = 0; i < count; ++i) ready_[static_cast<std::size_t>(i)] = events[i].data.ptr;
   return {ready_.data(), static_cast<std::size_t>(count < 0 ? 0 : count)};
 }
+
+}  // namespace two_ways

@@ -9,6 +9,8 @@
 #include "common/error.hpp"
 #include "nonblocking/ready_queue.hpp"
 
+namespace two_ways {
+
 namespace {
 
 // What a filter keeps of its owner: void*, but before NetBSD 10 intptr_t.
@@ -24,7 +26,7 @@ using Kept = decltype(kevent::udata);
 struct kevent change_for(Wait wait, unsigned short action, void* owner) {
   struct kevent change;
   const decltype(kevent::filter) filter =
-      wait.until == Until::readable ? EVFILT_READ : EVFILT_WRITE;
+      wait.interest == Interest::readable ? EVFILT_READ : EVFILT_WRITE;
   EV_SET(&change, static_cast<uintptr_t>(wait.fd), filter, action, 0, 0,
          reinterpret_cast<Kept>(owner));
   return change;
@@ -82,3 +84,5 @@ std::span<void* const> ReadyQueue::wait(int milliseconds) {
     ready_[static_cast<std::size_t>(i)] = reinterpret_cast<void*>(events[i].udata);
   return {ready_.data(), static_cast<std::size_t>(count < 0 ? 0 : count)};
 }
+
+}  // namespace two_ways

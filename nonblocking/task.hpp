@@ -15,6 +15,8 @@
 #include <optional>
 #include <utility>
 
+namespace two_ways {
+
 template <class Result>
 class Task {
  public:
@@ -78,3 +80,5 @@ class Task {
 
   std::coroutine_handle<promise_type> frame_;
 };
+
+}  // namespace two_ways

@@ -10,11 +10,13 @@
 
 #include "common/acceptor.hpp"
 #include "common/clients.hpp"
+#include "common/context.hpp"
 #include "common/conversation.hpp"
-#include "common/counters.hpp"
+#include "common/handler.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/surroundings.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -23,18 +25,15 @@ constexpr const char* purpose =
 
 class PollLoop {
  public:
-  explicit PollLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
-        surroundings_(options.backend_port),
-        clients_(options.idle_limit) {
+  PollLoop(Acceptor& acceptor, int stop, Seconds time_limit, Context& context)
+      : context_(context), acceptor_(acceptor), clients_(time_limit, context.counters) {
     make_room();
-    add_entry(stop_wait_, nullptr);
-    add_entry({nobody, Until::readable}, nullptr);  // the listener's
+    add_entry({stop, Interest::readable}, nullptr);
+    add_entry({nobody, Interest::readable}, nullptr);  // the listener's
     start_accepting();
-    announce(acceptor_.fd());
   }
 
-  // The loop: ask which waits are over, let those conversations go on, note their new waits.
+  // The loop: ask which waits are over, let those conversations go on, register their new waits.
   void run() {
     while (!acceptor_.is_closed() || !clients_.empty()) {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
@@ -42,7 +41,7 @@ class PollLoop {
       int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout);
       if (ready < 0) ready = excuse_failed_poll(watched_, errno);
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(context_.counters.wakeups);
       // All of them are looked at to find the few that are ready: this and the kernel's own walk
       // are the O(n). From the back, because the last entry takes the place of one that ends.
       for (std::size_t i = watched_.size(); ready > 0 && i-- > 0;) {
@@ -55,7 +54,7 @@ class PollLoop {
       }
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -87,11 +86,10 @@ class PollLoop {
 
   // The `try` covers the whole function.
   void welcome(Descriptor socket) try {
-    Conversation conversation(std::move(socket), surroundings_);
-    const Wait wait = conversation.request_wait();
+    const Wait wait{socket.fd(), Interest::readable};  // a client speaks first
     make_room();
     const Entry entry = static_cast<Entry>(watched_.size());
-    add_entry(wait, &clients_.add(std::move(conversation), entry, now_));
+    add_entry(wait, &clients_.add(Conversation(std::move(socket), context_), entry, now_));
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
   }
@@ -107,29 +105,25 @@ class PollLoop {
     }
   }
 
-  void after_turn(Client& client, std::optional<Wait> wait) {
-    if (!wait) {
+  void after_turn(Client& client, const Turn& turn) {
+    spin_check_.after(turn);
+    if (!turn.wait) {
       forget(client);
       clients_.remove(client);
     } else {
-      watch(client, *wait);
-      if (client.conversation.has_progressed()) clients_.renew(client, now_);
+      watch(client, *turn.wait);
+      if (turn.progress == Progress::new_time) clients_.renew(client, now_);
     }
   }
 
   // -- what the kernel will be asked about --
 
   static pollfd entry_for(Wait wait) {
-    const short events = wait.until == Until::readable ? POLLIN : POLLOUT;
+    const short events = wait.interest == Interest::readable ? POLLIN : POLLOUT;
     return {wait.fd, events, 0};
   }
 
-  Wait wait_of(const Client& client) const {
-    const pollfd& entry = watched_[client.note];
-    return {entry.fd, entry.events == POLLIN ? Until::readable : Until::writable};
-  }
-
-  void watch(Client& client, Wait wait) { watched_[client.note] = entry_for(wait); }
+  void watch(Client& client, Wait wait) { watched_[client.registration] = entry_for(wait); }
 
   // Before an entry is added, so that adding cannot fail halfway.
   void make_room() {
@@ -145,10 +139,10 @@ class PollLoop {
 
   // The last entry moves to the place of the one that goes: O(1), and the list stays compact.
   void forget(Client& client) {
-    const Entry entry = client.note;
+    const Entry entry = client.registration;
     watched_[entry] = watched_.back();
     owners_[entry] = owners_.back();
-    owners_[entry]->note = entry;
+    owners_[entry]->registration = entry;
     watched_.pop_back();
     owners_.pop_back();
     if (watched_.size() < watched_.capacity() / 4) {
@@ -159,14 +153,13 @@ class PollLoop {
 
   // -- the end --
 
-  // Whoever waits for a request that has not come is done. Answers under way are finished first.
+  // Whoever waits for a request that has not come is done, and learns it by going on. Responses
+  // under way are finished first.
   void stop() {
     stop_accepting();
     acceptor_.close();
     watched_[stop_entry].fd = nobody;  // it stays readable for ever
-    clients_.for_each([this](Client& client) {
-      if (wait_of(client) == client.conversation.request_wait()) resume(client);
-    });
+    clients_.for_each([this](Client& client) { resume(client); });
   }
 
   static constexpr int most_accepted_at_once = 64;
@@ -174,18 +167,24 @@ class PollLoop {
   static constexpr Entry listener_entry = 1;
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
-  const Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Context& context_;
   std::vector<pollfd> watched_;
   std::vector<Client*> owners_;  // of the entries, in the same order
-  Acceptor acceptor_;
+  Acceptor& acceptor_;
   bool is_accepting_ = false;
-  Surroundings surroundings_;
   Clients<Conversation, Entry> clients_;
   Time now_ = Clock::now();
+  SpinCheck spin_check_;
 };
 
 void run_server(int argc, char** argv) {
-  PollLoop loop(read_options(argc, argv, "apbth", purpose));
+  const Options options = read_options(argc, argv, "apbth", purpose);
+  Acceptor acceptor(open_listener(options), Blocking::no);
+  Counters counters;
+  Signals signals(counters);
+  Context context{handle, signals.stop_requested(), counters, options.backend_port};
+  PollLoop loop(acceptor, signals.stop_descriptor(), options.idle_limit, context);
+  announce(acceptor.fd());
   loop.run();
 }
 

@@ -10,12 +10,14 @@
 
 #include "common/acceptor.hpp"
 #include "common/clients.hpp"
+#include "common/context.hpp"
 #include "common/conversation.hpp"
-#include "common/counters.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/surroundings.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -24,18 +26,18 @@ constexpr const char* purpose =
 
 class SelectLoop {
  public:
-  explicit SelectLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
-        surroundings_(options.backend_port),
-        clients_(options.idle_limit) {
-    surroundings_.descriptor_limit = int{FD_SETSIZE};  // some systems have it unsigned
-    for (const int fd : {stop_wait_.fd, acceptor_.fd()})
+  SelectLoop(Acceptor& acceptor, int stop, Seconds time_limit, Context& context)
+      : context_(context),
+        stop_wait_{stop, Interest::readable},
+        acceptor_(acceptor),
+        clients_(time_limit, context.counters) {
+    context_.descriptor_limit = int{FD_SETSIZE};  // some systems have it unsigned
+    for (const int fd : {stop, acceptor_.fd()})
       if (fd >= int{FD_SETSIZE}) throw CallFailed("select", EINVAL, fd);
     start_accepting();
-    announce(acceptor_.fd());
   }
 
-  // The loop: ask which waits are over, let those conversations go on, note their new waits.
+  // The loop: ask which waits are over, let those conversations go on, register their new waits.
   void run() {
     while (!acceptor_.is_closed() || !clients_.empty()) {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
@@ -45,7 +47,7 @@ class SelectLoop {
       int ready = select(end, &readable_, &writable_, nullptr, timeout < 0 ? nullptr : &limit);
       if (ready < 0) excuse_failed_wait("select", errno);
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(context_.counters.wakeups);
       // All of them are looked at to find the few that are ready: this, filling the sets and the
       // kernel's own walk are the O(n).
       const bool somebody_comes = ready > 0 && is_accepting_ && take_ready(listener_wait());
@@ -54,14 +56,14 @@ class SelectLoop {
       while (ready > 0 && next != nullptr) {
         Client& client = *next;
         next = client.after;  // by the time it is served, it may have gone or moved to the end
-        if (!take_ready(client.note)) continue;
+        if (!take_ready(client.registration)) continue;
         --ready;
         resume(client);
       }
       if (somebody_comes) accept_clients();
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -88,10 +90,9 @@ class SelectLoop {
   // into the memory behind the set (select(2)).
   // The `try` covers the whole function.
   void welcome(Descriptor socket) try {
-    if (socket.fd() >= int{FD_SETSIZE}) return turn_away(std::move(socket), 503);
-    Conversation conversation(std::move(socket), surroundings_);
-    const Wait wait = conversation.request_wait();
-    clients_.add(std::move(conversation), wait, now_);
+    if (socket.fd() >= int{FD_SETSIZE}) return reject(std::move(socket), 503);
+    const Wait wait{socket.fd(), Interest::readable};  // a client speaks first
+    clients_.add(Conversation(std::move(socket), context_), wait, now_);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
   }
@@ -107,22 +108,23 @@ class SelectLoop {
     }
   }
 
-  void after_turn(Client& client, std::optional<Wait> wait) {
-    if (!wait) {
+  void after_turn(Client& client, const Turn& turn) {
+    spin_check_.after(turn);
+    if (!turn.wait) {
       clients_.remove(client);
     } else {
-      watch(client, *wait);
-      if (client.conversation.has_progressed()) clients_.renew(client, now_);
+      watch(client, *turn.wait);
+      if (turn.progress == Progress::new_time) clients_.renew(client, now_);
     }
   }
 
   // -- what the kernel will be asked about --
 
-  void watch(Client& client, Wait wait) { client.note = wait; }
+  void watch(Client& client, Wait wait) { client.registration = wait; }
 
-  Wait listener_wait() const { return {acceptor_.fd(), Until::readable}; }
+  Wait listener_wait() const { return {acceptor_.fd(), Interest::readable}; }
 
-  fd_set& set_for(Wait wait) { return wait.until == Until::readable ? readable_ : writable_; }
+  fd_set& set_for(Wait wait) { return wait.interest == Interest::readable ? readable_ : writable_; }
 
   // select leaves only the ready ones in the sets, so they are filled anew for every call.
   // Returns the end of the range to look at: the highest descriptor and one.
@@ -137,7 +139,7 @@ class SelectLoop {
     if (!acceptor_.is_closed()) put(stop_wait_);
     if (is_accepting_) put(listener_wait());
     for (Client* client = clients_.first(); client != nullptr; client = client->after)
-      put(client->note);
+      put(client->registration);
     return highest + 1;
   }
 
@@ -150,29 +152,35 @@ class SelectLoop {
 
   // -- the end --
 
-  // Whoever waits for a request that has not come is done. Answers under way are finished first.
+  // Whoever waits for a request that has not come is done, and learns it by going on. Responses
+  // under way are finished first.
   void stop() {
     stop_accepting();
     acceptor_.close();
-    clients_.for_each([this](Client& client) {
-      if (client.note == client.conversation.request_wait()) resume(client);
-    });
+    clients_.for_each([this](Client& client) { resume(client); });
   }
 
   static constexpr int most_accepted_at_once = 64;
 
-  const Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Context& context_;
+  const Wait stop_wait_;
   fd_set readable_;
   fd_set writable_;
-  Acceptor acceptor_;
+  Acceptor& acceptor_;
   bool is_accepting_ = false;
-  Surroundings surroundings_;
   Clients<Conversation, Wait> clients_;
   Time now_ = Clock::now();
+  SpinCheck spin_check_;
 };
 
 void run_server(int argc, char** argv) {
-  SelectLoop loop(read_options(argc, argv, "apbth", purpose));
+  const Options options = read_options(argc, argv, "apbth", purpose);
+  Acceptor acceptor(open_listener(options), Blocking::no);
+  Counters counters;
+  Signals signals(counters);
+  Context context{handle, signals.stop_requested(), counters, options.backend_port};
+  SelectLoop loop(acceptor, signals.stop_descriptor(), options.idle_limit, context);
+  announce(acceptor.fd());
   loop.run();
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+using namespace two_ways;
+
 using Clock = std::chrono::steady_clock;
 
 Forked attacker(const Attack& attack, const Target& target) {

@@ -15,6 +15,8 @@
 #include "common/socket.hpp"
 #include "tests/kit/client.hpp"
 
+using namespace two_ways;
+
 // These clients look at no answer and mind no error: whatever the server does to them is fine.
 namespace {
 

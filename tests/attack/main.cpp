@@ -35,6 +35,8 @@
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/text_table.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 namespace files = std::filesystem;

@@ -20,6 +20,8 @@
 #include "tests/behaviour/lessons.hpp"
 #include "tests/kit/client.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 // The program run with a command line that ends it at once.
@@ -107,7 +109,7 @@ Descriptor unix_listener(const std::string& path) {
 std::string answer_at(const std::string& path, Patience patience) {
   const Descriptor client(socket(AF_UNIX, SOCK_STREAM, 0));
   const sockaddr_un address = unix_address(path);
-  if (!client || !set_patience(client.fd(), patience) ||
+  if (!client || !set_timeouts(client.fd(), patience) ||
       connect(client.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
     return describe_failure("connect", errno);
   std::array<char, 12> room{};

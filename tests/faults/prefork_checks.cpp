@@ -8,15 +8,15 @@
 
 namespace {
 
-constexpr std::size_t copies = 3;
+constexpr std::size_t workers = 3;
 
-// Has it said why it, or a copy, could not go on?
+// Has it said why it, or a worker, could not go on?
 bool has_explained(const ChildProcess& supervisor) {
   const std::string said = supervisor.error_output();
   return said.find("execvp ") != said.npos || said.find("std::bad_alloc") != said.npos;
 }
 
-// One client, whom faults in its copy may cost the answer.
+// One client, whom faults in its worker may cost the response.
 bool is_served(Context& context) {
   try {
     Client client(context);
@@ -30,7 +30,7 @@ bool is_served(Context& context) {
 // False if it has ended instead, and has said why.
 bool comes_up(Context& context) {
   ChildProcess& supervisor =
-      context.start({.arguments = {"-w", std::to_string(copies)}, .expect_ready = false});
+      context.start({.arguments = {"-w", std::to_string(workers)}, .expect_ready = false});
   context.eventually([&] { return supervisor.status_if_ended() || !supervisor.output().empty(); },
                      [] { return "it has printed no ready line, and has not ended either"; });
   const auto status = supervisor.status_if_ended();
@@ -45,16 +45,16 @@ void expect_end_of_all(Context& context) {
   supervisor.signal(SIGTERM);
   const auto status = supervisor.wait_for_end(context.patience());
   if (!status) context.fail_for_certain("after SIGTERM it still runs");
-  // A copy that could not become a server is a failure, and that is what the status says.
+  // A worker that could not become a server is a failure, and that is what the status says.
   if (*status != 0 && !has_explained(supervisor))
     context.fail_for_certain("after SIGTERM it " + describe_status(*status));
   // Whoever was left would hold the listener.
-  if (Client::try_to_connect(context)) context.fail_for_certain("a copy is left");
+  if (Client::try_to_connect(context)) context.fail_for_certain("a worker is left");
 }
 
 const Check checks[] = {
     {.id = "P01",
-     .title = "prefork comes up or says why not, keeps its copies and takes them with it",
+     .title = "prefork comes up or says why not, keeps its workers and takes them with it",
      .models = prefork,
      .needs = need_proc,
      .disturbed_by = breaking_faults | exhaustion_faults,
@@ -63,14 +63,14 @@ const Check checks[] = {
      .run =
          [](Context& context) {
            context.scene(
-               "I started three copies of event_loop, was served, killed one copy after "
+               "I started three workers, event_loop each, was served, killed one worker after "
                "another, was served each time, and sent SIGTERM.",
-               "each copy is replaced, and with the supervisor all copies end.");
+               "each worker is replaced, and with the supervisor all workers end.");
            const auto served = [&] { return is_served(context); };
            const auto nobody = [] { return "nobody is served"; };
            if (comes_up(context)) {
              context.eventually(served, nobody);
-             for (std::size_t i = 0; i < copies; ++i) {
+             for (std::size_t i = 0; i < workers; ++i) {
                context.expect_replacement();
                context.eventually(served, nobody);
              }

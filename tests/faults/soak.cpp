@@ -5,9 +5,9 @@
 // manners come, more than the limit allows; then all leave, the faults are called off, and
 // descriptors, threads and memory must be back; then clients come again, and SIGTERM at a random
 // moment, and the server is started again on the same port while its clients are still there.
-// Every fourth start is without faults: then no answer may be cut off, not even by SIGTERM.
+// Every fourth start is without faults: then no response may be cut off, not even by SIGTERM.
 //
-// What must hold all the time: every complete request gets exactly one whole answer, the right
+// What must hold all the time: every complete request gets exactly one whole response, the right
 // one, or a closed connection; nobody waits for ever; every server that is stopped exits with 0.
 #include <poll.h>
 #include <sys/resource.h>
@@ -50,7 +50,7 @@ class Crowd {
   Crowd(std::size_t size, bool takes_turns, std::uint64_t seed, Sightings& sightings)
       : size_(size), takes_turns_(takes_turns), random_(seed), sightings_(sightings) {}
 
-  // Until `end`, a new client comes for each that leaves. Throws WrongAnswer, SoakFailed.
+  // Until `end`, a new client comes for each that leaves. Throws WrongResponse, SoakFailed.
   void press(std::uint16_t port, Clock::time_point end) {
     while (Clock::now() < end) {
       while (clients_.size() < size_) add(port);
@@ -115,7 +115,7 @@ class Round {
         random_(seed),
         share_(0.05 + 0.1 * static_cast<double>(random_() % 8)),
         plan_(settings.directory + "/libfaults.so", every_fault, seed, share_),
-        // What the backend suffers must not change its answers.
+        // What the backend suffers must not change its responses.
         backend_plan_(
             settings.directory + "/libfaults.so",
             partial_faults | only(Fault::interrupted) | only(Fault::spurious) | only(Fault::delay),
@@ -272,7 +272,7 @@ void print(const Totals& totals) {
   const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
       "%llu rounds, %llu starts, %llu stops under load, %llu clients\n"
-      "%llu whole requests: %llu right answers, %llu refusals, %llu connections closed first\n",
+      "%llu whole requests: %llu right responses, %llu refusals, %llu connections closed first\n",
       number(totals.rounds), number(totals.starts), number(totals.stops_under_load),
       number(totals.seen.clients), number(totals.seen.requests), number(totals.seen.right),
       number(totals.seen.refusals), number(totals.seen.closed));

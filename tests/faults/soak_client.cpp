@@ -164,7 +164,7 @@ bool SoakClient::read_more(Clock::time_point now) {
     const bool sends_no_more = manner_ == Manner::one_by_one || manner_ == Manner::rows ||
                                manner_ == Manner::large || manner_ == Manner::slow;
     if (is_cut && sends_no_more && !may_be_cut_)
-      complain("an answer ends before its time, without any fault");
+      complain("a response ends before its time, without any fault");
     return false;
   }
   last_progress_ = now;
@@ -175,7 +175,7 @@ bool SoakClient::read_more(Clock::time_point now) {
 void SoakClient::look_at(std::string_view bytes) {
   while (!bytes.empty() || in_body_) {
     if (!in_body_) {
-      if (closing_) complain("more bytes behind the answer that was to be the last");
+      if (closing_) complain("more bytes behind the response that was to be the last");
       head_ += bytes;
       const auto rest = look_at_head();
       if (!rest) return;  // the head is not whole yet
@@ -190,7 +190,7 @@ void SoakClient::look_at(std::string_view bytes) {
     body_left_ -= part.size();
     bytes.remove_prefix(part.size());
     if (body_left_ == 0)
-      finish_answer();
+      finish_response();
     else if (bytes.empty())
       return;
   }
@@ -200,27 +200,28 @@ void SoakClient::look_at(std::string_view bytes) {
 std::optional<std::size_t> SoakClient::look_at_head() {
   const std::size_t end = head_.find("\r\n\r\n");
   if (end == std::string::npos) {
-    if (head_.size() > 65'536) complain("the head of an answer does not end");
+    if (head_.size() > 65'536) complain("the head of a response does not end");
     return std::nullopt;
   }
-  ReceivedHead answer;
-  const std::string problem = read_answer_head(std::string_view(head_).substr(0, end + 2), answer);
-  if (!problem.empty()) complain("an answer is not HTTP: " + problem);
-  closing_ = answer.closes();
+  ReceivedHead response;
+  const std::string problem =
+      read_answer_head(std::string_view(head_).substr(0, end + 2), response);
+  if (!problem.empty()) complain("a response is not HTTP: " + problem);
+  closing_ = response.closes();
   const bool has_question = !expected_.empty() && expected_.front().sent_at <= sent_;
-  if (answer.status == 200) {
-    if (!has_question) complain("an answer 200 to nothing that has been asked");
+  if (response.status == 200) {
+    if (!has_question) complain("a response 200 to nothing that has been asked");
     const Expected& question = expected_.front();
     is_pattern_ = question.pattern > 0;
     body_ = question.body;
     is_free_text_ = false;
     const std::size_t size = is_pattern_ ? question.pattern : body_.size();
-    if (answer.content_length != size)
-      complain("an answer announces " + std::to_string(answer.content_length) + " bytes, not " +
+    if (response.content_length != size)
+      complain("a response announces " + std::to_string(response.content_length) + " bytes, not " +
                std::to_string(size));
   } else {
-    if (!is_refusal(answer.status, closing_))
-      complain("an answer with status " + std::to_string(answer.status));
+    if (!is_refusal(response.status, closing_))
+      complain("a response with status " + std::to_string(response.status));
     is_free_text_ = true;
     ++sightings_.refusals;
   }
@@ -231,7 +232,7 @@ std::optional<std::size_t> SoakClient::look_at_head() {
   }
   in_body_ = true;
   body_at_ = 0;
-  body_left_ = answer.content_length;
+  body_left_ = response.content_length;
   const std::size_t rest = head_.size() - end - 4;
   head_.clear();
   return rest;
@@ -248,7 +249,7 @@ bool SoakClient::is_refusal(int status, bool closes) const {
   return asked_for_row && status >= 502 && status <= 504;
 }
 
-void SoakClient::finish_answer() {
+void SoakClient::finish_response() {
   in_body_ = false;
   if (!is_free_text_) ++sightings_.right;
 }
@@ -264,19 +265,21 @@ bool SoakClient::leave() {
   return false;
 }
 
-bool SoakClient::is_stuck(Clock::time_point now, std::chrono::seconds patience) const {
-  return now - last_progress_ > patience;
+bool SoakClient::is_stuck(Clock::time_point now, std::chrono::seconds timeout) const {
+  return now - last_progress_ > timeout;
 }
 
 std::string SoakClient::describe() const {
   std::string text = "client " + std::to_string(number_) + " (" +
                      std::string(manner_names[static_cast<int>(manner_)]) + ") has sent " +
                      std::to_string(sent_) + " bytes, " + std::to_string(outgoing_.size()) +
-                     " are to be sent, waits for " + std::to_string(expected_.size()) + " answers";
+                     " are to be sent, waits for " + std::to_string(expected_.size()) +
+                     " responses";
   if (in_body_) text += ", is in a body, " + std::to_string(body_left_) + " bytes from its end";
   return text;
 }
 
 void SoakClient::complain(const std::string& what) const {
-  throw WrongAnswer(describe() + ": " + what + (head_.empty() ? "" : ": " + readable(head_, 200)));
+  throw WrongResponse(describe() + ": " + what +
+                      (head_.empty() ? "" : ": " + readable(head_, 200)));
 }

@@ -1,8 +1,8 @@
 // soak_client.hpp — one client of a soak, good or bad, which takes nothing for granted.
 //
-// Every request carries a word of its own, and every answer is looked at to the last byte: is it
-// whole, is it in its turn, is it the answer to what this client has asked? A connection that ends
-// is no failure; an answer that is wrong, or nobody's, is.
+// Every request carries a word of its own, and every response is looked at to the last byte: is it
+// whole, is it in its turn, is it the response to what this client has asked? A connection that
+// ends is no failure; a response that is wrong, or nobody's, is.
 //
 // Do:    call step() whenever its descriptor is ready, and now and then.
 #pragma once
@@ -19,13 +19,15 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 enum class Manner {
   one_by_one,  // asks, reads, asks again
   pipelined,   // asks for many things at once
   rows,        // asks for what the server must ask its backend for
-  large,       // reads a long answer as fast as it can
+  large,       // reads a long response as fast as it can
   trickling,   // sends its requests byte by byte
-  slow,        // reads a long answer in small pieces
+  slow,        // reads a long response in small pieces
   halved,      // closes its sending side behind its requests
   resetting,   // goes away in the middle of something
   garbling,    // sends what is no request
@@ -38,13 +40,13 @@ inline constexpr int manners = 11;
 struct Sightings {
   std::uint64_t clients = 0;
   std::uint64_t requests = 0;  // whole ones that have been sent
-  std::uint64_t right = 0;     // whole answers that were right
+  std::uint64_t right = 0;     // whole responses that were right
   std::uint64_t refusals = 0;  // 4xx and 5xx where they are in order
-  std::uint64_t closed = 0;    // requests whose connection ended before their answer
+  std::uint64_t closed = 0;    // requests whose connection ended before their response
 };
 
-// An answer that must not be.
-struct WrongAnswer : std::runtime_error {
+// A response that must not be.
+struct WrongResponse : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -57,11 +59,11 @@ class SoakClient {
   int fd() const { return socket_.fd(); }
   // What poll(2) is to look for.
   short events(Clock::time_point now) const;
-  // Goes on. False when the client has left. Throws WrongAnswer.
+  // Goes on. False when the client has left. Throws WrongResponse.
   bool step(short ready, Clock::time_point now);
   // Nothing has happened for so long.
-  bool is_stuck(Clock::time_point now, std::chrono::seconds patience) const;
-  // No fault excuses an answer that is cut off.
+  bool is_stuck(Clock::time_point now, std::chrono::seconds timeout) const;
+  // No fault excuses a response that is cut off.
   void expect_no_cuts() { may_be_cut_ = false; }
   std::string describe() const;
 
@@ -81,7 +83,7 @@ class SoakClient {
   void look_at(std::string_view bytes);
   std::optional<std::size_t> look_at_head();
   bool is_refusal(int status, bool closes) const;
-  void finish_answer();
+  void finish_response();
   bool leave();
   [[noreturn]] void complain(const std::string& what) const;
   std::size_t random(std::size_t end) { return random_() % end; }
@@ -97,8 +99,8 @@ class SoakClient {
   std::size_t asked_ = 0;
   std::size_t to_ask_ = 0;
   std::deque<Expected> expected_;
-  std::string head_;           // of the answer that is arriving
-  std::size_t body_left_ = 0;  // of the answer that is arriving
+  std::string head_;           // of the response that is arriving
+  std::size_t body_left_ = 0;  // of the response that is arriving
   std::size_t body_at_ = 0;
   bool in_body_ = false;
   bool is_pattern_ = false;

@@ -10,15 +10,17 @@
 //   .N       the server goes on: up to N turns, as long as its wait is over
 //   !        the server is resumed although its wait is not over
 //   t        the time for the present wait runs out
+//   d        a stop is asked for; from now on the connection drains
 //   h        the client ends its stream (half-close)
 //   x        the client closes, whatever has not been read
 //   bTEXT    the backend sends TEXT to whoever has asked last
 //   e        the backend ends its stream there
 //   r        the backend resets that connection
 //   -B       there is no backend;  -R its port refuses   (either as the first line)
-//   -S       small socket buffers;  -s a small bench     (likewise)
+//   -S       small socket buffers                        (likewise)
 //
 // Anything else is passed over.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,6 +35,7 @@
 #include "nonblocking/await_conversation.hpp"
 #include "tests/fuzz/targets.hpp"
 #include "tests/unit/reference.hpp"
+#include "tests/unit/test_context.hpp"
 
 namespace {
 
@@ -83,7 +86,6 @@ struct Surface {
   bool has_backend = true;
   bool backend_refuses = false;
   bool small_buffers = false;
-  bool small_bench = false;
 };
 
 Surface read_surface(std::string_view& schedule) {
@@ -93,7 +95,6 @@ Surface read_surface(std::string_view& schedule) {
     if (line == "-B") surface.has_backend = false;
     if (line == "-R") surface.backend_refuses = true;
     if (line == "-S") surface.small_buffers = true;
-    if (line == "-s") surface.small_bench = true;
   }
   return surface;
 }
@@ -133,10 +134,11 @@ template <class Shape>
 class Player {
  public:
   explicit Player(const Surface& surface)
-      : surroundings_(ports().of(surface)),
+      : world_(ports().of(surface)),
         pair_(make_pair(Blocking::no, surface.small_buffers ? 1 : 0)),
-        conversation_(std::move(pair_.server), narrowed(surroundings_, surface)),
-        wait_(conversation_.request_wait()) {}
+        wait_(Wait{pair_.server.fd(), Interest::readable}),
+        client_socket_(pair_.server.fd()),
+        conversation_(std::move(pair_.server), world_.context) {}
 
   void play(std::string_view schedule) {
     for (int steps = 0; !schedule.empty() && steps < 400; ++steps) play_step(take_line(schedule));
@@ -144,17 +146,12 @@ class Player {
     leave_no_asker();
   }
 
-  const std::string& trace() const { return trace_; }      // what it waited for, step by step
-  const std::string& sent() const { return sent_; }        // what the client has sent
-  const std::string& answers() const { return answers_; }  // what it got
+  const std::string& trace() const { return trace_; }          // what it waited for, step by step
+  const std::string& sent() const { return sent_; }            // what the client has sent
+  const std::string& responses() const { return responses_; }  // what it got
   bool is_undisturbed() const { return undisturbed_; }
 
  private:
-  static Surroundings& narrowed(Surroundings& surroundings, const Surface& surface) {
-    if (surface.small_bench) surroundings.bench.space = std::span(surroundings.space).first(1500);
-    return surroundings;
-  }
-
   void play_step(std::string_view line) {
     if (line.empty()) return;
     const char step = line.front();
@@ -176,6 +173,10 @@ class Player {
       case 't':
         undisturbed_ = false;
         if (wait_) turn([this] { return conversation_.expire(); });
+        return;
+      case 'd':
+        undisturbed_ = false;
+        world_.draining = true;
         return;
       case 'h':
         if (pair_.client) (void)shutdown(pair_.client.fd(), SHUT_WR);
@@ -208,18 +209,18 @@ class Player {
 
   void read(std::size_t most) {
     if (!pair_.client) return;
-    if (answers_.size() > most_read) {
+    if (responses_.size() > most_read) {
       pair_.client = Descriptor();
       undisturbed_ = false;
       return;
     }
-    if (!read_what_is_there(pair_.client.fd(), answers_, most)) pair_.client = Descriptor();
+    if (!read_what_is_there(pair_.client.fd(), responses_, most)) pair_.client = Descriptor();
   }
 
   // -- the server --
 
   bool is_wait_over() const {
-    return wait_ && is_ready(wait_->fd, wait_->until == Until::readable ? POLLIN : POLLOUT);
+    return wait_ && is_ready(wait_->fd, wait_->interest == Interest::readable ? POLLIN : POLLOUT);
   }
 
   void go_on(int most_turns) {
@@ -227,42 +228,40 @@ class Player {
       turn([this] { return conversation_.resume(); });
   }
 
+  bool is_at_backend() const { return wait_ && wait_->fd != client_socket_; }
+
   template <class Act>
   void turn(Act act) {
-    wait_ = act();
-    note();
+    take(act());
     // How soon a connection stands is the kernel's business, and no difference between the shapes.
-    while (wait_ && conversation_.is_for_backend(*wait_) && wait_->until == Until::writable) {
+    while (is_at_backend() && wait_->interest == Interest::writable) {
       if (!is_ready(wait_->fd, POLLOUT, 1000)) return;
-      wait_ = conversation_.resume();
       trace_.pop_back();
-      note();
+      take(conversation_.resume());
     }
-    if (wait_ && conversation_.is_for_backend(*wait_)) {
+    if (is_at_backend()) {
       wait_for_backend_ = true;
       undisturbed_ = false;
     }
   }
 
-  void note() {
-    if (!wait_)
-      trace_ += '.';
-    else if (conversation_.is_for_backend(*wait_))
-      trace_ += 'b';
-    else
-      trace_ += wait_->until == Until::readable ? 'r' : 'w';
-    // A capital letter: it has progressed. When a row is asked for, that is told a turn sooner or
-    // later.
-    if (wait_ && trace_.back() != 'b' && conversation_.has_progressed())
-      trace_.back() = static_cast<char>(trace_.back() - 32);
+  // Notes a turn: what is waited for now, or that it is over; a capital letter if the client's time
+  // starts anew, except at the backend, where that is told a turn sooner or later.
+  void take(const Turn& turn) {
+    const int watched = wait_->fd;
+    wait_ = turn.wait;
+    if (turn.closed != (fcntl(watched, F_GETFD) < 0))
+      tell_and_abort("what was watched is closed and not told, or told and not closed", trace_);
+    char letter = wait_ && wait_->interest == Interest::readable ? 'r' : 'w';
+    if (turn.progress == Progress::new_time) letter = static_cast<char>(letter - 32);
+    trace_ += !wait_ ? '.' : is_at_backend() ? 'b' : letter;
   }
 
   // -- the backend --
 
   // Accepts whoever has asked since.
   bool has_asker() {
-    const bool asks = wait_ && conversation_.is_for_backend(*wait_);
-    if (asks && is_ready(ports().backend().fd(), POLLIN, asker_ ? 0 : 10)) {
+    if (is_at_backend() && is_ready(ports().backend().fd(), POLLIN, asker_ ? 0 : 10)) {
       reset(asker_);
       asker_ = accept_client(ports().backend().fd(), Blocking::no);
     }
@@ -274,7 +273,7 @@ class Player {
     if (step == 'e' && shutdown(asker_.fd(), SHUT_WR) < 0) return;
     if (step == 'r') reset(asker_);
     // What the backend has done arrives before the next step.
-    if (wait_ && conversation_.is_for_backend(*wait_)) (void)is_ready(wait_->fd, POLLIN, 20);
+    if (is_at_backend()) (void)is_ready(wait_->fd, POLLIN, 20);
   }
 
   // -- the end --
@@ -284,7 +283,7 @@ class Player {
     if (pair_.client) (void)shutdown(pair_.client.fd(), SHUT_WR);
     for (int turns = 0; wait_ && turns < most_last_turns; ++turns) {
       read(most_read);
-      if (conversation_.is_for_backend(*wait_)) {
+      if (is_at_backend()) {
         undisturbed_ = false;
         if (has_asker()) reset(asker_);
         (void)is_ready(wait_->fd, POLLIN, 1000);
@@ -306,16 +305,17 @@ class Player {
     }
   }
 
-  Surroundings surroundings_;
+  TestContext world_;
   SocketPair pair_;
-  Shape conversation_;
   std::optional<Wait> wait_;
+  const int client_socket_;  // its number, for the conversation owns it
+  Shape conversation_;
   Descriptor asker_;  // the backend's end of a connection
   bool wait_for_backend_ = false;
   bool ended_ = false;
-  bool undisturbed_ = true;  // then the answers depend on the client's bytes only
+  bool undisturbed_ = true;  // then the responses depend on the client's bytes only
   std::string sent_;
-  std::string answers_;
+  std::string responses_;
   std::string trace_;
 };
 
@@ -339,9 +339,9 @@ void fuzz_conversation(std::string_view input) {
 
   compare("what continuations and coroutine wait for", continuations.trace(), coroutine.trace(),
           input);
-  compare("what continuations and coroutine answer", without_dates(continuations.answers()),
-          without_dates(coroutine.answers()), input);
+  compare("what continuations and coroutine answer", without_dates(continuations.responses()),
+          without_dates(coroutine.responses()), input);
   if (continuations.is_undisturbed() && !surface.has_backend)
-    compare("the answers and the reference", without_dates(continuations.answers()),
-            without_dates(reference_answers(continuations.sent())), input);
+    compare("the responses and the reference", without_dates(continuations.responses()),
+            without_dates(reference_responses(continuations.sent())), input);
 }

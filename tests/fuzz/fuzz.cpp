@@ -2,7 +2,7 @@
 //
 // Usage: FUZZ=request build/tests/fuzz -max_total_time=60 build/corpus/request
 //        tests/fuzz/corpus/request
-// FUZZ names the target: request, answer or conversation. New inputs go to the first folder.
+// FUZZ names the target: request, response or conversation. New inputs go to the first folder.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -15,7 +15,7 @@ namespace {
 const Target& chosen_target() {
   const char* name = std::getenv("FUZZ");
   if (const Target* target = find_target(name != nullptr ? name : "")) return *target;
-  std::fprintf(stderr, "fuzz: FUZZ must be request, answer or conversation\n");
+  std::fprintf(stderr, "fuzz: FUZZ must be request, response or conversation\n");
   std::exit(2);
 }
 

@@ -45,7 +45,7 @@ void look_at_authorities(std::string_view head) {
   for (std::size_t line = head.find('\n') + 1; line < head.size();
        line = head.find('\n', line) + 1) {
     const std::string_view field = head.substr(line, head.find('\r', line) - line);
-    if (strncasecmp(field.data(), "host:", 5) != 0) continue;
+    if (field.size() < 5 || strncasecmp(field.data(), "host:", 5) != 0) continue;
     const std::size_t begin = field.find_first_not_of(" \t", 5);
     if (begin == std::string_view::npos) continue;
     look_at_authority(field.substr(begin, field.find_last_not_of(" \t") + 1 - begin), head);

@@ -19,16 +19,16 @@ struct Target {
 // The request parser: its verdict does not depend on how the bytes were cut.
 void fuzz_request(std::string_view input);
 
-// The parser of the backend's answer, and what is made of it: likewise.
-void fuzz_answer(std::string_view input);
+// The parser of the backend's response, and what is made of it: likewise.
+void fuzz_response(std::string_view input);
 
 // A whole conversation over a socket pair, by a schedule of bytes, resets, readiness and deadlines:
-// continuations and coroutine do and answer the same. The schedule's language: see its .cpp.
+// continuations and coroutine do and response the same. The schedule's language: see its .cpp.
 void fuzz_conversation(std::string_view input);
 
 inline constexpr Target targets[] = {
     {"request", fuzz_request},
-    {"answer", fuzz_answer},
+    {"response", fuzz_response},
     {"conversation", fuzz_conversation},
 };
 

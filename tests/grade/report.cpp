@@ -16,6 +16,8 @@
 #include "common/socket.hpp"
 #include "tests/measure/text_table.hpp"
 
+using namespace two_ways;
+
 int Report::score() const {
   int total = 0;
   for (const CheckReport& check : checks) total += check.earned();

@@ -20,6 +20,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 // How long a peer may go without any progress before it counts as stuck. It bounds failures only:
 // no passing check waits for it. Servers built with sanitizers get twice as much.
 using Patience = std::chrono::duration<double>;

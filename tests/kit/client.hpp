@@ -20,6 +20,8 @@
 #include "tests/kit/answer.hpp"
 #include "tests/kit/check.hpp"
 
+using namespace two_ways;
+
 struct ReceivedAnswer : ReceivedHead {
   std::string head;
   std::string body;

@@ -13,6 +13,8 @@
 #include "common/error.hpp"
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 std::string absolute(const std::string& path) {

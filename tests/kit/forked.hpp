@@ -14,6 +14,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 class Forked {
  public:
   // The child leads a process group, and exits with what `work` returns, or with 99 if that throws.

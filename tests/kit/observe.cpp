@@ -18,6 +18,8 @@
 #include "common/socket.hpp"
 #include "tests/kit/proc.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 // User and system time, the process's own, and for `sums` of 4 that of the children it has

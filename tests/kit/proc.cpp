@@ -10,6 +10,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 std::string text_of(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   std::string text;

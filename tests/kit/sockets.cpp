@@ -19,6 +19,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 std::uint16_t local_port(int socket) {
   const std::string address = local_address(socket);
   return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));

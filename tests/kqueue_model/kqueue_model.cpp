@@ -19,8 +19,9 @@
 // Single-threaded: all calls about queues and watched descriptors must come from one thread, and
 // none from a signal handler.
 //
-// With KQUEUE_MODEL_STRICT in the environment, closing a watched descriptor ends the process. The
-// kernel allows it; our servers promise not to.
+// With KQUEUE_MODEL_STRICT in the environment, to delete what is not registered ends the process.
+// The kernel only says ENOENT or EBADF. But whoever believes in a registration that has ended with
+// its descriptor would soon delete that of the number's next owner.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -34,7 +35,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <limits>
 #include <map>
 #include <new>
@@ -44,6 +44,8 @@
 #include <utility>
 
 #include "common/wait.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -94,20 +96,11 @@ int really_close(int descriptor) {
 
 // -- registrations end with their descriptor --
 
-void forget_registration(Filter& filter, int descriptor) {
-  if (filter.registrations.erase(descriptor) == 0) return;
-  // Who fails closes all there is, the queue too.
-  if (std::getenv("KQUEUE_MODEL_STRICT") != nullptr && std::uncaught_exceptions() == 0) {
-    std::fprintf(stderr, "kqueue model: descriptor %d was closed while filter %d watched it\n",
-                 descriptor, filter.name);
-    std::abort();
-  }
-  (void)epoll_ctl(filter.epoll, EPOLL_CTL_DEL, descriptor, nullptr);
-}
-
 void forget_descriptor(int descriptor) {
   for (auto& [number, queue] : queues())
-    for (Filter& filter : queue.filters) forget_registration(filter, descriptor);
+    for (Filter& filter : queue.filters)
+      if (filter.registrations.erase(descriptor) != 0)
+        (void)epoll_ctl(filter.epoll, EPOLL_CTL_DEL, descriptor, nullptr);
   const auto queue = queues().find(descriptor);
   if (queue == queues().end()) return;
   for (const Filter& filter : queue->second.filters) really_close(filter.epoll);
@@ -146,9 +139,15 @@ int add(Filter& filter, int descriptor, const struct kevent& change) {
 }
 
 int remove(Filter& filter, int descriptor) {
-  if (epoll_ctl(filter.epoll, EPOLL_CTL_DEL, descriptor, nullptr) < 0) return errno;
-  filter.registrations.erase(descriptor);
-  return 0;
+  if (epoll_ctl(filter.epoll, EPOLL_CTL_DEL, descriptor, nullptr) == 0) {
+    filter.registrations.erase(descriptor);
+    return 0;
+  }
+  const int error = errno;
+  if (std::getenv("KQUEUE_MODEL_STRICT") == nullptr) return error;
+  std::fprintf(stderr, "kqueue model: filter %d of descriptor %d is deleted, and not there\n",
+               filter.name, descriptor);
+  std::abort();
 }
 
 int apply(Queue& queue, const struct kevent& change) try {

@@ -24,6 +24,8 @@
 #include "tests/kit/forked.hpp"
 #include "tests/kit/sockets.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -293,7 +295,9 @@ class Runner {
       const bool is_job = turn.command.ends_with('&');
       const bool can_run = !runs(turn.command, missing);
       if (!is_job && !turn.command.starts_with("wait $") &&
-          (!can_run || turn.command.find("kill %") == std::string::npos))
+          (!can_run || (turn.command.find("kill %") == std::string::npos &&
+                        turn.command.find("kill $") == std::string::npos &&
+                        turn.command.find("=$!") == std::string::npos)))
         continue;
       const std::string command = is_job && !can_run ? "sleep 5 &" : turn.command;
       (void)shell_.run(with_jobs(replaced(command, ports_)), is_job && can_run ? 1 : 0);
@@ -314,22 +318,34 @@ class Runner {
   }
 
   // A shell without a terminal has no job control, so %2 would be nobody: it becomes the number of
-  // the second program that was started with &. Whoever is told to end has ended when the next
-  // command is typed: its port is free again.
+  // the second program that was started with &. Whoever is told to end, as %2 or as $server after
+  // "server=$!", has ended when the next command is typed: its port is free again.
   std::string with_jobs(const std::string& command) {
     static const std::regex job("%([0-9])\\b");
-    const std::string known = std::regex_replace(command, job, "$$job$1");
+    std::string known = std::regex_replace(command, job, "$$job$1");
     if (command.ends_with('&')) {
       const int number = jobs_.empty() ? 1 : *jobs_.rbegin() + 1;
       jobs_.insert(number);
       return known + "\njob" + std::to_string(number) + "=$!";
     }
-    if (command.starts_with("wait $") && !jobs_.empty()) jobs_.erase(*jobs_.rbegin());
+    end_named_jobs(command, known);
     const std::size_t kill = command.rfind("kill %");
     if (kill == command.npos) return known;
     for (std::size_t at = kill; (at = command.find('%', at)) != command.npos; ++at)
       jobs_.erase(command[at + 1] - '0');
     return known + "; wait" + known.substr(known.rfind("kill $") + 4);
+  }
+
+  void end_named_jobs(const std::string& command, std::string& known) {
+    static const std::regex naming("\\b([a-z]+)=\\$!");
+    static const std::regex ending("\\b(kill|wait)(( \\$[a-z]+)+)");
+    std::smatch part;
+    if (std::regex_search(command, part, naming) && !jobs_.empty())
+      names_[part[1]] = *jobs_.rbegin();
+    if (!std::regex_search(command, part, ending)) return;
+    std::istringstream names(part[2]);
+    for (std::string name; names >> name;) jobs_.erase(names_[name.substr(1)]);
+    if (part[1] == "kill") known += "; wait" + part[2].str();
   }
 
   void complain(const Turn& turn, const Fence& fence, const Lines& actual) {
@@ -344,7 +360,8 @@ class Runner {
   Report& report_;
   Ports ports_;
   Ports back_;
-  std::set<int> jobs_;  // programs in the background, numbered as a shell does
+  std::set<int> jobs_;                // programs in the background, numbered as a shell does
+  std::map<std::string, int> names_;  // of them, as the commands name them: "server=$!"
   Shell shell_;
 };
 

@@ -9,6 +9,8 @@
 
 #include "common/error.hpp"
 
+using namespace two_ways;
+
 Lines read_lines(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw CallFailed("open " + path, errno);

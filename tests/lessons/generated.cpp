@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <regex>
@@ -87,15 +88,110 @@ std::size_t behind_old_excerpt(const Document& document, std::size_t i) {
   return start;
 }
 
+std::string language_of(const std::string& file) {
+  if (file.ends_with(".mk") || file.ends_with("Makefile")) return "make";
+  return file.ends_with(".txt") ? "diff" : "cpp";
+}
+
 void add_excerpt(Lines& out, const ExcerptName& name, const Excerpt& excerpt) {
   const std::string place = std::to_string(excerpt.line);
-  const bool is_make = name.file.ends_with(".mk") || name.file.ends_with("Makefile");
   out.insert(out.end(),
              {"", "[`" + name.file + "`, line " + place + "](" + name.file + "#L" + place + ")", "",
-              is_make ? "```make" : "```cpp"});
+              "```" + language_of(name.file)});
   out.insert(out.end(), excerpt.lines.begin(), excerpt.lines.end());
   out.push_back("```");
 }
+
+// -- marks above tables and paragraphs --
+
+// A comment of one line or more that begins with `opening`.
+class Mark {
+ public:
+  explicit Mark(std::string_view opening) : opening_(opening) {}
+
+  // Is this line one of the comment? Its text is in lines() from its last line on.
+  bool takes(const std::string& line) {
+    const bool begins = !is_open_ && line.starts_with(opening_);
+    if (!begins && !is_open_) return false;
+    if (begins) lines_.clear();
+    const std::size_t end = std::min(line.find("-->"), line.size());
+    const std::string text = trimmed(line.substr(0, end).substr(begins ? opening_.size() : 0));
+    if (!text.empty()) lines_.push_back(text);
+    is_open_ = end == line.size();
+    return true;
+  }
+
+  bool is_open() const { return is_open_; }
+  const Lines& lines() const { return lines_; }
+
+ private:
+  std::string_view opening_;
+  Lines lines_;
+  bool is_open_ = false;
+};
+
+// "a | b | c"
+Lines split(const std::string& text) {
+  Lines parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, '|');) parts.push_back(part);
+  return parts;
+}
+
+std::string table_row(const Lines& cells) {
+  std::string text = "|";
+  for (const std::string& cell : cells) text += cell + "|";
+  return text;
+}
+
+// -- places --
+
+// Above a table, a line for each of its rows. The last two cells of a row are links to the places
+// and how many lines of code they are.
+class PlaceWriter {
+ public:
+  explicit PlaceWriter(Report& report) : report_(report) {}
+
+  std::string fresh(const std::string& line, std::size_t i) {
+    if (mark_.takes(line)) {
+      row_ = 0;
+      is_in_table_ = !mark_.is_open();
+      return line;
+    }
+    if (!is_in_table_ || !line.starts_with('|') || row_++ < 2) return line;
+    Lines cells = split(line.substr(1));
+    if (cells.size() < 3) return line;
+    std::size_t count = 0;
+    cells[cells.size() - 2] = " " + links(mark_.lines().at(row_ - 3), i, count) + " ";
+    cells[cells.size() - 1] = " " + std::to_string(count) + " ";
+    is_in_table_ = row_ - 2 < mark_.lines().size();
+    return table_row(cells);
+  }
+
+ private:
+  std::string links(const std::string& names, std::size_t i, std::size_t& count) {
+    std::string text;
+    for (const std::string& part : split(names)) {
+      const auto name = excerpt_name("<!-- excerpt: " + trimmed(part) + " -->");
+      std::string problem = "'" + part + "' names no place";
+      const auto excerpt = name ? find_excerpt(*name, problem) : std::nullopt;
+      if (!excerpt) {
+        report_.add(i, problem);
+        continue;
+      }
+      const std::string place = std::to_string(excerpt->line);
+      text += (text.empty() ? "[`" : ", [`") + name->file.substr(name->file.rfind('/') + 1) + "` " +
+              place + "](" + name->file + "#L" + place + ")";
+      count += excerpt->lines.size();
+    }
+    return text;
+  }
+
+  Report& report_;
+  Mark mark_{"<!-- places:"};
+  bool is_in_table_ = false;
+  std::size_t row_ = 0;
+};
 
 // -- numbers --
 
@@ -151,75 +247,197 @@ std::string without_spaces(std::string text) {
   return text;
 }
 
-// "COLUMN where a=b c=d", from a stream of words; the word behind it is left in `next`.
-double look_up(const std::vector<Row>& rows, std::istream& words, std::string& next) {
+// What names a number: "COLUMN a=b c=d", with "scale 0.001", "digits 1" and "over COLUMN a=b" as
+// its last words. The column of `base`, its conditions and the rest of it hold for all numbers
+// under one mark.
+struct NumberName {
   std::string column;
-  words >> column;
   std::vector<std::pair<std::string, std::string>> conditions;
-  while (words >> next) {
-    const std::size_t equals = next.find('=');
-    if (equals == std::string::npos && next != "where") break;
-    if (next != "where") conditions.emplace_back(next.substr(0, equals), next.substr(equals + 1));
-    next.clear();
+  std::vector<std::string> divisor;
+  double scale = 1;
+  int digits = 0;
+};
+
+using Words = std::vector<std::string>;
+
+Words words_of(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+// "0.001" or "1/1024"
+double factor_of(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  const double value = std::stod(text);
+  return slash == text.npos ? value : value / std::stod(text.substr(slash + 1));
+}
+
+NumberName read_number_name(const Words& words) {
+  NumberName name;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    const std::size_t equals = word.find('=');
+    if (equals != word.npos) {
+      name.conditions.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+    } else if (word == "over") {
+      name.divisor.assign(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
+      break;
+    } else if (word == "scale" || word == "digits") {
+      if (++i == words.size()) throw std::runtime_error("'" + word + "' needs a number");
+      if (word == "scale") name.scale = factor_of(words[i]);
+      if (word == "digits") name.digits = std::stoi(words[i]);
+    } else {
+      name.column = word;
+    }
   }
+  return name;
+}
+
+double look_up(const std::vector<Row>& rows, const NumberName& name) {
   std::vector<const Row*> found;
   for (const Row& row : rows) {
-    const bool fits = std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
+    const auto fits = [&](const auto& condition) {
       const auto cell = row.find(condition.first);
       return cell != row.end() && without_spaces(cell->second) == condition.second;
-    });
-    if (fits && row.contains(column)) found.push_back(&row);
+    };
+    if (row.contains(name.column) &&
+        std::all_of(name.conditions.begin(), name.conditions.end(), fits))
+      found.push_back(&row);
   }
   if (found.size() != 1)
-    throw std::runtime_error(std::to_string(found.size()) + " rows fit '" + column +
+    throw std::runtime_error(std::to_string(found.size()) + " rows fit '" + name.column +
                              "', and a number needs one");
-  return std::stod(found.front()->at(column));
+  return std::stod(found.front()->at(name.column));
 }
 
-std::string number_for(const std::string& name) {
-  std::istringstream words(name);
-  std::string file;
-  words >> file;
-  const std::vector<Row> rows = read_csv(file);
-  std::string next;
-  double value = look_up(rows, words, next);
-  int digits = 0;
-  while (!next.empty()) {
-    std::string argument;
-    if (next == "over") {
-      value /= look_up(rows, words, next);
-      continue;
+Words joined(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+// The numbers under one mark: those of a table by row and column, or a list.
+class Numbers {
+ public:
+  Numbers() = default;
+
+  // The lines of the mark, without what makes it a comment.
+  explicit Numbers(const Lines& mark) {
+    base_ = words_of(mark.front());
+    if (base_.empty()) throw std::runtime_error("it names no file");
+    rows_of_file_ = read_csv(base_.front());
+    base_.erase(base_.begin());
+    for (std::size_t i = 1; i < mark.size(); ++i) {
+      const std::size_t colon = mark[i].find(':');
+      const std::string kind = trimmed(mark[i].substr(0, colon));
+      const std::string rest = colon == std::string::npos ? "" : mark[i].substr(colon + 1);
+      if (kind == "rows")
+        rows_ = parts_of(rest);
+      else if (kind == "columns")
+        columns_ = parts_of(rest);
+      else
+        list_.push_back(words_of(mark[i]));
     }
-    if (!(words >> argument)) throw std::runtime_error("'" + next + "' needs a number");
-    if (next == "scale")
-      value *= std::stod(argument);
-    else if (next == "digits")
-      digits = std::stoi(argument);
-    else
-      throw std::runtime_error("'" + next + "' is not understood");
-    next.clear();
-    words >> next;
   }
-  return with_thousands(value, digits);
-}
 
-std::string with_fresh_numbers(const std::string& line, std::size_t i, Report& report) {
-  static const std::regex marked("(<!-- number: (.*?) -->)(.*?)<!-- end -->|<!-- number");
-  std::string fresh;
-  auto rest = line.begin();
-  for (std::sregex_iterator match(line.begin(), line.end(), marked), end; match != end; ++match) {
-    const std::string name = (*match)[2];
-    fresh += std::string(rest, (*match)[0].first) + (*match)[1].str();
-    try {
-      fresh += number_for(name) + "<!-- end -->";
+  bool is_table() const { return !columns_.empty(); }
+  std::size_t rows() const { return rows_.size(); }
+  std::size_t columns() const { return columns_.size(); }
+  std::size_t size() const { return list_.size(); }
+
+  std::string cell(std::size_t row, std::size_t column) const {
+    return value_of(joined(rows_.at(row), columns_.at(column)));
+  }
+  std::string listed(std::size_t number) const { return value_of(list_.at(number - 1)); }
+
+ private:
+  static std::vector<Words> parts_of(const std::string& text) {
+    std::vector<Words> parts;
+    for (const std::string& part : split(text)) parts.push_back(words_of(part));
+    return parts;
+  }
+
+  std::string value_of(const Words& words) const {
+    const NumberName name = read_number_name(joined(base_, words));
+    double value = look_up(rows_of_file_, name);
+    if (!name.divisor.empty())
+      value /= look_up(rows_of_file_, read_number_name(joined(base_, name.divisor)));
+    return with_thousands(value * name.scale, name.digits);
+  }
+
+  std::vector<Row> rows_of_file_;
+  Words base_;
+  std::vector<Words> rows_;
+  std::vector<Words> columns_;
+  std::vector<Words> list_;
+};
+
+// Brings the numbers of the text up to date, line by line.
+class NumberWriter {
+ public:
+  explicit NumberWriter(Report& report) : report_(report) {}
+
+  std::string fresh(const std::string& line, std::size_t i) try {
+    const bool was_open = mark_.is_open();
+    if (mark_.takes(line)) {
+      if (!was_open) check_used(i);
+      if (!mark_.is_open()) numbers_ = Numbers(mark_.lines());
+      return line;
+    }
+    if (numbers_.is_table() && line.starts_with('|')) return fresh_row(line);
+    return fresh_text(line);
+  } catch (const std::exception& problem) {
+    report_.add(i, std::string("numbers: ") + problem.what());
+    return line;
+  }
+
+ private:
+  void check_used(std::size_t i) {
+    if (used_ < numbers_.size())
+      report_.add(i, "numbers: " + std::to_string(numbers_.size() - used_) +
+                         " of those of the mark before are not in the text");
+    table_row_ = used_ = 0;
+    numbers_ = Numbers();
+  }
+
+  // The first two lines of a table are its head. Of each further one the last cells are numbers,
+  // but those that have no digit.
+  std::string fresh_row(const std::string& line) {
+    const std::size_t row = table_row_++;
+    if (row < 2) return line;
+    if (row - 2 >= numbers_.rows()) throw std::runtime_error("the mark names too few rows");
+    Lines cells = split(line.substr(1));
+    const std::size_t columns = numbers_.columns();
+    if (cells.size() < columns) throw std::runtime_error("the mark names too many columns");
+    for (std::size_t i = 0; i < columns; ++i) {
+      std::string& cell = cells[cells.size() - columns + i];
+      static const std::regex number("-?[0-9][0-9,]*(\\.[0-9]+)?");
+      if (std::regex_search(cell, number))
+        cell = std::regex_replace(cell, number, numbers_.cell(row - 2, i));
+    }
+    if (row - 1 == numbers_.rows()) numbers_ = Numbers();
+    return table_row(cells);
+  }
+
+  // "<!--3-->12.5<!---->": the third of the list.
+  std::string fresh_text(const std::string& line) {
+    static const std::regex marked("(<!--([0-9]+)-->)(.*?)<!---->");
+    std::string text;
+    auto rest = line.begin();
+    for (std::sregex_iterator match(line.begin(), line.end(), marked), end; match != end; ++match) {
+      ++used_;
+      text += std::string(rest, (*match)[1].second) + numbers_.listed(std::stoul((*match)[2])) +
+              "<!---->";
       rest = (*match)[0].second;
-    } catch (const std::exception& problem) {
-      report.add(i, "number '" + name + "': " + problem.what());
-      rest = (*match)[1].second;
     }
+    return text + std::string(rest, line.end());
   }
-  return fresh + std::string(rest, line.end());
-}
+
+  Report& report_;
+  Mark mark_{"<!-- numbers: "};
+  Numbers numbers_;
+  std::size_t table_row_ = 0;
+  std::size_t used_ = 0;
+};
 
 // -- exercises --
 
@@ -239,13 +457,15 @@ std::string with_fresh_exercise(const std::string& line) {
 
 Lines regenerate(const Document& document, Report& report) {
   Lines fresh;
+  NumberWriter numbers(report);
+  PlaceWriter places(report);
   for (std::size_t i = 0; i < document.lines.size(); ++i) {
     const std::string& line = document.lines[i];
     if (document.is_code[i]) {
       fresh.push_back(line);
       continue;
     }
-    fresh.push_back(with_fresh_exercise(with_fresh_numbers(line, i, report)));
+    fresh.push_back(with_fresh_exercise(places.fresh(numbers.fresh(line, i), i)));
     const auto name = excerpt_name(line);
     if (!name && line.starts_with("<!-- excerpt")) report.add(i, "this marker is not understood");
     if (!name) continue;

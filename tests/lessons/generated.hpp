@@ -9,13 +9,29 @@
 // A name is the whole line without its indentation, or the beginning of it. Behind the marker stand
 // a link to the place and the text, both put there by this file.
 //
-// A number is named by its CSV file, its column and the row's other columns:
+// Numbers come from one mark above their table or paragraph. It says the CSV file, a column of it,
+// and what the rows have in the other columns; then which rows and columns the table shows (what is
+// said at a row or a column holds for it alone), or a list, one a line:
 //
-//     <!-- number: figures/threads.csv resident where model=event_loop clients=10000 digits 1 -->
-//     97.0<!-- end -->                        (all in one line)
+//     <!-- numbers: figures/threads.csv median idle_clients=10000
+//     rows: model=thread_per_connection | model=event_loop
+//     columns: metric=threads | metric=resident_bytes scale 1/1048576 digits 1
+//     -->
+//     <!-- numbers: figures/cpu.csv median spin_ms=100
+//     model=event_loop metric=p99_ms digits 1
+//     -->
 //
-// A space in a cell is an underscore here. "scale 0.001" multiplies it first; "over COLUMN where
-// ..." divides it by another number of the same file.
+//     ... takes <!--1-->97.0<!----> ms ...      the first of the list
+//
+// A space in a cell is an underscore here. "scale" multiplies; "over COLUMN a=b", the last words,
+// divides by another number of the same file. A cell of the table without a digit is left alone.
+//
+// A table of places has a line for each of its rows above it, places as excerpts name them. The
+// last two cells are links to them and how many lines of code they are:
+//
+//     <!-- places:
+//     common/wait.hpp "struct Wait {" | common/wait.hpp "struct Turn {"
+//     -->
 //
 // A row of the table of exercises begins with "| `NAME`" while its folder does not exist, and with
 // a link to the folder when it does.

@@ -142,6 +142,35 @@ void check_pasting(const Document& document, Report& report) {
   }
 }
 
+// -- marks --
+
+// Whoever reads the file as it is must find text in it: no line has more marks than text, and a
+// tenth of the file at most are marks.
+void check_marks(const Document& document, Report& report) {
+  std::size_t all = 0;
+  std::size_t in_marks = 0;
+  bool is_inside = false;
+  for (std::size_t i = 0; i < document.lines.size(); ++i) {
+    const std::string& line = document.lines[i];
+    all += line.size() + 1;
+    if (document.is_code[i]) continue;
+    std::size_t marks = 0;
+    for (std::size_t at = 0; at < line.size();) {
+      const std::size_t next = line.find(is_inside ? "-->" : "<!--", at);
+      const std::size_t end = next == line.npos ? line.size() : next + (is_inside ? 3 : 0);
+      if (is_inside) marks += end - at;
+      if (next != line.npos) is_inside = !is_inside;
+      at = end;
+    }
+    in_marks += marks;
+    if (marks < line.size() && marks > line.size() / 2)
+      report.add(i, "this line has more marks than text");
+  }
+  if (in_marks > all / 10)
+    report.add(
+        0, std::to_string(in_marks * 100 / all) + "% of the text are marks, 10% at most may be");
+}
+
 }  // namespace
 
 void check_page(const Document& document, const std::string& folder, Report& report) {
@@ -155,4 +184,5 @@ void check_references(const Document& document, Report& report) {
   check_anchors_from_code(document, report);
   check_exercises(text, report);
   check_code(document, text, report);
+  check_marks(document, report);
 }

@@ -47,6 +47,21 @@ class Stopwatch {
 
 }  // namespace
 
+namespace {
+
+Counters unused_counters;
+std::optional<Signals> signals;
+
+}  // namespace
+
+void heed_interruptions() {
+  signals.emplace(unused_counters);
+}
+
+void stop_if_interrupted() {
+  if (signals && signals->stop_requested()) throw Interrupted();
+}
+
 LoadLoop::LoadLoop() {
   std::signal(SIGPIPE, SIG_IGN);
 #ifdef __linux__
@@ -56,7 +71,7 @@ LoadLoop::LoadLoop() {
 }
 
 void LoadLoop::step(Nanoseconds timeout) {
-  if (stop_requested()) throw Interrupted();
+  stop_if_interrupted();
   for (void* owner : watcher_.wait(timeout)) {
     auto* client = static_cast<ClientGroup::Client*>(owner);
     client->group->on_ready(*client);

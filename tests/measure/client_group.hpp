@@ -25,6 +25,8 @@
 #include "tests/measure/histogram.hpp"
 #include "tests/measure/watcher.hpp"
 
+using namespace two_ways;
+
 using LoadClock = std::chrono::steady_clock;
 using Nanoseconds = std::chrono::nanoseconds;
 
@@ -32,6 +34,9 @@ using Nanoseconds = std::chrono::nanoseconds;
 struct Interrupted : std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}
 };
+
+void heed_interruptions();   // from now on the signals are noted
+void stop_if_interrupted();  // throws Interrupted
 
 class ClientGroup;
 

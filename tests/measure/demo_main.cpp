@@ -8,15 +8,17 @@
 #include <vector>
 
 #include "common/program.hpp"
-#include "common/signals.hpp"
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/bench/machine.hpp"
+#include "tests/measure/client_group.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/server.hpp"
 #include "tests/measure/server_report.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -101,7 +103,7 @@ std::vector<ServerReport> try_all(const std::vector<Program>& wanted, const Demo
 
 int run(const DemoOptions& options) {
   const std::vector<Program> wanted = wanted_servers(options);
-  install_signal_handlers();
+  heed_interruptions();
   if (options.keeps) refuse_company();
   const Company company;
   DemoPlan plan;

@@ -9,6 +9,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 class Dialer {
  public:
   // Becomes writable when the connection stands or has failed. Throws CallFailed.

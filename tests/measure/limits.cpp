@@ -9,6 +9,8 @@
 #include "common/program.hpp"
 #include "tests/measure/text_table.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 // A number in a file; nothing if there is none, or "max".

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "common/program.hpp"
-#include "common/signals.hpp"
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/text_table.hpp"
@@ -96,7 +95,7 @@ std::string put_load(const LoadOptions& options) {
 
 int run(int argc, char** argv) {
   const LoadOptions options = read_load_options(argc, argv);
-  install_signal_handlers();
+  heed_interruptions();
   raise_descriptor_limit();
   const std::string failure = put_load(options);
   if (!failure.empty()) std::printf("port %d: FAILED: %s\n", options.port, failure.c_str());

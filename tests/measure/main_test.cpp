@@ -7,6 +7,8 @@
 #include "common/program.hpp"
 #include "tests/measure/programs.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 std::string directory = "build";

@@ -7,10 +7,12 @@ TIMELINE   = $(call objects,tests/measure/bench/machine.cpp $(filter-out %_main.
 BENCH_NEEDS = all $(BUILD)/run_bench
 QUICK_FLAG = $(if $(filter-out 0,$(QUICK)),-q)
 
-all: $(BUILD)/prefork
-everything: $(BENCHES) $(BUILD)/draw_timeline $(BUILD)/prefork
+all: $(BUILD)/prefork $(BUILD)/line_service
+everything: $(BENCHES) $(BUILD)/draw_timeline
 
-$(BUILD)/prefork: $(call objects,nonblocking/prefork.cpp nonblocking/copy.cpp) $(COMMON)
+$(BUILD)/prefork:      $(call objects,nonblocking/prefork.cpp nonblocking/worker.cpp) $(COMMON)
+$(BUILD)/line_service: $(call objects,nonblocking/line_service.cpp) $(READY_QUEUE) $(COMMON)
+$(BUILD)/prefork $(BUILD)/line_service:
 	$(link)
 
 $(BUILD)/run_bench: $(call objects,tests/measure/bench/bench_main.cpp)
@@ -23,7 +25,7 @@ $(BUILD)/draw_timeline: $(call objects,tests/measure/timeline/draw_timeline_main
 	$(link)
 
 $(BUILD)/demo: $(call objects,tests/measure/bench/machine.cpp)
-$(BUILD)/tests/instruments: $(BENCH) $(TIMELINE) $(call objects,tests/measure/timeline/timeline_test.cpp) | $(BUILD)/prefork
+$(BUILD)/tests/instruments: $(BENCH) $(TIMELINE) $(call objects,tests/measure/timeline/timeline_test.cpp) | $(BUILD)/prefork $(BUILD)/line_service
 
 .PHONY: timeline bench figures
 timeline: all $(BUILD)/draw_timeline  ##s what its threads do while clients wait, drawn: make timeline SERVER=poll_loop

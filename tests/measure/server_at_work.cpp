@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "common/error.hpp"
-#include "common/signals.hpp"
 
 std::string failure_of(const std::function<void()>& work) {
   std::string reason;
@@ -19,12 +18,12 @@ std::string failure_of(const std::function<void()>& work) {
   } catch (const CallFailed& failure) {
     reason = std::string("in this generator: ") + failure.what();
   }
-  if (stop_requested()) throw Interrupted();  // which may be all that has gone wrong
+  stop_if_interrupted();  // which may be all that has gone wrong
   return reason;
 }
 
 void ServerAtWork::check(const ClientGroup& group, const std::string& work) {
-  if (stop_requested()) throw Interrupted();
+  stop_if_interrupted();
   if (!group.failed()) return;
   const auto end = process.has_ended();
   const std::string words = process.last_words();

@@ -19,6 +19,8 @@
 #include <poll.h>
 #endif
 
+using namespace two_ways;
+
 class Watcher {
  public:
   enum class For { readable, writable };

@@ -36,6 +36,8 @@ TEST_CASE("acceptor: nobody waits, somebody waits, nobody waits any more") {
   const Descriptor client = connect_to(acceptor);
   REQUIRE(client);
   CHECK(acceptor.next_client(now));
+  INFO("it is known where the client comes from");
+  CHECK(describe(acceptor.peer()) == local_address(client.fd()));
   CHECK_FALSE(acceptor.next_client(now));
   INFO("an empty backlog is no reason to pause");
   CHECK(acceptor.is_accepting(now));
@@ -94,10 +96,10 @@ TEST_CASE("acceptor: a listener that is none is an error") {
   CHECK_THROWS_AS(file.next_client(Clock::now()), CallFailed);
 }
 
-TEST_CASE("acceptor: who is turned away is told why and finds the connection closed") {
+TEST_CASE("acceptor: who is rejected is told why and finds the connection closed") {
   SocketPair pair = make_pair(Blocking::no);
   REQUIRE(send_some(pair.client.fd(), "GET / HTTP/1.1\r\n") > 0);
-  turn_away(std::move(pair.server), 503);
+  reject(std::move(pair.server), 503);
   std::string got;
   CHECK_FALSE(read_what_is_there(pair.client.fd(), got));
   CHECK(got.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
@@ -108,7 +110,7 @@ TEST_CASE("acceptor: who is turned away is told why and finds the connection clo
   set_nonblocking(full.server.fd());
   send_what_fits(full.server.fd(), std::string(1 << 20, 'x'));
   REQUIRE(fcntl(full.server.fd(), F_SETFL, 0) == 0);
-  turn_away(std::move(full.server), 503);  // a blocking send would park for ever
+  reject(std::move(full.server), 503);  // a blocking send would park for ever
 }
 
 TEST_CASE("acceptor: when one client after the other is gone, it pauses") {

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+using namespace two_ways;
+
 TEST_CASE("error: a failure is told as call, symbol, words and descriptor") {
   const auto words = [](int error) { return std::string(std::strerror(error)); };  // the system's
   CHECK(describe_failure("bind", EADDRINUSE) == "bind: EADDRINUSE (" + words(EADDRINUSE) + ")");

@@ -30,11 +30,8 @@ void release(void* memory) {
 
 }  // namespace
 
+// Those for arrays call these.
 void* operator new(std::size_t size) {
-  return allocate(size);
-}
-
-void* operator new[](std::size_t size) {
   return allocate(size);
 }
 
@@ -42,15 +39,7 @@ void operator delete(void* memory) noexcept {
   release(memory);
 }
 
-void operator delete[](void* memory) noexcept {
-  release(memory);
-}
-
 void operator delete(void* memory, std::size_t) noexcept {
-  release(memory);
-}
-
-void operator delete[](void* memory, std::size_t) noexcept {
   release(memory);
 }
 

@@ -31,7 +31,7 @@ TEST_CASE("ready queue: it says whose wait is over, as often as it is asked") {
   ReadyQueue queue;
   const SocketPair pair = make_pair(Blocking::no);
   int owner = 0;
-  REQUIRE(queue.watch({pair.server.fd(), Until::readable}, &owner));
+  REQUIRE(queue.watch({pair.server.fd(), Interest::readable}, &owner));
   CHECK(ready(queue).empty());
   send_some(pair.client.fd(), "ab");
   CHECK(ready(queue, 1000) == Owners{&owner});
@@ -46,26 +46,26 @@ TEST_CASE("ready queue: it says whose wait is over, as often as it is asked") {
 
 TEST_CASE("ready queue: the end of the stream makes readable, and ends a wait for room, too") {
   ReadyQueue queue;
-  for (const Until until : {Until::readable, Until::writable}) {
+  for (const Interest interest : {Interest::readable, Interest::writable}) {
     SocketPair pair = make_pair(Blocking::no, 4096);
     send_what_fits(pair.server.fd(), std::string(1 << 20, 'x'));
     int owner = 0;
-    REQUIRE(queue.watch({pair.server.fd(), until}, &owner));
+    REQUIRE(queue.watch({pair.server.fd(), interest}, &owner));
     CHECK(ready(queue).empty());
-    if (until == Until::readable)
+    if (interest == Interest::readable)
       REQUIRE(shutdown(pair.client.fd(), SHUT_WR) == 0);
     else
       pair.client = Descriptor();
     CHECK(ready(queue, 1000) == Owners{&owner});
-    queue.forget({pair.server.fd(), until});
+    queue.forget({pair.server.fd(), interest});
   }
 }
 
 TEST_CASE("ready queue: a wait can be turned around") {
   ReadyQueue queue;
   const SocketPair pair = make_pair(Blocking::no, 4096);
-  const Wait read{pair.server.fd(), Until::readable};
-  const Wait write{pair.server.fd(), Until::writable};
+  const Wait read{pair.server.fd(), Interest::readable};
+  const Wait write{pair.server.fd(), Interest::writable};
   int owner = 0;
   int other = 0;
   send_some(pair.client.fd(), "x");
@@ -83,7 +83,7 @@ TEST_CASE("ready queue: a wait can be turned around") {
 TEST_CASE("ready queue: what is forgotten is not ready, and can be watched anew") {
   ReadyQueue queue;
   const SocketPair pair = make_pair(Blocking::no);
-  const Wait read{pair.server.fd(), Until::readable};
+  const Wait read{pair.server.fd(), Interest::readable};
   int owner = 0;
   int other = 0;
   REQUIRE(queue.watch(read, &owner));
@@ -104,16 +104,16 @@ TEST_CASE("ready queue: a closed descriptor's number says nothing about its next
   {
     const SocketPair pair = make_pair(Blocking::no);
     number = pair.server.fd();
-    REQUIRE(queue.watch({number, Until::readable}, &gone));
+    REQUIRE(queue.watch({number, Interest::readable}, &gone));
     send_some(pair.client.fd(), "x");
-    queue.forget({number, Until::readable});
+    queue.forget({number, Interest::readable});
   }
   const SocketPair pair = make_pair(Blocking::no);
   REQUIRE((pair.server.fd() == number || pair.client.fd() == number));
   const Descriptor& reused = pair.server.fd() == number ? pair.server : pair.client;
   const Descriptor& peer = pair.server.fd() == number ? pair.client : pair.server;
   CHECK(ready(queue).empty());
-  REQUIRE(queue.watch({reused.fd(), Until::readable}, &present));
+  REQUIRE(queue.watch({reused.fd(), Interest::readable}, &present));
   CHECK(ready(queue).empty());
   send_some(peer.fd(), "x");
   CHECK(ready(queue, 1000) == Owners{&present});
@@ -122,7 +122,7 @@ TEST_CASE("ready queue: a closed descriptor's number says nothing about its next
 TEST_CASE("ready queue: what cannot be watched is refused with errno") {
   ReadyQueue queue;
   int owner = 0;
-  CHECK_FALSE(queue.watch({1'000'000, Until::readable}, &owner));
+  CHECK_FALSE(queue.watch({1'000'000, Interest::readable}, &owner));
   CHECK(errno == EBADF);
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("ready queue: when more are ready than one call tells, the next calls 
   constexpr std::size_t many = 300;  // more than are told at once
   for (std::size_t i = 0; i < many; ++i) pairs.push_back(make_pair(Blocking::no));
   for (SocketPair& pair : pairs) {
-    REQUIRE(queue.watch({pair.server.fd(), Until::readable}, &pair));
+    REQUIRE(queue.watch({pair.server.fd(), Interest::readable}, &pair));
     send_some(pair.client.fd(), "x");
   }
   Owners served;

@@ -4,8 +4,11 @@
 #include <array>
 #include <regex>
 
-#include "common/http.hpp"
-#include "common/site.hpp"
+#include "common/backend.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -17,8 +20,8 @@ std::string pattern(std::uint32_t size) {
 
 }  // namespace
 
-std::string reference_answers(std::string_view stream, const RowSource& row) {
-  std::string answers;
+std::string reference_responses(std::string_view stream, const RowSource& row) {
+  std::string responses;
   for (bool closes = false; !closes;) {
     std::uint32_t line_start = 0;
     const Parsed parsed = parse_request(stream, line_start);
@@ -29,32 +32,28 @@ std::string reference_answers(std::string_view stream, const RowSource& row) {
     const bool head_only = request.head_only || stream.substr(begin).starts_with("HEAD ");
 
     std::string row_text;
-    Answer answer;
-    if (refused) {
-      answer = refusal(parsed);
-    } else if (!asks_backend(request)) {
-      answer = answer_to(request);
-    } else if (row) {
+    Response response = refused ? refusal(parsed) : handle(request);
+    if (response.is_from_backend && row) {
       row_text = row(request.target);
-      answer.text = row_text;
-    } else {
-      answer = no_backend();
+      response.text = row_text;
+    } else if (response.is_from_backend) {
+      response = no_backend();
     }
-    closes = answer.closes || refused || !request.keep_alive;
+    closes = response.closes || refused || !request.keep_alive;
 
     const std::string body =
-        answer.pattern != 0 ? pattern(answer.pattern) : std::string(answer.text);
-    std::array<char, max_answer_head> head;
-    const std::size_t size = write_answer_head({.status = answer.status,
-                                                .body_size = body.size(),
-                                                .closes = closes,
-                                                .keeps_http_1_0 = request.http_1_0},
-                                               head);
-    answers.append(head.data(), size);
-    if (!head_only) answers += body;
+        response.generated != 0 ? pattern(response.generated) : std::string(response.text);
+    std::array<char, max_response_head> head;
+    const std::size_t size = write_response_head({.status = response.status,
+                                                  .body_size = body.size(),
+                                                  .closes = closes,
+                                                  .keeps_http_1_0 = request.http_1_0},
+                                                 head);
+    responses.append(head.data(), size);
+    if (!head_only) responses += body;
     stream.remove_prefix(request.size);
   }
-  return answers;
+  return responses;
 }
 
 bool is_authority(std::string_view text) {

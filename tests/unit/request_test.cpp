@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/http.hpp"
-#include "common/site.hpp"
+#include "common/http_codec.hpp"
 #include "tests/fuzz/targets.hpp"
 #include "tests/unit/reference.hpp"
 #include "tests/unit/socket_pair.hpp"
@@ -70,18 +70,6 @@ TEST_CASE("request: a plain one") {
   CHECK(parsed.request.keep_alive);
   CHECK_FALSE(parsed.request.head_only);
   CHECK_FALSE(parsed.request.http_1_0);
-}
-
-TEST_CASE("request: what browsers and curl send") {
-  expect(200, bytes_form,
-         {"GET /where?q=now HTTP/1.1\r\nHost: www.example.com\r\n\r\n",
-          "GET /hello.txt HTTP/1.1\r\nUser-Agent: curl/7.64.1\r\nHost: www.example.com\r\n"
-          "Accept-Language: en, mi\r\n\r\n",
-          "GET http://www.example.org/pub/WWW/TheProject.html HTTP/1.1\r\n"
-          "Host: www.example.org\r\n\r\n",
-          "GET / HTTP/1.1\r\nHost: [::1]:8080\r\nConnection: keep-alive\r\n"
-          "sec-ch-ua: \"Chromium\";v=\"120\"\r\nUpgrade-Insecure-Requests: 1\r\n"
-          "Cookie: a=b; c=d\r\n\r\n"});
 }
 
 TEST_CASE(
@@ -376,7 +364,7 @@ TEST_CASE("request: who wants the connection to go on") {
   CHECK(keeps("HTTP/1.0", "Connection: x\r\nConnection: keep-alive\r\n"));
 }
 
-TEST_CASE("request: a refused HEAD is known as one, so that its answer has no body") {
+TEST_CASE("request: a refused HEAD is known as one, so that its response has no body") {
   const Parsed parsed = parse("HEAD / HTTP/1.1\r\n\r\n");
   CHECK(parsed.outcome == Outcome::refused);
   CHECK(parsed.request.head_only);

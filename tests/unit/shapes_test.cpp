@@ -20,42 +20,35 @@
 #include "nonblocking/await_conversation.hpp"
 #include "tests/unit/reference.hpp"
 #include "tests/unit/socket_pair.hpp"
+#include "tests/unit/test_context.hpp"
 
 namespace {
 
 // -- the shapes, each as "serve this client to its end" --
 
-// The least loop there can be: one conversation, one wait. Between two turns others work on the
-// bench.
+// The least loop there can be: one conversation, one wait.
 template <class Shape>
-void serve_by_turns(Descriptor socket, const Options& options, std::size_t bench_size) {
-  Surroundings surroundings(options.backend_port);
-  surroundings.bench.space = std::span(surroundings.space).first(bench_size);
-  Shape conversation(std::move(socket), surroundings);
-  std::optional<Wait> wait = conversation.request_wait();
+void serve_by_turns(Descriptor socket, Context& context) {
+  std::optional<Wait> wait = Wait{socket.fd(), Interest::readable};
+  Shape conversation(std::move(socket), context);
   while (wait) {
-    pollfd watched{wait->fd, static_cast<short>(wait->until == Until::readable ? POLLIN : POLLOUT),
-                   0};
+    pollfd watched{wait->fd,
+                   static_cast<short>(wait->interest == Interest::readable ? POLLIN : POLLOUT), 0};
     const int ready = poll(&watched, 1, 5000);
     if (ready == 0) return;  // the client will see the end of the stream too early
-    wait = conversation.resume();
-    std::fill(surroundings.bench.space.begin(), surroundings.bench.space.end(), '#');
-    surroundings.bench.input = surroundings.bench.output = "somebody else's";
-    surroundings.bench.occupied = 77;
+    wait = conversation.resume().wait;
   }
 }
 
 struct Shape {
   const char* name;
   Blocking blocking;
-  void (*serve)(Descriptor socket, const Options& options, std::size_t bench_size);
+  void (*serve)(Descriptor socket, Context& context);
 };
 
 constexpr Shape shapes[] = {
     {"the straight line", Blocking::yes,
-     [](Descriptor socket, const Options& options, std::size_t) {
-       serve_client(socket.fd(), options);
-     }},
+     [](Descriptor socket, Context& context) { serve_client(socket.fd(), Seconds(10), context); }},
     {"the continuations", Blocking::no, serve_by_turns<Conversation>},
     {"the coroutine", Blocking::no, serve_by_turns<AwaitConversation>},
 };
@@ -66,7 +59,7 @@ struct Script {
   std::string stream;
   std::vector<std::size_t> cuts;  // how much is sent at a time
   int buffer = 0;
-  std::size_t bench_size = 0;
+  int max_kept = 0;  // in the pool
 };
 
 // Sends the script, ends its stream, reads until the server ends its own, and closes.
@@ -94,9 +87,10 @@ std::string talk(const Script& script, Descriptor client) {
   return got;
 }
 
-std::string answers_of(const Shape& shape, const Script& script, const Options& options) {
+std::string responses_of(const Shape& shape, const Script& script, std::uint16_t backend_port) {
+  TestContext world(backend_port, script.max_kept);
   SocketPair pair = make_pair(shape.blocking, script.buffer);
-  std::thread server([&] { shape.serve(std::move(pair.server), options, script.bench_size); });
+  std::thread server([&] { shape.serve(std::move(pair.server), world.context); });
   std::string got = talk(script, std::move(pair.client));
   server.join();
   return got;
@@ -206,8 +200,7 @@ Script random_script(std::mt19937& random) {
     script.cuts.push_back(1 + random() % sizes[random() % std::size(sizes)]);
   constexpr int buffers[] = {0, 1, 4096, 20'000};
   script.buffer = buffers[random() % std::size(buffers)];
-  constexpr std::size_t benches[] = {1024, 2048, 5000, 12 * 1024, 32 * 1024};
-  script.bench_size = benches[random() % std::size(benches)];
+  script.max_kept = static_cast<int>(random() % 3);
   return script;
 }
 
@@ -220,17 +213,17 @@ std::string difference(const std::string& got, const std::string& expected) {
          "\nexpected\n  " + shown(expected.substr(from, 200));
 }
 
-void compare_shapes(unsigned seed, const Options& options, const RowSource& row) {
+void compare_shapes(unsigned seed, std::uint16_t backend_port, const RowSource& row) {
   std::mt19937 random(seed);
   const Script script = random_script(random);
-  const std::string expected = without_dates(reference_answers(script.stream, row));
+  const std::string expected = without_dates(reference_responses(script.stream, row));
   for (const Shape& shape : shapes) {
-    const std::string got = without_dates(answers_of(shape, script, options));
+    const std::string got = without_dates(responses_of(shape, script, backend_port));
     if (got == expected) continue;
     FAIL_CHECK("seed " << seed << ": " << shape.name
                        << " answers otherwise than the reference: " << difference(got, expected)
                        << "\nto this stream:\n  " << shown(script.stream) << "\nbuffer "
-                       << script.buffer << ", bench " << script.bench_size);
+                       << script.buffer << ", kept " << script.max_kept);
   }
 }
 
@@ -241,28 +234,21 @@ unsigned first_seed() {
   return static_cast<unsigned>(std::strtoul(wanted, nullptr, 10));
 }
 
-void compare_many(unsigned count, const Options& options, const RowSource& row) {
+void compare_many(unsigned count, std::uint16_t backend_port, const RowSource& row) {
   const unsigned seed = first_seed();
   INFO("to repeat: UNIT_SEED=" << seed << " build/tests/unit -tc='shapes*'");
-  for (unsigned i = 0; i < count; ++i) {
-    compare_shapes(seed + i, options, row);
-  }
+  for (unsigned i = 0; i < count; ++i) compare_shapes(seed + i, backend_port, row);
   CHECK(true);
 }
 
 }  // namespace
 
 TEST_CASE(
-    "shapes: three code shapes give the same answers, byte for byte (2000 scripts, no backend)") {
-  Options options;
-  options.idle_limit = Seconds(10);
-  compare_many(2000, options, nullptr);
+    "shapes: three code shapes give the same responses, byte for byte (2000 scripts, no backend)") {
+  compare_many(2000, 0, nullptr);
 }
 
-TEST_CASE("shapes: three code shapes give the same answers, byte for byte (1000 scripts, rows)") {
+TEST_CASE("shapes: three code shapes give the same responses, byte for byte (1000 scripts, rows)") {
   const Backend backend;
-  Options options;
-  options.idle_limit = Seconds(10);
-  options.backend_port = backend.port();
-  compare_many(1000, options, row_for);
+  compare_many(1000, backend.port(), row_for);
 }

@@ -11,7 +11,6 @@
 #include <csignal>
 #include <string>
 
-#include "common/counters.hpp"
 #include "tests/kit/forked.hpp"
 #include "tests/unit/socket_pair.hpp"
 
@@ -19,14 +18,17 @@ TEST_CASE("signals: a stop is asked for once, the second time it ends the proces
   for (const int first : {SIGTERM, SIGINT}) {
     CAPTURE(first);
     const ChildEnd end = run_in_child([first] {
-      const int stop = install_signal_handlers();
-      demand(!stop_requested() && !is_ready(stop, POLLIN), "nobody has asked for a stop yet");
+      const Counters counters;
+      const Signals signals(counters);
+      const int stop = signals.stop_descriptor();
+      demand(!signals.stop_requested() && !is_ready(stop, POLLIN),
+             "nobody has asked for a stop yet");
       demand((fcntl(stop, F_GETFD) & FD_CLOEXEC) != 0, "it is not handed down to other programs");
       errno = 4711;
       raise(SIGUSR1);
       raise(first);
       demand(errno == 4711, "handlers leave errno alone");
-      demand(stop_requested(), "after the signal a stop is requested");
+      demand(signals.stop_requested(), "after the signal a stop is requested");
       demand(is_ready(stop, POLLIN), "after the signal the descriptor is readable");
       struct sigaction action {};
       sigaction(SIGUSR1, nullptr, &action);
@@ -41,19 +43,20 @@ TEST_CASE("signals: a stop is asked for once, the second time it ends the proces
 
 TEST_CASE("signals: SIGUSR1 prints the counters as one line, and the longest fits") {
   const ChildEnd end = run_in_child([] {
+    Counters counters;
     counters.accepted = 12;
     counters.closed = 9;
     counters.requests = 40;
     counters.wakeups = 2;
     counters.waits = 0;
-    install_signal_handlers();
+    const Signals signals(counters);
     raise(SIGUSR1);
     for (auto* counter :
          {&counters.accepted, &counters.requests, &counters.wakeups, &counters.waits})
       *counter = 18446744073709551615u;
     counters.closed = 0;
     raise(SIGUSR1);
-    demand(!stop_requested(), "SIGUSR1 stops nothing");
+    demand(!signals.stop_requested(), "SIGUSR1 stops nothing");
   });
   const std::string most = "18446744073709551615";
   CHECK(end.exit_status == 0);
@@ -63,19 +66,37 @@ TEST_CASE("signals: SIGUSR1 prints the counters as one line, and the longest fit
 
 TEST_CASE("signals: a stop ends the stream of the one client that is being waited for") {
   const ChildEnd end = run_in_child([] {
-    install_signal_handlers();
+    const Counters counters;
+    Signals signals(counters);
     const SocketPair pair = make_pair(Blocking::no);
     const SocketPair left_alone = make_pair(Blocking::no);
-    end_stream_on_stop(left_alone.server.fd());
-    end_stream_on_stop(-1);
+    signals.end_stream_on_stop(left_alone.server.fd());
+    signals.end_stream_on_stop(-1);
     std::array<char, 8> room;
     raise(SIGTERM);
     demand(receive(left_alone.server.fd(), room) < 0 && is_not_ready(errno),
            "the stream of a client that was taken back goes on");
-    end_stream_on_stop(pair.server.fd());
+    signals.end_stream_on_stop(pair.server.fd());
     demand(receive(pair.server.fd(), room) == 0, "a stop that came before it was named ends it");
-    demand(send_some(pair.server.fd(), "x") == 1, "answers can still be sent");
+    demand(send_some(pair.server.fd(), "x") == 1, "responses can still be sent");
   });
   CAPTURE(end.err);
   CHECK(end.exit_status == 0);
+}
+
+TEST_CASE("signals: when the object has gone its signals do nothing, until another one is there") {
+  const ChildEnd end = run_in_child([] {
+    const Counters counters;
+    for (int round = 0; round < 2; ++round) {
+      {
+        const Signals signals(counters);
+        demand(!signals.stop_requested(), "a new one knows of no stop");
+        if (round == 0) raise(SIGTERM);
+        demand(signals.stop_requested() == (round == 0), "its own stop is heard");
+      }
+      for (const int signal : {SIGTERM, SIGTERM, SIGINT, SIGUSR1}) raise(signal);
+    }
+  });
+  CHECK(end.exit_status == 0);
+  CHECK(end.err.empty());
 }

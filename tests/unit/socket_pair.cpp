@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "common/error.hpp"
+#include "tests/kit/answer.hpp"
 
 SocketPair make_pair(Blocking server_blocks, int buffer) {
   std::signal(SIGPIPE, SIG_IGN);  // as the servers do
@@ -58,38 +59,22 @@ bool is_ready(int fd, short events, int milliseconds) {
   return poll(&watched, 1, milliseconds) > 0;
 }
 
-std::string without_dates(std::string answers) {
+std::string without_dates(std::string responses) {
   constexpr std::string_view name = "\r\nDate: ";
   constexpr std::string_view moment = "Sun, 06 Nov 1994 08:49:37 GMT";
-  for (std::size_t at = 0; (at = answers.find(name, at)) != std::string::npos;) {
+  for (std::size_t at = 0; (at = responses.find(name, at)) != std::string::npos;) {
     at += name.size();
-    const bool whole = answers.size() - at >= moment.size();
-    if (whole && answers.compare(at + moment.size() - 4, 4, " GMT") == 0)
-      answers.replace(at, moment.size(), "(now)");
+    const bool whole = responses.size() - at >= moment.size();
+    if (whole && responses.compare(at + moment.size() - 4, 4, " GMT") == 0)
+      responses.replace(at, moment.size(), "(now)");
   }
-  return answers;
+  return responses;
 }
 
 std::string shown(std::string_view bytes) {
   constexpr std::size_t most = 600;
-  if (bytes.size() > most)
-    return shown(bytes.substr(0, most / 2)) + " [... " + std::to_string(bytes.size() - most) +
-           " bytes ...] " + shown(bytes.substr(bytes.size() - most / 2));
-  std::string text;
-  for (const char c : bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\r') {
-      text += "\\r";
-    } else if (c == '\n') {
-      text += "\\n";
-    } else if (byte < ' ' || byte >= 0x7f) {
-      text += "\\x";
-      text += digits[byte / 16];
-      text += digits[byte % 16];
-    } else {
-      text += c;
-    }
-  }
-  return text;
+  if (bytes.size() <= most) return readable(bytes, most);
+  return readable(bytes.substr(0, most / 2), most) + " [... " +
+         std::to_string(bytes.size() - most) + " bytes ...] " +
+         readable(bytes.substr(bytes.size() - most / 2), most);
 }

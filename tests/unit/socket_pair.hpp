@@ -7,6 +7,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 struct SocketPair {
   Descriptor server;  // the end that the code under test gets
   Descriptor client;  // the test's end; never blocks
@@ -29,7 +31,7 @@ std::uint16_t port_of(int listener);
 bool is_ready(int fd, short events, int milliseconds = 0);
 
 // "Date: ..." lines look different every second: puts the same word for each.
-std::string without_dates(std::string answers);
+std::string without_dates(std::string responses);
 
 // For messages: control characters as \r and \n, the middle of long texts left out.
 std::string shown(std::string_view bytes);

@@ -219,8 +219,10 @@ TEST_CASE(
     const Descriptor us = connect_blocking(port_of(listener.fd()), 1s);
     REQUIRE(us);
     REQUIRE(is_ready(listener.fd(), POLLIN, 1000));
-    const Descriptor client = accept_client(listener.fd(), blocking);
+    Address peer;
+    const Descriptor client = accept_client(listener.fd(), blocking, &peer);
     REQUIRE(client);
+    CHECK(describe(peer) == local_address(us.fd()));
     INFO("on some systems a client inherits O_NONBLOCK from the listener, on others not");
     CHECK(((fcntl(client.fd(), F_GETFL) & O_NONBLOCK) != 0) == (blocking == Blocking::no));
     CHECK((fcntl(client.fd(), F_GETFD) & FD_CLOEXEC) != 0);
@@ -230,6 +232,7 @@ TEST_CASE(
     INFO("Nagle's delay is off");
     CHECK(on != 0);
   }
+  CHECK_THROWS_AS(describe(Address()), std::runtime_error);
   const Descriptor nobody = accept_client(listener.fd(), Blocking::no);
   const int error = errno;
   CHECK_FALSE(nobody);
@@ -278,11 +281,11 @@ TEST_CASE("socket: connecting to a port where nobody listens fails by the first 
   }
 }
 
-TEST_CASE("socket: patience ends a blocking recv and send with EAGAIN") {
-  CHECK_FALSE(set_patience(Descriptor(new_number()).fd(), 1s));
+TEST_CASE("socket: timeout ends a blocking recv and send with EAGAIN") {
+  CHECK_FALSE(set_timeouts(Descriptor(new_number()).fd(), 1s));
   CHECK(errno == ENOTSOCK);
   const SocketPair pair = make_pair(Blocking::yes, 4096);
-  REQUIRE(set_patience(pair.server.fd(), 20ms));
+  REQUIRE(set_timeouts(pair.server.fd(), 20ms));
   std::array<char, 8> room;
   CHECK(receive(pair.server.fd(), room) == -1);
   CHECK(is_not_ready(errno));
@@ -358,18 +361,6 @@ TEST_CASE("socket: a signal does not end receive, send_some or accept_client") {
   (void)shutdown(pair.server.fd(), SHUT_WR);
   peer.join();
   CHECK(got == bytes);
-}
-
-TEST_CASE("socket: the classes of errors") {
-  for (const int error : {EAGAIN, EWOULDBLOCK}) CHECK(is_not_ready(error));
-  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
-    CHECK(is_exhaustion(error));
-    CHECK_FALSE(is_not_ready(error));
-  }
-  for (const int error : {0, EINTR, EPIPE, ECONNRESET, ECONNREFUSED}) {
-    CHECK_FALSE(is_not_ready(error));
-    CHECK_FALSE(is_exhaustion(error));
-  }
 }
 
 TEST_CASE("socket: set_nonblocking keeps the other flags and throws for a closed descriptor") {

@@ -148,19 +148,6 @@ TEST_CASE("task: destroyed in the middle of a wait, it leaves nothing behind") {
   }
 }
 
-TEST_CASE("task: moving it moves the frame") {
-  Gate gate;
-  Task<int> task;
-  {
-    Task<int> first = answer_later(gate);
-    task = std::move(first);
-  }
-  CHECK(Local::alive == 1);
-  Task<int> other(std::move(task));
-  gate.go_on();
-  CHECK(result_of(other) == 42);
-}
-
 TEST_CASE("task: a failure reaches whoever awaits, and nobody who resumes") {
   Gate gate;
   Task<std::string> at_once = notice_failure(gate, true);

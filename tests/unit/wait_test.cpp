@@ -6,6 +6,8 @@
 #include <chrono>
 #include <limits>
 
+using namespace two_ways;
+
 using namespace std::chrono_literals;
 
 TEST_CASE("wait: the earlier of two moments, either of which may be never") {
@@ -38,11 +40,4 @@ TEST_CASE("wait: a signal and a lack of memory are excused, the latter after a p
   }
   CHECK_THROWS_WITH(excuse_failed_wait("epoll_wait", EBADF, 3),
                     "epoll_wait: EBADF (Bad file descriptor), descriptor 3");
-}
-
-TEST_CASE("wait: two waits are the same if descriptor and direction are") {
-  CHECK(Wait{3, Until::readable} == Wait{3, Until::readable});
-  CHECK(Wait{3, Until::readable} != Wait{3, Until::writable});
-  CHECK(Wait{3, Until::readable} != Wait{4, Until::readable});
-  CHECK(Wait{}.fd == -1);
 }

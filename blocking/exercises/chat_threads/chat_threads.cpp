@@ -17,9 +17,10 @@
 #include <vector>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -33,13 +34,13 @@ class Room {
 
   // The accepting thread parks here, until somebody comes or a stop is asked for.
   void run() {
-    while (!stop_requested()) {
+    while (!signals_.stop_requested()) {
       const Time now = Clock::now();
-      pollfd watched[] = {{stop_descriptor_, POLLIN, 0},
+      pollfd watched[] = {{signals_.stop_descriptor(), POLLIN, 0},
                           {acceptor_.is_accepting(now) ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int ready = poll(watched, 2, milliseconds_until(acceptor_.resumes_at(now), now));
       if (ready < 0) excuse_failed_wait("poll", errno);
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       if (ready > 0 && watched[1].revents != 0) accept_member();
     }
   }
@@ -70,7 +71,8 @@ class Room {
 
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
-  const int stop_descriptor_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
   Acceptor acceptor_;
   std::vector<Descriptor> members_;
 };

@@ -9,6 +9,8 @@
 #include "common/http.hpp"
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 bool send_all(int socket, std::span<const std::string_view> pieces) {
   for (const std::string_view piece : pieces)
     if (send_some(socket, piece) < 0) return false;

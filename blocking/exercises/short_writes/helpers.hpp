@@ -1,6 +1,6 @@
 // helpers.hpp — what a server that parks in every call needs to talk to a stream.
 //
-// Gives: whole requests out of bytes that come in any pieces, and a way to send all of an answer.
+// Gives: whole requests out of bytes that come in any pieces, and a way to send all of a response.
 // Do:    make helpers.cpp true to this contract. server.cpp relies on it, and is right if it holds.
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <string_view>
 
 // Sends all bytes of all pieces, in order, and parks until the kernel has taken them. A small
-// answer leaves in one segment although its head and its body lie in two places: sendmsg(2) takes
+// response leaves in one segment although its head and its body lie in two places: sendmsg(2) takes
 // several places at once. False if the client is gone or takes nothing for too long.
 bool send_all(int socket, std::span<const std::string_view> pieces);
 

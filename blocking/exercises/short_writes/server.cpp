@@ -14,12 +14,14 @@
 
 #include "blocking/exercises/short_writes/helpers.hpp"
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
+#include "common/backend.hpp"
 #include "common/error.hpp"
-#include "common/http.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -27,24 +29,25 @@ constexpr const char* purpose = "An exercise: a thread for each client, over hel
 
 // -- one client --
 
-// The head and the first of the body leave together, the rest of the pattern in pieces.
-bool send_answer(int socket, const Request& request, const Answer& answer, bool closes) {
-  const std::size_t size = answer.pattern != 0 ? answer.pattern : answer.text.size();
-  std::array<char, max_answer_head> head;
-  const std::size_t head_size = write_answer_head({.status = answer.status,
-                                                   .body_size = size,
-                                                   .closes = closes,
-                                                   .keeps_http_1_0 = request.http_1_0},
-                                                  head);
+// The head and the first of the body leave together, the rest of a generated body in pieces.
+bool send_response(int socket, const Request& request, const Response& response, bool closes) {
+  const std::uint32_t generated = response.generated;
+  std::array<char, max_response_head> head;
+  const std::size_t head_size =
+      write_response_head({.status = response.status,
+                           .body_size = generated != 0 ? generated : response.text.size(),
+                           .closes = closes,
+                           .keeps_http_1_0 = request.http_1_0},
+                          head);
   const std::string_view head_text(head.data(), head_size);
   if (request.head_only) return send_all(socket, std::array{head_text});
-  if (answer.pattern == 0) return send_all(socket, std::array{head_text, answer.text});
+  if (generated == 0) return send_all(socket, std::array{head_text, response.text});
 
   std::array<char, 32 * 1024> room;
-  for (std::uint32_t at = 0; at < answer.pattern;) {
+  for (std::uint32_t at = 0; at < generated;) {
     const std::span<char> piece =
-        std::span(room).first(std::min<std::size_t>(room.size(), answer.pattern - at));
-    write_pattern(at, piece);
+        std::span(room).first(std::min<std::size_t>(room.size(), generated - at));
+    handle.generate(at, piece);
     const std::string_view body(piece.data(), piece.size());
     const std::array both{at == 0 ? head_text : std::string_view(), body};
     if (!send_all(socket, both)) return false;
@@ -53,7 +56,7 @@ bool send_answer(int socket, const Request& request, const Answer& answer, bool 
   return true;
 }
 
-void converse(int socket) {
+void converse(int socket, Counters& counters) {
   RequestReader reader(socket);
   while (const auto head = reader.next_head()) {
     std::uint32_t line_start = 0;
@@ -61,12 +64,13 @@ void converse(int socket) {
     if (parsed.outcome == Parsed::Outcome::incomplete) continue;  // never, if next_head is true
     Counters::count(counters.requests);
     if (parsed.outcome == Parsed::Outcome::refused) {
-      send_answer(socket, parsed.request, refusal(parsed), true);
+      send_response(socket, parsed.request, refusal(parsed), true);
       return;
     }
-    const Answer answer = asks_backend(parsed.request) ? no_backend() : answer_to(parsed.request);
-    const bool closes = answer.closes || !parsed.request.keep_alive;
-    if (!send_answer(socket, parsed.request, answer, closes) || closes) return;
+    Response response = handle(parsed.request);
+    if (response.is_from_backend) response = no_backend();
+    const bool closes = response.closes || !parsed.request.keep_alive;
+    if (!send_response(socket, parsed.request, response, closes) || closes) return;
   }
 }
 
@@ -80,9 +84,9 @@ class Server {
   }
 
   void run() {
-    while (!stop_requested()) {
+    while (!signals_.stop_requested()) {
       const Time now = Clock::now();
-      pollfd watched[] = {{stop_descriptor_, POLLIN, 0},
+      pollfd watched[] = {{signals_.stop_descriptor(), POLLIN, 0},
                           {acceptor_.is_accepting(now) ? acceptor_.fd() : -1, POLLIN, 0}};
       if (poll(watched, 2, milliseconds_until(acceptor_.resumes_at(now), now)) < 0 &&
           errno != EINTR)
@@ -104,24 +108,24 @@ class Server {
 
   void accept_client() {
     Descriptor socket = acceptor_.next_client(Clock::now());
-    if (!socket || !set_patience(socket.fd(), options_.idle_limit)) return;
+    if (!socket || !set_timeouts(socket.fd(), options_.idle_limit)) return;
     Client& client = clients_.emplace_back();
     client.socket = std::move(socket);
     try {
       client.thread = std::thread([this, &client] { serve(client); });
-      Counters::count(counters.accepted);
+      Counters::count(counters_.accepted);
     } catch (const std::system_error&) {  // no memory for a stack
-      turn_away(std::move(client.socket), 503);
+      reject(std::move(client.socket), 503);
       clients_.pop_back();
     }
   }
 
   void serve(Client& client) {
-    converse(client.socket.fd());
+    converse(client.socket.fd(), counters_);
     const std::lock_guard lock(mutex_);  // so that end_streams() never meets a closed socket
     client.socket = Descriptor();
     client.has_ended = true;
-    Counters::count(counters.closed);
+    Counters::count(counters_.closed);
   }
 
   void join_finished() {
@@ -140,7 +144,8 @@ class Server {
   }
 
   const Options options_;
-  const int stop_descriptor_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
   Acceptor acceptor_;
   std::mutex mutex_;
   std::list<Client> clients_;

@@ -9,6 +9,8 @@
 // function returns by reference is copied.
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <coroutine>
@@ -19,14 +21,17 @@
 #include <utility>
 
 #include "common/acceptor.hpp"
+#include "common/backend.hpp"
 #include "common/clients.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
-#include "common/surroundings.hpp"
 #include "nonblocking/ready_queue.hpp"
 #include "nonblocking/task.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -40,17 +45,14 @@ constexpr unsigned most_milliseconds = 60'000;
 
 class Conversation {
  public:
-  Conversation(Descriptor client, Surroundings& surroundings)
-      : surroundings_(surroundings), exchange_(surroundings.bench), client_(std::move(client)) {}
+  Conversation(Descriptor client, Context& context)
+      : context_(context), codec_(context), client_(std::move(client)) {}
 
-  std::optional<Wait> resume() noexcept;
-  std::optional<Wait> expire() noexcept;
-  Wait request_wait() const { return {client_.fd(), Until::readable}; }
-  bool has_progressed() const { return progressed_; }
-  bool is_for_backend(Wait wait) const { return wait.fd != client_.fd(); }
+  Turn resume() noexcept;
+  Turn expire() noexcept;
 
  private:
-  struct Over {};
+  enum class Over : char { yes };
 
   struct Park {
     Conversation* conversation;
@@ -61,94 +63,91 @@ class Conversation {
     bool await_resume() const { return conversation->in_time_; }
   };
 
-  Park readable(const Descriptor& descriptor) { return park({descriptor.fd(), Until::readable}); }
-  Park writable(const Descriptor& descriptor) { return park({descriptor.fd(), Until::writable}); }
+  Park readable(const Descriptor& descriptor) {
+    return park({descriptor.fd(), Interest::readable});
+  }
+  Park writable(const Descriptor& descriptor) {
+    return park({descriptor.fd(), Interest::writable});
+  }
+  Park more() { return context_.draining ? writable(client_) : readable(client_); }
   Park park(Wait wait) {
     wait_ = wait;
     return {this};
   }
 
-  Task<bool> write_answers();
   bool read_more(bool in_time);
-  Task<bool> read_request();
-  Task<Answer> ask_backend(std::string question, std::string& text);
-  Task<Answer> find_answer(std::string_view path, std::string& text);
-  Task<bool> answer_later();
+  bool answer_requests();
+  bool send_responses();
+  Task<Response> ask_backend(Request request, std::string& text);
+  Task<Response> find_response(std::string_view path, std::string& text);
+  Task<bool> respond_later();
   Task<Over> linger();
   Task<Over> converse();
 
   template <class Run>
-  std::optional<Wait> take_turn(Run run) noexcept;
+  Turn take_turn(Run run) noexcept;
   void go_on(bool in_time);
+  bool is_at_backend() const { return wait_.fd >= 0 && wait_.fd != client_.fd(); }
 
-  Surroundings& surroundings_;
-  Exchange exchange_;
+  Context& context_;
+  HttpCodec codec_;
   Task<Over> body_;                 // empty until the client sends something
   std::coroutine_handle<> parked_;  // the innermost coroutine,
   Wait wait_;                       // which waits for this
   Descriptor client_;
   bool is_ready_ = false;  // the next wait is over already, so there is no need to park
   bool in_time_ = true;    // the last wait ended because its descriptor was ready
-  bool progressed_ = false;
+  Progress progress_ = Progress::none;
 };
 
-Task<bool> Conversation::write_answers() {
-  while (exchange_.has_outgoing()) {
-    const ssize_t count = send_some(client_.fd(), exchange_.outgoing());
-    if (count < 0 && !is_not_ready(errno)) co_return false;
-    progressed_ = progressed_ || count > 0;
-    if (count > 0) exchange_.sent(static_cast<std::size_t>(count));
-    const bool has_more = exchange_.next_request() != nullptr || exchange_.has_outgoing();
-    if (!has_more) continue;
-    const bool in_time = co_await writable(client_);
-    if (!in_time) co_return false;
-  }
-  co_return true;
-}
+// -- between the waits --
 
 bool Conversation::read_more(bool in_time) {
-  const bool was_silent = !exchange_.is_inside_request();
+  const bool was_silent = !codec_.is_inside_request();
   if (!in_time) {
-    if (!was_silent) exchange_.refuse(408);
+    if (!was_silent) codec_.refuse(408);
     return !was_silent;
   }
-  const ssize_t count = receive(client_.fd(), exchange_.room());
-  if (count < 0 && is_not_ready(errno)) return !stop_requested();
+  const ssize_t count = receive(client_.fd(), codec_.room());
+  const bool may_come = count < 0 && is_not_ready(errno);
+  codec_.received(count);
+  if (may_come) return !context_.draining;
   if (count <= 0) return false;
-  progressed_ = was_silent;
-  exchange_.received(static_cast<std::size_t>(count));
+  progress_ = was_silent ? Progress::new_time : Progress::some;
   return true;
 }
 
-Task<bool> Conversation::read_request() {
-  for (;;) {
-    if (exchange_.next_request() != nullptr) {
-      progressed_ = true;
-      co_return true;
-    }
-    if (exchange_.has_outgoing()) {
-      const bool is_there = co_await write_answers();
-      if (!is_there) co_return false;
-    } else {
-      if (exchange_.is_closing()) co_return false;
-      const Park park = stop_requested() ? writable(client_) : readable(client_);
-      const bool in_time = co_await park;
-      if (!read_more(in_time)) co_return false;
-    }
-  }
+// Is this one of the two paths that are new? What they answer is not known at once.
+bool is_about_time(const Request& request) {
+  return request.target.starts_with("/sleep/") || request.target.starts_with("/within/");
 }
 
-// -- answers that have to be waited for --
+// Answers what has come. True if the response to the next request has to be waited for.
+bool Conversation::answer_requests() {
+  while (const std::optional<Request> request = codec_.next_request()) {
+    progress_ = Progress::new_time;
+    if (is_about_time(*request)) return true;
+    const Response response = handle(*request);
+    if (response.is_from_backend) return true;
+    codec_.respond(*request, response);
+  }
+  return false;
+}
+
+bool Conversation::send_responses() {
+  const ssize_t count = send_some(client_.fd(), codec_.output());
+  if (count < 0 && !is_not_ready(errno)) return false;
+  if (count > 0) progress_ = Progress::new_time;
+  codec_.sent(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  return true;
+}
+
+// -- responses that have to be waited for --
 
 bool take_prefix(std::string_view& path, std::string_view prefix) {
   if (!path.starts_with(prefix)) return false;
   path.remove_prefix(prefix.size());
   return true;
-}
-
-bool may_have_to_wait(const Request& request) {
-  return asks_backend(request) || request.target.starts_with("/sleep/") ||
-         request.target.starts_with("/within/");
 }
 
 std::optional<milliseconds> read_time(std::string_view text) {
@@ -160,112 +159,117 @@ std::optional<milliseconds> read_time(std::string_view text) {
   return milliseconds(number);
 }
 
-Answer not_a_time() {
+Response not_a_time() {
   return {.status = 400,
           .text = "/sleep/MS and /within/MS/PATH take a whole number from 0 to 60000.\n"};
 }
 
-// `text` is the memory that the answer's text is in.
-Task<Answer> Conversation::ask_backend(std::string question, std::string& text) {
-  if (surroundings_.backend_port == 0) co_return no_backend();
-  const Descriptor backend = start_connecting(surroundings_.backend_port);
-  if (!backend) co_return row_failure(is_exhaustion(errno) ? 503 : 502);
+// `text` is the memory that the response's text is in.
+Task<Response> Conversation::ask_backend(Request request, std::string& text) {
+  if (context_.backend_port == 0) co_return no_backend();
+  const Descriptor backend = start_connecting(context_.backend_port);
+  if (!backend) co_return backend_failure(is_exhaustion(errno) ? 503 : 502);
 
-  std::string_view unasked = question;
-  while (!unasked.empty()) {
-    const ssize_t count = send_some(backend.fd(), unasked);
+  const std::string bytes = backend_request(request);
+  std::string_view unsent = bytes;
+  while (!unsent.empty()) {
+    const ssize_t count = send_some(backend.fd(), unsent);
     const bool is_early = count < 0 && (is_not_ready(errno) || errno == ENOTCONN);
-    if (count < 0 && !is_early) co_return row_failure(502);
-    if (count > 0) unasked.remove_prefix(static_cast<std::size_t>(count));
-    if (unasked.empty()) break;
+    if (count < 0 && !is_early) co_return backend_failure(502);
+    if (count > 0) unsent.remove_prefix(static_cast<std::size_t>(count));
+    if (unsent.empty()) break;
     const bool in_time = co_await writable(backend);
-    if (!in_time) co_return row_failure(504);
+    if (!in_time) co_return backend_failure(504);
   }
   for (;;) {
     const bool in_time = co_await readable(backend);
-    if (!in_time) co_return row_failure(504);
-    const std::span<char> room = exchange_.room();
+    if (!in_time) co_return backend_failure(504);
+    std::array<char, 4096> room;
     const ssize_t count = receive(backend.fd(), room);
     if (count < 0 && is_not_ready(errno)) continue;
-    if (count < 0) co_return row_failure(502);
+    if (count < 0) co_return backend_failure(502);
     text.append(room.data(), static_cast<std::size_t>(count));
-    if (const auto answer = relay_row(text, count == 0)) co_return *answer;
+    if (const auto response = backend_response(text, count == 0)) co_return *response;
   }
 }
 
 // The path and the text must live until this has ended.
-Task<Answer> Conversation::find_answer(std::string_view path, std::string& text) {
+Task<Response> Conversation::find_response(std::string_view path, std::string& text) {
   if (take_prefix(path, "/sleep/")) {
     const auto time = read_time(path);
     if (!time) co_return not_a_time();
     std::this_thread::sleep_for(*time);
     text = "slept " + std::to_string(time->count()) + " ms\n";
-    co_return Answer{.text = text};
+    co_return Response{.text = text};
   }
   if (take_prefix(path, "/within/")) {
     const std::size_t end = path.find('/');
     const auto limit = read_time(path.substr(0, end));
     if (!limit || end == std::string_view::npos) co_return not_a_time();
-    const Answer answer = co_await find_answer(path.substr(end), text);
-    co_return answer;
+    const Response response = co_await find_response(path.substr(end), text);
+    co_return response;
   }
   const Request request{.target = path};
-  if (!asks_backend(request)) co_return answer_to(request);
-  const Answer row = co_await ask_backend(backend_request(request), text);
-  co_return row;
+  const Response response = handle(request);
+  if (!response.is_from_backend) co_return response;
+  const Response from_backend = co_await ask_backend(request, text);
+  co_return from_backend;
 }
 
-Task<bool> Conversation::answer_later() {
-  const std::string path(exchange_.request().target);
-  const bool is_there = co_await write_answers();  // who is answered need not wait for this one
-  if (!is_there) co_return false;
+Task<bool> Conversation::respond_later() {
+  const std::optional<Request> request = codec_.next_request();
+  if (!request) co_return false;  // never: it is the one that answer_requests() has met
   std::string text;
-  const Answer answer = co_await find_answer(path, text);
-  exchange_.next_request();  // the waits have cleared the bench: here it is again
-  exchange_.answer(answer);
+  const Response response = co_await find_response(request->target, text);
+  progress_ = Progress::new_time;
+  codec_.respond(*request, response);
   co_return true;
 }
 
 // -- from the first request to the last --
 
 Task<Conversation::Over> Conversation::linger() {
-  if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over{};
-  constexpr int most_turns = 64;
-  for (int i = 0; i < most_turns; ++i) {
-    const bool stops = stop_requested();
-    if (!stops) {
-      const bool in_time = co_await readable(client_);
-      if (!in_time) break;
-    }
-    const ssize_t count = receive(client_.fd(), exchange_.room());
-    if (stops || count == 0 || (count < 0 && !is_not_ready(errno))) break;
+  if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Over::yes;
+  for (;;) {
+    const ssize_t count = receive(client_.fd(), codec_.room());
+    const bool may_come = count < 0 && is_not_ready(errno) && !context_.draining;
+    const bool has_come = codec_.discard(count);
+    if (!may_come && !has_come) break;
+    const bool in_time = co_await more();
+    if (!in_time) break;
   }
-  co_return Over{};
+  co_return Over::yes;
 }
 
 Task<Conversation::Over> Conversation::converse() {
-  for (;;) {
-    const bool has_request = co_await read_request();
-    if (!has_request) break;
-    if (!may_have_to_wait(exchange_.request())) {
-      exchange_.answer(answer_to(exchange_.request()));
+  bool goes_on = true;
+  while (goes_on) {
+    const bool must_wait = answer_requests();
+    if (codec_.has_output()) {  // who is answered need not wait for the rest
+      goes_on = send_responses();
+      const bool has_more = must_wait || codec_.next_request() || codec_.has_output();
+      if (goes_on && has_more) goes_on = co_await writable(client_);
+    } else if (must_wait) {
+      goes_on = co_await respond_later();
+    } else if (codec_.is_closing()) {
+      goes_on = false;
     } else {
-      const bool is_there = co_await answer_later();
-      if (!is_there) co_return Over{};
+      goes_on = co_await more();
+      goes_on = read_more(goes_on);
     }
   }
-  if (exchange_.should_linger()) co_await linger();
-  co_return Over{};
+  if (codec_.should_linger()) co_await linger();
+  co_return Over::yes;
 }
 
 // -- as the loop sees it --
 
-std::optional<Wait> Conversation::resume() noexcept {
+Turn Conversation::resume() noexcept {
   return take_turn([this] { go_on(/*in_time=*/true); });
 }
 
-std::optional<Wait> Conversation::expire() noexcept {
-  if (!parked_) return std::nullopt;
+Turn Conversation::expire() noexcept {
+  if (!parked_) return {};
   return take_turn([this] { go_on(/*in_time=*/false); });
 }
 
@@ -280,16 +284,15 @@ void Conversation::go_on(bool in_time) {
 }
 
 template <class Run>
-std::optional<Wait> Conversation::take_turn(Run run) noexcept try {
-  progressed_ = false;
-  exchange_.take_up();
+Turn Conversation::take_turn(Run run) noexcept try {
+  progress_ = Progress::none;
+  const bool was_at_backend = is_at_backend();
   run();
-  if (body_.has_ended()) return std::nullopt;
-  Counters::count(counters.waits);
-  exchange_.stow();
-  return wait_;
+  if (body_.has_ended()) return {.progress = progress_, .closed = was_at_backend};
+  Counters::count(context_.counters.waits);
+  return {.wait = wait_, .progress = progress_, .closed = was_at_backend && !is_at_backend()};
 } catch (const std::bad_alloc&) {
-  return std::nullopt;
+  return {};
 }
 
 // -- the loop; compare nonblocking/event_loop.hpp --
@@ -297,9 +300,9 @@ std::optional<Wait> Conversation::take_turn(Run run) noexcept try {
 class TimerLoop {
  public:
   explicit TimerLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
-        surroundings_(options.backend_port),
-        clients_(options.idle_limit) {
+      : context_{handle, signals_.stop_requested(), counters_, options.backend_port},
+        acceptor_(open_listener(options), Blocking::no),
+        clients_(options.idle_limit, counters_) {
     if (!queue_.watch(stop_wait_, nullptr)) throw CallFailed("watch", errno, stop_wait_.fd);
     start_accepting();
     if (!is_accepting_) throw CallFailed("watch", errno, acceptor_.fd());
@@ -311,7 +314,7 @@ class TimerLoop {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       for (void* owner : ready) {
         if (owner == &acceptor_)
           accept_clients();
@@ -320,7 +323,7 @@ class TimerLoop {
       }
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -330,12 +333,12 @@ class TimerLoop {
   // -- clients come --
 
   void start_accepting() {
-    is_accepting_ = queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
+    is_accepting_ = queue_.watch({acceptor_.fd(), Interest::readable}, &acceptor_);
     if (!is_accepting_) acceptor_.pause(now_);
   }
 
   void stop_accepting() {
-    if (is_accepting_) queue_.forget({acceptor_.fd(), Until::readable});
+    if (is_accepting_) queue_.forget({acceptor_.fd(), Interest::readable});
     is_accepting_ = false;
   }
 
@@ -349,9 +352,8 @@ class TimerLoop {
   }
 
   void welcome(Descriptor socket) try {
-    Conversation conversation(std::move(socket), surroundings_);
-    const Wait wait = conversation.request_wait();
-    Client& client = clients_.add(std::move(conversation), wait, now_);
+    const Wait wait{socket.fd(), Interest::readable};
+    Client& client = clients_.add(Conversation(std::move(socket), context_), wait, now_);
     if (queue_.watch(wait, &client)) return;
     clients_.remove(client);
     acceptor_.pause(now_);
@@ -361,45 +363,32 @@ class TimerLoop {
 
   // -- clients go on --
 
-  void resume(Client& client) {
-    before_turn(client);
-    after_turn(client, client.conversation.resume());
-  }
+  void resume(Client& client) { after_turn(client, client.conversation.resume()); }
 
   void expire_clients() {
     while (Client* client = clients_.first_due(now_)) {
       clients_.renew(*client, now_);
-      before_turn(*client);
       after_turn(*client, client->conversation.expire());
     }
   }
 
-  void before_turn(Client& client) {
-    if (client.conversation.is_for_backend(client.note)) forget(client);
-  }
-
-  void after_turn(Client& client, std::optional<Wait> wait) {
-    const bool goes_on = wait && watch(client, *wait);
+  void after_turn(Client& client, const Turn& turn) {
+    if (turn.closed) client.registration = Wait();
+    const bool goes_on = turn.wait && watch(client, *turn.wait);
     if (!goes_on) {
-      if (client.note.fd >= 0) queue_.forget_before_close(client.note);
+      if (client.registration != Wait()) queue_.forget_before_close(client.registration);
       clients_.remove(client);
-    } else if (client.conversation.has_progressed()) {
+    } else if (turn.progress == Progress::new_time) {
       clients_.renew(client, now_);
     }
   }
 
   bool watch(Client& client, Wait wait) {
-    const Wait old_wait = client.note;
-    if (wait == old_wait) return true;
-    if (wait.fd != old_wait.fd) forget(client);
-    client.note = wait;
-    if (wait.fd != old_wait.fd) return queue_.watch(wait, &client);
-    return queue_.change(old_wait, wait, &client);
-  }
-
-  void forget(Client& client) {
-    if (client.note.fd >= 0) queue_.forget(client.note);
-    client.note.fd = -1;
+    const Wait old = std::exchange(client.registration, wait);
+    if (wait == old) return true;
+    if (wait.fd == old.fd) return queue_.change(old, wait, &client);
+    if (old != Wait()) queue_.forget(old);
+    return queue_.watch(wait, &client);
   }
 
   // -- the end --
@@ -408,18 +397,18 @@ class TimerLoop {
     stop_accepting();
     acceptor_.close();
     queue_.forget(stop_wait_);
-    clients_.for_each([this](Client& client) {
-      if (client.note == client.conversation.request_wait()) resume(client);
-    });
+    clients_.for_each([this](Client& client) { resume(client); });
   }
 
   static constexpr int most_accepted_at_once = 64;
 
-  const Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Counters counters_;
+  Signals signals_{counters_};
+  Context context_;
+  const Wait stop_wait_{signals_.stop_descriptor(), Interest::readable};
   ReadyQueue queue_;
   Acceptor acceptor_;
   bool is_accepting_ = false;
-  Surroundings surroundings_;
   Clients<Conversation, Wait> clients_;
   Time now_ = Clock::now();
 };

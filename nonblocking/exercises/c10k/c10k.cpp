@@ -2,62 +2,63 @@
 // then the next, as if nobody else were there. Try: make grade EX=c10k
 #include <poll.h>
 
-#include <array>
 #include <cerrno>
+#include <optional>
 
 #include "common/acceptor.hpp"
-#include "common/exchange.hpp"
+#include "common/backend.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
+
+using namespace two_ways;
 
 namespace {
 
 constexpr const char* purpose = "An exercise: ten thousand clients.";
 
 // Sends all. False if the client is gone.
-bool send_all(int client, Exchange& exchange) {
-  while (exchange.has_outgoing()) {
-    const ssize_t count = send_some(client, exchange.outgoing());
+bool send_all(int client, HttpCodec& codec) {
+  while (codec.has_output()) {
+    const ssize_t count = send_some(client, codec.output());
     if (count < 0) return false;
-    exchange.sent(static_cast<std::size_t>(count));
+    codec.sent(static_cast<std::size_t>(count));
   }
-  return !exchange.is_closing();
+  return !codec.is_closing();
 }
 
-void serve(int client) {
-  std::array<char, 32 * 1024> space;
-  Bench bench{.space = space};
-  Exchange exchange(bench);
-  for (bool goes_on = true; goes_on;) {
-    exchange.stow();
-    exchange.take_up();
-    const ssize_t count = receive(client, exchange.room());
+void serve(int client, Context& context) {
+  HttpCodec codec(context);
+  for (;;) {
+    const ssize_t count = receive(client, codec.room());
+    codec.received(count);
     if (count <= 0) return;
-    exchange.received(static_cast<std::size_t>(count));
-    while (goes_on && exchange.next_request() != nullptr) {
-      const Request& request = exchange.request();
-      exchange.answer(asks_backend(request) ? no_backend() : answer_to(request));
-      goes_on = send_all(client, exchange);
+    while (const std::optional<Request> request = codec.next_request()) {
+      const Response response = handle(*request);
+      codec.respond(*request, response.is_from_backend ? no_backend() : response);
+      if (!send_all(client, codec)) return;
     }
-    if (goes_on && exchange.has_outgoing()) goes_on = send_all(client, exchange);  // a refusal
+    if (!send_all(client, codec)) return;  // a refusal
   }
 }
 
 void run_server(int argc, char** argv) {
   const Options options = read_options(argc, argv, "apbth", purpose);
   Acceptor acceptor(open_listener(options), Blocking::yes);
-  const int stop = install_signal_handlers();
+  Counters counters;
+  Signals signals(counters);
+  Context context{handle, signals.stop_requested(), counters};
   announce(acceptor.fd());
-  while (!stop_requested()) {
-    pollfd watched[] = {{stop, POLLIN, 0}, {acceptor.fd(), POLLIN, 0}};
+  while (!context.draining) {
+    pollfd watched[] = {{signals.stop_descriptor(), POLLIN, 0}, {acceptor.fd(), POLLIN, 0}};
     if (poll(watched, 2, -1) < 0) excuse_failed_wait("poll", errno);
-    if (stop_requested() || watched[1].revents == 0) continue;
+    if (context.draining || watched[1].revents == 0) continue;
     const Descriptor client = acceptor.next_client(Clock::now());
     if (!client) continue;
-    end_stream_on_stop(client.fd());
-    serve(client.fd());
-    end_stream_on_stop(-1);
+    signals.end_stream_on_stop(client.fd());
+    serve(client.fd(), context);
+    signals.end_stream_on_stop(-1);
   }
 }
 

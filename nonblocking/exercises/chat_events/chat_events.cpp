@@ -15,11 +15,12 @@
 #include <string_view>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
 #include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
 #include "nonblocking/ready_queue.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -38,12 +39,12 @@ class Room {
   }
 
   void run() {
-    while (!stop_requested()) {
+    while (!signals_.stop_requested()) {
       watch_all();
       const auto deadline = acceptor_.resumes_at(now_);
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       forget_all();
       for (void* owner : ready) {
         if (owner == &acceptor_)
@@ -59,24 +60,22 @@ class Room {
  private:
   void watch_all() {
     is_accepting_ = acceptor_.is_accepting(now_);
-    if (is_accepting_) queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
+    if (is_accepting_) queue_.watch({acceptor_.fd(), Interest::readable}, &acceptor_);
     for (Member& member : members_)
-      if (member.socket) queue_.watch({member.socket.fd(), Until::readable}, &member);
+      if (member.socket) queue_.watch({member.socket.fd(), Interest::readable}, &member);
   }
 
   void forget_all() {
-    if (is_accepting_) queue_.forget({acceptor_.fd(), Until::readable});
+    if (is_accepting_) queue_.forget({acceptor_.fd(), Interest::readable});
     for (const Member& member : members_)
-      if (member.socket) queue_.forget({member.socket.fd(), Until::readable});
+      if (member.socket) queue_.forget({member.socket.fd(), Interest::readable});
   }
 
-  // Whoever finds no place is turned away.
+  // Whoever finds no place is rejected.
   void accept_member() {
     Descriptor socket = acceptor_.next_client(now_);
-    for (Member& member : members_) {
-      if (member.socket || !socket) continue;
-      member.socket = std::move(socket);
-    }
+    for (Member& member : members_)
+      if (!member.socket) std::swap(member.socket, socket);
   }
 
   void read(Member& member) {
@@ -93,7 +92,9 @@ class Room {
       if (&member != &speaker && member.socket) (void)send_some(member.socket.fd(), line);
   }
 
-  const Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Counters counters_;
+  Signals signals_{counters_};
+  const Wait stop_wait_{signals_.stop_descriptor(), Interest::readable};
   ReadyQueue queue_;
   Acceptor acceptor_;
   bool is_accepting_ = false;

@@ -3,7 +3,7 @@ number   = 8
 file     = chat_events.cpp
 given    = $(READY_QUEUE)
 model    = event_loop
-baseline = 16
+baseline = 14
 contract = room
 checks   = K01:4 K02:2 K03:4 K04:2 K05:4 K06:4 K07:6 K08:6:K07 K09:6:K07 K10:4 K11:4 K13:4:K07 \
            K15:4:K07 K16:2 K17:2:K09 K18:2:K07 K19:2:K07 K24:6 K25:6:K24 K26:4:K08 K27:2:K12 \

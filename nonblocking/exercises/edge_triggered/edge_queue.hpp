@@ -13,6 +13,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 class EdgeQueue {
  public:
   EdgeQueue();  // throws CallFailed

@@ -7,6 +7,8 @@
 #include "common/wait.hpp"
 #include "nonblocking/exercises/edge_triggered/edge_queue.hpp"
 
+using namespace two_ways;
+
 EdgeQueue::EdgeQueue() : queue_(epoll_create1(EPOLL_CLOEXEC)) {
   if (!queue_) throw CallFailed("epoll_create1", errno);
 }

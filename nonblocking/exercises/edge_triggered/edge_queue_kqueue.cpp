@@ -9,6 +9,8 @@
 #include "common/wait.hpp"
 #include "nonblocking/exercises/edge_triggered/edge_queue.hpp"
 
+using namespace two_ways;
+
 EdgeQueue::EdgeQueue() : queue_(kqueue()) {
   if (!queue_) throw CallFailed("kqueue", errno);
   if (fcntl(queue_.fd(), F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl", errno, queue_.fd());

@@ -2,36 +2,38 @@
 // ready; edge_queue.hpp says each thing once. Try: make grade EX=edge_triggered
 #include <cerrno>
 #include <new>
+#include <optional>
 
 #include "common/acceptor.hpp"
+#include "common/backend.hpp"
 #include "common/clients.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
-#include "common/surroundings.hpp"
 #include "nonblocking/exercises/edge_triggered/edge_queue.hpp"
+
+using namespace two_ways;
 
 namespace {
 
 constexpr const char* purpose = "An exercise: an event loop that is told of each change once.";
 
 // What a turn has come to: there may be more to do, EAGAIN, or the end.
-enum class Turn { may_go_on, parked, over };
+enum class Outcome { may_go_on, parked, over };
 
 struct Connection {
   Descriptor socket;
-  Exchange exchange;
+  HttpCodec codec;
 };
 
 class EdgeLoop {
  public:
   explicit EdgeLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
-        surroundings_(0),
-        clients_(options.idle_limit) {
-    if (!queue_.watch(stop_descriptor_, &stop_descriptor_))
-      throw CallFailed("watch", errno, stop_descriptor_);
+      : acceptor_(open_listener(options), Blocking::no), clients_(options.idle_limit, counters_) {
+    if (!queue_.watch(signals_.stop_descriptor(), &signals_))
+      throw CallFailed("watch", errno, signals_.stop_descriptor());
     if (!queue_.watch(acceptor_.fd(), &acceptor_)) throw CallFailed("watch", errno, acceptor_.fd());
     announce(acceptor_.fd());
   }
@@ -41,20 +43,20 @@ class EdgeLoop {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       for (void* owner : ready) {
         if (owner == &acceptor_)
           accept_client();
-        else if (owner != &stop_descriptor_)
+        else if (owner != &signals_)
           give_turn(*static_cast<Client*>(owner));
       }
       expire_clients();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
  private:
-  using Client = Clients<Connection, bool>::Client;  // the note is yours
+  using Client = Clients<Connection, bool>::Client;  // the registration is yours
 
   // -- clients come --
 
@@ -65,7 +67,7 @@ class EdgeLoop {
 
   void welcome(Descriptor socket) try {
     const int fd = socket.fd();
-    Client& client = clients_.add({std::move(socket), Exchange(surroundings_.bench)}, false, now_);
+    Client& client = clients_.add({std::move(socket), HttpCodec(context_)}, false, now_);
     if (!queue_.watch(fd, &client)) clients_.remove(client);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
@@ -74,48 +76,45 @@ class EdgeLoop {
   // -- turns --
 
   void give_turn(Client& client) {
-    if (take_turn(client) == Turn::over) clients_.remove(client);
+    if (take_turn(client) == Outcome::over) clients_.remove(client);
   }
 
   // At most one recv and one send, so that a fast client cannot keep the others waiting.
-  Turn take_turn(Client& client) try {
-    Exchange& exchange = client.conversation.exchange;
-    exchange.take_up();
-    const Turn turn = exchange.has_outgoing() ? write(client) : read(client);
-    exchange.stow();
-    return turn;
+  Outcome take_turn(Client& client) try {
+    return client.conversation.codec.has_output() ? write(client) : read(client);
   } catch (const std::bad_alloc&) {
-    return Turn::over;
+    return Outcome::over;
   }
 
-  Turn read(Client& client) {
-    Exchange& exchange = client.conversation.exchange;
-    const bool was_silent = !exchange.is_inside_request();
-    const ssize_t count = receive(client.conversation.socket.fd(), exchange.room());
-    if (count < 0 && is_not_ready(errno)) return stop_requested() ? Turn::over : Turn::parked;
-    if (count <= 0) return Turn::over;
+  Outcome read(Client& client) {
+    HttpCodec& codec = client.conversation.codec;
+    const bool was_silent = !codec.is_inside_request();
+    const ssize_t count = receive(client.conversation.socket.fd(), codec.room());
+    const bool may_come = count < 0 && is_not_ready(errno) && !context_.draining;
+    codec.received(count);
+    if (count <= 0) return may_come ? Outcome::parked : Outcome::over;
     if (was_silent) clients_.renew(client, now_);
-    exchange.received(static_cast<std::size_t>(count));
     answer_requests(client);
-    return exchange.has_outgoing() ? write(client) : Turn::may_go_on;
+    return codec.has_output() ? write(client) : Outcome::may_go_on;
   }
 
-  Turn write(Client& client) {
-    Exchange& exchange = client.conversation.exchange;
-    const ssize_t count = send_some(client.conversation.socket.fd(), exchange.outgoing());
-    if (count < 0 && is_not_ready(errno)) return Turn::parked;
-    if (count < 0) return Turn::over;
+  Outcome write(Client& client) {
+    HttpCodec& codec = client.conversation.codec;
+    const ssize_t count = send_some(client.conversation.socket.fd(), codec.output());
+    if (count < 0 && is_not_ready(errno)) return Outcome::parked;
+    if (count < 0) return Outcome::over;
     clients_.renew(client, now_);
-    exchange.sent(static_cast<std::size_t>(count));
-    if (!exchange.has_outgoing()) answer_requests(client);
-    return exchange.has_outgoing() || !exchange.is_closing() ? Turn::may_go_on : Turn::over;
+    codec.sent(static_cast<std::size_t>(count));
+    if (!codec.has_output()) answer_requests(client);
+    return codec.has_output() || !codec.is_closing() ? Outcome::may_go_on : Outcome::over;
   }
 
   void answer_requests(Client& client) {
-    Exchange& exchange = client.conversation.exchange;
-    while (const Request* request = exchange.next_request()) {
+    HttpCodec& codec = client.conversation.codec;
+    while (const std::optional<Request> request = codec.next_request()) {
       clients_.renew(client, now_);
-      exchange.answer(asks_backend(*request) ? no_backend() : answer_to(*request));
+      const Response response = handle(*request);
+      codec.respond(*request, response.is_from_backend ? no_backend() : response);
     }
   }
 
@@ -123,11 +122,10 @@ class EdgeLoop {
 
   void expire_clients() {
     while (Client* client = clients_.first_due(now_)) {
-      Exchange& exchange = client->conversation.exchange;
-      exchange.take_up();
-      if (!exchange.has_outgoing() && exchange.is_inside_request()) {
-        exchange.refuse(408);
-        (void)send_some(client->conversation.socket.fd(), exchange.outgoing());
+      HttpCodec& codec = client->conversation.codec;
+      if (!codec.has_output() && codec.is_inside_request()) {
+        codec.refuse(408);
+        (void)send_some(client->conversation.socket.fd(), codec.output());
       }
       clients_.remove(*client);
     }
@@ -139,10 +137,11 @@ class EdgeLoop {
     clients_.for_each([this](Client& client) { give_turn(client); });
   }
 
-  int stop_descriptor_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
+  Context context_{handle, signals_.stop_requested(), counters_};
   EdgeQueue queue_;
   Acceptor acceptor_;
-  Surroundings surroundings_;
   Clients<Connection, bool> clients_;
   Time now_ = Clock::now();
 };

@@ -31,9 +31,11 @@
 #include "common/error.hpp"
 #include "common/program.hpp"
 
+using namespace two_ways;
+
 namespace {
 
-constexpr std::chrono::milliseconds patience{3000};
+constexpr std::chrono::milliseconds timeout{3000};
 std::string program = "build/event_loop";
 unsigned servers_started = 0;  // a pattern that names no case would pass as well
 
@@ -72,7 +74,7 @@ std::uint16_t read_ready_line(int output) {
   std::string line;
   while (!line.ends_with('\n')) {
     char c;
-    if (!wait_for(output, POLLIN, 2 * patience) || read(output, &c, 1) != 1)
+    if (!wait_for(output, POLLIN, 2 * timeout) || read(output, &c, 1) != 1)
       throw std::runtime_error(program + " prints no ready line");
     line += c;
   }
@@ -122,7 +124,7 @@ void Server::ask_to_stop() {
 }
 
 std::optional<int> Server::exit_status() {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   int status = 0;
   while (!status_ && std::chrono::steady_clock::now() < deadline) {
     if (waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
@@ -150,7 +152,7 @@ bool Client::send(std::string_view bytes) {
     const ssize_t count = send_some(socket_.fd(), bytes);
     if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
     if (count >= 0) continue;
-    if (!is_not_ready(errno) || !wait_for(socket_.fd(), POLLOUT, patience)) return false;
+    if (!is_not_ready(errno) || !wait_for(socket_.fd(), POLLOUT, timeout)) return false;
   }
   return true;
 }
@@ -173,30 +175,30 @@ bool Client::take_in(std::chrono::milliseconds wait) {
   return count > 0;
 }
 
-Answer Client::read_head() {
-  Answer answer;
+Response Client::read_head() {
+  Response response;
   std::size_t end;
   while ((end = received_.find("\r\n\r\n")) == std::string::npos)
-    if (!take_in(patience)) return answer;
-  answer.head = received_.substr(0, end + 4);
+    if (!take_in(timeout)) return response;
+  response.head = received_.substr(0, end + 4);
   received_.erase(0, end + 4);
-  if (answer.head.starts_with("HTTP/1.1 "))
-    answer.status = static_cast<int>(number_behind(answer.head, "HTTP/1.1 "));
-  return answer;
+  if (response.head.starts_with("HTTP/1.1 "))
+    response.status = static_cast<int>(number_behind(response.head, "HTTP/1.1 "));
+  return response;
 }
 
-Answer Client::read_answer() {
-  Answer answer = read_head();
-  const std::size_t size = number_behind(answer.head, "Content-Length: ");
-  while (received_.size() < size && take_in(patience)) {
+Response Client::read_response() {
+  Response response = read_head();
+  const std::size_t size = number_behind(response.head, "Content-Length: ");
+  while (received_.size() < size && take_in(timeout)) {
   }
-  answer.body = received_.substr(0, size);
-  received_.erase(0, answer.body.size());
-  return answer;
+  response.body = received_.substr(0, size);
+  received_.erase(0, response.body.size());
+  return response;
 }
 
 bool Client::is_closed() {
-  if (received_.empty()) (void)take_in(patience);
+  if (received_.empty()) (void)take_in(timeout);
   return received_.empty() && has_ended_;
 }
 

@@ -25,6 +25,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 // The program under test, on a port of its own. It is gone when this is.
 class Server {
  public:
@@ -48,8 +50,8 @@ class Server {
   Descriptor output_;
 };
 
-struct Answer {
-  int status = 0;    // 0: none came, or what came is no answer
+struct Response {
+  int status = 0;    // 0: none came, or what came is no response
   std::string head;  // the status line and the fields, as they came
   std::string body;  // as much of it as came, and no more than was announced
 };
@@ -65,9 +67,9 @@ class Client {
   // Closes the sending side: the server will see the end of the stream.
   void half_close();
 
-  Answer read_answer();
-  // The answer to HEAD, which announces a body and has none.
-  Answer read_head();
+  Response read_response();
+  // The response to HEAD, which announces a body and has none.
+  Response read_head();
   // Has the server closed? Waits for it. A byte that comes instead means no.
   bool is_closed();
   // Has anything come, the end included? Waits no longer than told.

@@ -4,9 +4,11 @@
 //   build/exercises/killing_test --server=build/wrong/3
 #include "nonblocking/exercises/killing_test/harness.hpp"
 
+using namespace two_ways;
+
 TEST_CASE("it answers") {
   const Server server;
   Client client(server);
   client.get("/");
-  CHECK(client.read_answer().status == 200);
+  CHECK(client.read_response().status == 200);
 }

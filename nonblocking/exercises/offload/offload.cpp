@@ -4,15 +4,19 @@
 // Try: make grade EX=offload
 #include <cerrno>
 #include <new>
+#include <optional>
 
 #include "common/acceptor.hpp"
+#include "common/backend.hpp"
 #include "common/clients.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
-#include "common/surroundings.hpp"
 #include "nonblocking/ready_queue.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -20,15 +24,13 @@ constexpr const char* purpose = "An exercise: an event loop that leaves the comp
 
 struct Connection {
   Descriptor socket;
-  Exchange exchange;
+  HttpCodec codec;
 };
 
 class OffloadLoop {
  public:
   explicit OffloadLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
-        surroundings_(0),
-        clients_(options.idle_limit) {
+      : acceptor_(open_listener(options), Blocking::no), clients_(options.idle_limit, counters_) {
     if (!queue_.watch(stop_wait_, &stop_wait_)) throw CallFailed("watch", errno, stop_wait_.fd);
     start_accepting();
     announce(acceptor_.fd());
@@ -39,7 +41,7 @@ class OffloadLoop {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       for (void* owner : ready) {
         if (owner == &acceptor_)
           accept_clients();
@@ -48,7 +50,7 @@ class OffloadLoop {
       }
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -58,12 +60,12 @@ class OffloadLoop {
   // -- clients come --
 
   void start_accepting() {
-    is_accepting_ = queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
+    is_accepting_ = queue_.watch({acceptor_.fd(), Interest::readable}, &acceptor_);
     if (!is_accepting_) acceptor_.pause(now_);
   }
 
   void stop_accepting() {
-    if (is_accepting_) queue_.forget({acceptor_.fd(), Until::readable});
+    if (is_accepting_) queue_.forget({acceptor_.fd(), Interest::readable});
     is_accepting_ = false;
   }
 
@@ -77,8 +79,8 @@ class OffloadLoop {
   }
 
   void welcome(Descriptor socket) try {
-    const Wait wait{socket.fd(), Until::readable};
-    Client& client = clients_.add({std::move(socket), Exchange(surroundings_.bench)}, wait, now_);
+    const Wait wait{socket.fd(), Interest::readable};
+    Client& client = clients_.add({std::move(socket), HttpCodec(context_)}, wait, now_);
     if (!queue_.watch(wait, &client)) clients_.remove(client);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
@@ -87,58 +89,57 @@ class OffloadLoop {
   // -- one client's turn --
 
   void serve(Client& client) try {
-    Exchange& exchange = client.conversation.exchange;
-    exchange.take_up();
-    after_turn(client, exchange.has_outgoing() ? answer_requests(client) : read(client));
+    HttpCodec& codec = client.conversation.codec;
+    after_turn(client, codec.has_output() ? answer_requests(client) : read(client));
   } catch (const std::bad_alloc&) {
     end(client);
   }
 
   bool read(Client& client) {
-    Exchange& exchange = client.conversation.exchange;
-    const bool was_silent = !exchange.is_inside_request();
-    const ssize_t count = receive(client.conversation.socket.fd(), exchange.room());
-    if (count < 0 && is_not_ready(errno)) return !stop_requested();
-    if (count <= 0) return false;
+    HttpCodec& codec = client.conversation.codec;
+    const bool was_silent = !codec.is_inside_request();
+    const ssize_t count = receive(client.conversation.socket.fd(), codec.room());
+    const bool may_come = count < 0 && is_not_ready(errno) && !context_.draining;
+    codec.received(count);
+    if (count <= 0) return may_come;
     if (was_silent) clients_.renew(client, now_);
-    exchange.received(static_cast<std::size_t>(count));
     return answer_requests(client);
   }
 
   // False when the conversation is over.
   bool answer_requests(Client& client) {
-    Exchange& exchange = client.conversation.exchange;
+    HttpCodec& codec = client.conversation.codec;
     for (;;) {
-      while (const Request* request = exchange.next_request()) {
+      while (const std::optional<Request> request = codec.next_request()) {
         clients_.renew(client, now_);
-        exchange.answer(asks_backend(*request) ? no_backend() : answer_to(*request));
+        const Response response = handle(*request);
+        codec.respond(*request, response.is_from_backend ? no_backend() : response);
       }
-      if (!exchange.has_outgoing()) return !exchange.is_closing() && !stop_requested();
-      const ssize_t count = send_some(client.conversation.socket.fd(), exchange.outgoing());
+      if (!codec.has_output()) return !codec.is_closing() && !context_.draining;
+      const ssize_t count = send_some(client.conversation.socket.fd(), codec.output());
       if (count < 0) return is_not_ready(errno);
       clients_.renew(client, now_);
-      exchange.sent(static_cast<std::size_t>(count));
-      if (exchange.has_outgoing()) return true;
+      codec.sent(static_cast<std::size_t>(count));
+      if (codec.has_output()) return true;
     }
   }
 
   void after_turn(Client& client, bool goes_on) {
     Connection& connection = client.conversation;
-    const bool must_write = connection.exchange.has_outgoing();
-    connection.exchange.stow();
-    const Wait wait{connection.socket.fd(), must_write ? Until::writable : Until::readable};
+    const bool must_write = connection.codec.has_output();
+    const Wait wait{connection.socket.fd(), must_write ? Interest::writable : Interest::readable};
     if (!goes_on || !watch(client, wait)) end(client);
   }
 
   bool watch(Client& client, Wait wait) {
-    const Wait old_wait = client.note;
+    const Wait old_wait = client.registration;
     if (wait == old_wait) return true;
-    client.note = wait;
+    client.registration = wait;
     return queue_.change(old_wait, wait, &client);
   }
 
   void end(Client& client) {
-    queue_.forget(client.note);
+    queue_.forget(client.registration);
     clients_.remove(client);
   }
 
@@ -147,10 +148,9 @@ class OffloadLoop {
   void expire_clients() {
     while (Client* client = clients_.first_due(now_)) {
       Connection& connection = client->conversation;
-      connection.exchange.take_up();
-      if (!connection.exchange.has_outgoing() && connection.exchange.is_inside_request()) {
-        connection.exchange.refuse(408);
-        (void)send_some(connection.socket.fd(), connection.exchange.outgoing());
+      if (!connection.codec.has_output() && connection.codec.is_inside_request()) {
+        connection.codec.refuse(408);
+        (void)send_some(connection.socket.fd(), connection.codec.output());
       }
       end(*client);
     }
@@ -161,17 +161,19 @@ class OffloadLoop {
     acceptor_.close();
     queue_.forget(stop_wait_);
     clients_.for_each([this](Client& client) {
-      if (client.note.until == Until::readable) serve(client);
+      if (client.registration.interest == Interest::readable) serve(client);
     });
   }
 
   static constexpr int most_accepted_at_once = 64;
 
-  Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Counters counters_;
+  Signals signals_{counters_};
+  Context context_{handle, signals_.stop_requested(), counters_};
+  Wait stop_wait_{signals_.stop_descriptor(), Interest::readable};
   ReadyQueue queue_;
   Acceptor acceptor_;
   bool is_accepting_ = false;
-  Surroundings surroundings_;
   Clients<Connection, Wait> clients_;
   Time now_ = Clock::now();
 };

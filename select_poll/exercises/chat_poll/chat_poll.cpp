@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -32,12 +33,12 @@ class Room {
   }
 
   void run() {
-    while (!stop_requested()) {
+    while (!signals_.stop_requested()) {
       fill_watched();
       const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout());
       if (ready < 0) excuse_failed_wait("poll", errno);
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       if (ready > 0) serve_members();
       if (ready > 0 && watched_[listener_entry].revents != 0) accept_member();
       std::erase_if(members_, [](const Member& member) { return member.is_leaving; });
@@ -48,7 +49,7 @@ class Room {
   // Members come and go between two polls only, so entry i belongs to member i - first_member.
   void fill_watched() {
     const int listener = acceptor_.is_accepting(now_) ? acceptor_.fd() : -1;
-    watched_.assign({{stop_descriptor_, POLLIN, 0}, {listener, POLLIN, 0}});
+    watched_.assign({{signals_.stop_descriptor(), POLLIN, 0}, {listener, POLLIN, 0}});
     for (const Member& member : members_) watched_.push_back({member.socket.fd(), POLLIN, 0});
   }
 
@@ -81,7 +82,8 @@ class Room {
   static constexpr std::size_t listener_entry = 1;
   static constexpr std::size_t first_member = 2;
 
-  const int stop_descriptor_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
   Acceptor acceptor_;
   std::vector<Member> members_;
   std::vector<pollfd> watched_;

@@ -5,16 +5,19 @@
 #include <cerrno>
 #include <cstddef>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
+#include "common/backend.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
-#include "common/surroundings.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -22,7 +25,7 @@ constexpr const char* purpose = "An exercise: one thread, poll(2), and ten bugs 
 
 struct Client {
   Descriptor socket;
-  Exchange exchange;
+  HttpCodec codec;
   Time time_started;  // when its time last started anew
 };
 
@@ -30,9 +33,8 @@ class PollServer {
  public:
   explicit PollServer(const Options& options)
       : idle_limit_(std::chrono::duration_cast<Clock::duration>(options.idle_limit)),
-        acceptor_(open_listener(options), Blocking::yes),
-        surroundings_(0) {
-    watched_.push_back({install_signal_handlers(), POLLIN, 0});
+        acceptor_(open_listener(options), Blocking::yes) {
+    watched_.push_back({signals_.stop_descriptor(), POLLIN, 0});
     watched_.push_back({acceptor_.fd(), POLLIN, 0});
     announce(acceptor_.fd());
   }
@@ -41,17 +43,17 @@ class PollServer {
     while (!acceptor_.is_closed() || !clients_.empty()) {
       watched_[listener_entry].fd = acceptor_.is_accepting(Clock::now()) ? acceptor_.fd() : nobody;
       const int ready = poll(watched_.data(), static_cast<nfds_t>(watched_.size()), timeout());
-      if (ready < 0 && !stop_requested()) throw CallFailed("poll", errno);
+      if (ready < 0 && !context_.draining) throw CallFailed("poll", errno);
       if (ready < 0) forget_events();  // poll has said nothing; these are of the time before
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       const bool somebody_comes = watched_[listener_entry].revents != 0;
       // From the back, because the last entry takes the place of one that ends.
       for (std::size_t i = watched_.size(); i-- > first_client;)
         if (watched_[i].revents != 0) serve(i);
       if (somebody_comes) accept_client();
       if (ready == 0) expire_clients();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -63,9 +65,9 @@ class PollServer {
     if (!socket) return;
     watched_.reserve(watched_.size() + 1);
     const int fd = socket.fd();
-    clients_.push_back({std::move(socket), Exchange(surroundings_.bench), now_});
+    clients_.push_back({std::move(socket), HttpCodec(context_), now_});
     watched_.push_back({fd, POLLIN, 0});
-    Counters::count(counters.accepted);
+    Counters::count(counters_.accepted);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
   }
@@ -74,7 +76,7 @@ class PollServer {
     std::swap(watched_[entry], watched_.back());
     watched_.pop_back();
     clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(entry - first_client));
-    Counters::count(counters.closed);
+    Counters::count(counters_.closed);
   }
 
   // -- one client's turn --
@@ -83,47 +85,47 @@ class PollServer {
     Client& client = clients_[entry - first_client];
     const short events = watched_[entry].revents;
     if ((events & (POLLERR | POLLHUP)) != 0) return;  // these were not asked for
-    client.exchange.take_up();
     bool goes_on = true;
-    if (client.exchange.has_outgoing())
+    if (client.codec.has_output())
       goes_on = answer_requests(client);
     else if ((events & POLLIN) != 0)
       goes_on = read(client);
-    client.exchange.stow();
     watched_[entry].events = POLLIN | POLLOUT;
     if (!goes_on) remove(entry);
   }
 
   bool read(Client& client) {
-    const ssize_t count = receive(client.socket.fd(), client.exchange.room());
-    if (count < 0 && is_not_ready(errno)) return true;
+    const ssize_t count = receive(client.socket.fd(), client.codec.room());
+    const bool may_come = count < 0 && is_not_ready(errno);
+    client.codec.received(count);
+    if (may_come) return true;
     if (count <= 0) return false;
     client.time_started = now_;
-    client.exchange.received(static_cast<std::size_t>(count));
     return answer_requests(client);
   }
 
-  Answer answer_for(const Request& request) {
-    if (asks_backend(request)) return no_backend();
-    if (request.target != "/clients") return answer_to(request);
-    count_ = std::to_string(clients_.size()) + " clients\n";
-    return {.text = count_};
+  Response respond_to(const Request& request) {
+    if (request.target == "/clients") {
+      count_ = std::to_string(clients_.size()) + " clients\n";
+      return {.text = count_};
+    }
+    const Response response = handle(request);
+    return response.is_from_backend ? no_backend() : response;
   }
 
   // False when the conversation is over.
   bool answer_requests(Client& client) {
     for (;;) {
-      while (const Request* request = client.exchange.next_request()) {
+      while (const std::optional<Request> request = client.codec.next_request()) {
         client.time_started = now_;
-        client.exchange.answer(answer_for(*request));
+        client.codec.respond(*request, respond_to(*request));
       }
-      if (!client.exchange.has_outgoing())
-        return !client.exchange.is_closing() && !stop_requested();
-      const ssize_t count = send_some(client.socket.fd(), client.exchange.outgoing());
+      if (!client.codec.has_output()) return !client.codec.is_closing() && !context_.draining;
+      const ssize_t count = send_some(client.socket.fd(), client.codec.output());
       if (count < 0) return is_not_ready(errno);
       client.time_started = now_;
-      client.exchange.sent(client.exchange.outgoing().size());
-      if (client.exchange.has_outgoing()) return true;
+      client.codec.sent(client.codec.output().size());
+      if (client.codec.has_output()) return true;
     }
   }
 
@@ -142,10 +144,9 @@ class PollServer {
 
   void expire(std::size_t entry) {
     Client& client = clients_[entry - first_client];
-    client.exchange.take_up();
-    if (!client.exchange.has_outgoing() && client.exchange.is_inside_request()) {
-      client.exchange.refuse(408);
-      (void)send_some(client.socket.fd(), client.exchange.outgoing());
+    if (!client.codec.has_output() && client.codec.is_inside_request()) {
+      client.codec.refuse(408);
+      (void)send_some(client.socket.fd(), client.codec.output());
     }
     remove(entry);
   }
@@ -169,11 +170,13 @@ class PollServer {
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
   const Clock::duration idle_limit_;
+  Counters counters_;
+  Signals signals_{counters_};
+  Context context_{handle, signals_.stop_requested(), counters_};
   Acceptor acceptor_;
-  Surroundings surroundings_;
   std::vector<pollfd> watched_;
   std::vector<Client> clients_;  // of the entries from first_client on, in the same order
-  std::string count_;            // the text of the last answer to /clients
+  std::string count_;            // the text of the last response to /clients
   Time now_ = Clock::now();
 };
 

@@ -1,10 +1,10 @@
 // timeouts — your file: a select server that waits for everybody for ever. Three times are to be
 // kept, in seconds and fractions:
-//   -t  silence: from the start, or from the end of an answer, to the first byte of a request.
+//   -t  silence: from the start, or from the end of a response, to the first byte of a request.
 //       When it has run out, the client is closed.
-//   -r  a request: from its first byte (or from the end of the answer before it, if that byte lay
+//   -r  a request: from its first byte (or from the end of the response before it, if that byte lay
 //       there already) to its last. When it has run out: 408 and the end. A byte buys no time.
-//   -o  an answer: as long as some of it waits to be sent, the client must take 16 KiB, or the
+//   -o  a response: as long as some of it waits to be sent, the client must take 16 KiB, or the
 //       rest, every -o seconds. Who takes less is closed, who takes enough never is.
 // What a last send() at the deadline still finds room for, nobody has taken. A client that has been
 // refused and stays is leaving: it has the time of a request, and what it still sends buys none.
@@ -22,11 +22,13 @@
 #include <vector>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
+#include "common/backend.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
-#include "common/surroundings.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -36,7 +38,7 @@ enum class Phase { silent, in_request, answered, leaving, over };
 
 struct Client {
   Descriptor socket;
-  Exchange exchange;
+  HttpCodec codec;
   Phase phase = Phase::silent;
 
   bool must_write() const { return phase == Phase::answered; }
@@ -44,8 +46,7 @@ struct Client {
 
 class SelectServer {
  public:
-  explicit SelectServer(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no), surroundings_(0) {
+  explicit SelectServer(const Options& options) : acceptor_(open_listener(options), Blocking::no) {
     announce(acceptor_.fd());
   }
 
@@ -58,9 +59,9 @@ class SelectServer {
           select(end, &readable_, &writable_, nullptr, timeout < 0 ? nullptr : &limit);
       if (ready < 0) excuse_failed_wait("select", errno);
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       if (ready > 0) serve_clients();
-      if (stop_requested()) stop();
+      if (context_.draining) stop();
       forget_clients();
       if (ready > 0 && somebody_comes()) accept_client();
     }
@@ -78,7 +79,7 @@ class SelectServer {
       FD_SET(fd, &set);
       highest = std::max(highest, fd);
     };
-    if (!acceptor_.is_closed()) put(stop_descriptor_, readable_);
+    if (!acceptor_.is_closed()) put(signals_.stop_descriptor(), readable_);
     if (acceptor_.is_accepting(now_)) put(acceptor_.fd(), readable_);
     for (const Client& client : clients_)
       put(client.socket.fd(), client.must_write() ? writable_ : readable_);
@@ -100,8 +101,8 @@ class SelectServer {
   void accept_client() try {
     Descriptor socket = acceptor_.next_client(now_);
     if (!socket) return;
-    clients_.push_back({std::move(socket), Exchange(surroundings_.bench)});
-    Counters::count(counters.accepted);
+    clients_.push_back({std::move(socket), HttpCodec(context_)});
+    Counters::count(counters_.accepted);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
   }
@@ -109,13 +110,12 @@ class SelectServer {
   void forget_clients() {
     const auto gone =
         std::erase_if(clients_, [](const Client& client) { return client.phase == Phase::over; });
-    counters.closed.fetch_add(gone, std::memory_order_relaxed);
+    counters_.closed.fetch_add(gone, std::memory_order_relaxed);
   }
 
   // -- one client's turn --
 
   void serve(Client& client) try {
-    client.exchange.take_up();
     switch (client.phase) {
       case Phase::silent:
       case Phase::in_request:
@@ -130,62 +130,59 @@ class SelectServer {
       case Phase::over:
         break;
     }
-    client.exchange.stow();
   } catch (const std::bad_alloc&) {
     client.phase = Phase::over;
   }
 
   void read(Client& client) {
-    const ssize_t count = receive(client.socket.fd(), client.exchange.room());
-    if (count < 0 && is_not_ready(errno)) {
-      if (stop_requested()) client.phase = Phase::over;
-      return;
-    }
-    if (count <= 0) {
+    const ssize_t count = receive(client.socket.fd(), client.codec.room());
+    const bool may_come = count < 0 && is_not_ready(errno) && !context_.draining;
+    client.codec.received(count);
+    if (count > 0)
+      go_on(client);
+    else if (!may_come)
       client.phase = Phase::over;
-      return;
-    }
-    client.exchange.received(static_cast<std::size_t>(count));
-    go_on(client);
   }
 
   // Answers all that is there, as far as it leaves. Then the client is silent, or inside a request.
   void go_on(Client& client) {
     do {
-      while (const Request* request = client.exchange.next_request())
-        client.exchange.answer(asks_backend(*request) ? no_backend() : answer_to(*request));
-      if (!client.exchange.has_outgoing())
-        return enter(client,
-                     client.exchange.is_inside_request() ? Phase::in_request : Phase::silent);
+      while (const std::optional<Request> request = client.codec.next_request()) {
+        const Response response = handle(*request);
+        client.codec.respond(*request, response.is_from_backend ? no_backend() : response);
+      }
+      if (!client.codec.has_output())
+        return enter(client, client.codec.is_inside_request() ? Phase::in_request : Phase::silent);
       enter(client, Phase::answered);
     } while (write(client));
   }
 
   // True if everything has left and more may come.
   bool write(Client& client) {
-    const ssize_t count = send_some(client.socket.fd(), client.exchange.outgoing());
+    const ssize_t count = send_some(client.socket.fd(), client.codec.output());
     if (count < 0) {
       if (!is_not_ready(errno)) client.phase = Phase::over;
       return false;
     }
-    client.exchange.sent(static_cast<std::size_t>(count));
-    const bool has_all = !client.exchange.has_outgoing();
-    if (has_all && client.exchange.is_closing()) end(client);
-    return has_all && !client.exchange.is_closing();
+    client.codec.sent(static_cast<std::size_t>(count));
+    const bool has_all = !client.codec.has_output();
+    if (has_all && client.codec.is_closing()) end(client);
+    return has_all && !client.codec.is_closing();
   }
 
   // The client may still be sending: to close over that would reset the connection, and the reset
-  // might overtake our last answer.
+  // might overtake our last response.
   void end(Client& client) {
-    const bool must_read = client.exchange.should_linger();
+    const bool must_read = client.codec.should_linger();
     client.phase = Phase::over;
     if (must_read && shutdown(client.socket.fd(), SHUT_WR) == 0) enter(client, Phase::leaving);
   }
 
   void linger(Client& client) {
-    const ssize_t count = receive(client.socket.fd(), client.exchange.room());
-    const bool is_there = count > 0 || (count < 0 && is_not_ready(errno));
-    if (!is_there || stop_requested()) client.phase = Phase::over;
+    const ssize_t count = receive(client.socket.fd(), client.codec.room());
+    const bool may_come = count < 0 && is_not_ready(errno);
+    const bool has_come = client.codec.discard(count);
+    if ((!may_come && !has_come) || context_.draining) client.phase = Phase::over;
   }
 
   static void enter(Client& client, Phase phase) { client.phase = phase; }
@@ -199,11 +196,12 @@ class SelectServer {
       if (!client.must_write()) serve(client);
   }
 
-  const int stop_descriptor_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
+  Context context_{handle, signals_.stop_requested(), counters_};
   fd_set readable_;
   fd_set writable_;
   Acceptor acceptor_;
-  Surroundings surroundings_;
   std::vector<Client> clients_;
   Time now_ = Clock::now();
 };

@@ -16,6 +16,8 @@
 #include "common/program.hpp"
 #include "common/signals.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 constexpr const char* purpose = "A room in which each line reaches all the others.";
@@ -60,7 +62,7 @@ class EdgeRoom {
         add(acceptor_.fd(), EPOLLIN);
         listens_ = true;
       }
-      if (stop_requested() && !is_closing_) close_room();
+      if (signals_.stop_requested() && !is_closing_) close_room();
       bury();
     }
   }
@@ -177,7 +179,9 @@ class EdgeRoom {
   }
 
   const Clock::duration limit_;
-  const int stop_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
+  const int stop_ = signals_.stop_descriptor();
   Acceptor acceptor_;
   Descriptor set_;
   bool listens_ = true;

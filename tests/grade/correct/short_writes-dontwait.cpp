@@ -9,10 +9,12 @@
 #include "blocking/exercises/short_writes/helpers.hpp"
 #include "common/http.hpp"
 
+using namespace two_ways;
+
 namespace {
 
-// The patience that server.cpp has given the socket, in milliseconds; -1 for ever.
-int patience_of(int socket, int direction) {
+// The timeout that server.cpp has given the socket, in milliseconds; -1 for ever.
+int timeout_of(int socket, int direction) {
   timeval limit{};
   socklen_t size = sizeof limit;
   if (getsockopt(socket, SOL_SOCKET, direction, &limit, &size) < 0) return -1;
@@ -42,7 +44,7 @@ bool send_all(int socket, std::span<const std::string_view> pieces) {
     const ssize_t count = send(socket, rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count > 0) rest.remove_prefix(static_cast<std::size_t>(count));
     if (count >= 0 || errno == EINTR) continue;
-    if (!should_wait(errno) || !wait_until(socket, POLLOUT, patience_of(socket, SO_SNDTIMEO)))
+    if (!should_wait(errno) || !wait_until(socket, POLLOUT, timeout_of(socket, SO_SNDTIMEO)))
       return false;
   }
   return true;
@@ -69,6 +71,6 @@ std::optional<std::string> RequestReader::next_head() {
     }
     if (count < 0 && errno == EINTR) continue;
     if (count == 0 || !should_wait(errno)) return std::nullopt;
-    if (!wait_until(socket_, POLLIN, patience_of(socket_, SO_RCVTIMEO))) return std::nullopt;
+    if (!wait_until(socket_, POLLIN, timeout_of(socket_, SO_RCVTIMEO))) return std::nullopt;
   }
 }

@@ -16,14 +16,18 @@
 #include <vector>
 
 #include "blocking/straight_line.hpp"
-#include "common/counters.hpp"
+#include "common/handler.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
 struct Pool {
   Options options;
+  Counters counters;
+  Signals signals{counters};
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<int> jobs;  // accepted, and nobody's yet
@@ -35,6 +39,7 @@ struct Pool {
 
 void* worker(void* argument) {
   Pool& pool = *static_cast<Pool*>(argument);
+  Context context{handle, pool.signals.stop_requested(), pool.counters, pool.options.backend_port};
   for (;;) {
     std::unique_lock lock(pool.mutex);
     pool.changed.wait(lock, [&] { return pool.stopping || !pool.jobs.empty(); });
@@ -44,12 +49,12 @@ void* worker(void* argument) {
     pool.served.insert(fd);
     if (pool.stopping) shutdown(fd, SHUT_RD);
     lock.unlock();
-    serve_client(fd, pool.options);
+    serve_client(fd, pool.options.idle_limit, context);
     lock.lock();
     pool.served.erase(fd);
     --pool.busy;
     close(fd);
-    Counters::count(counters.closed);
+    Counters::count(pool.counters.closed);
     [[maybe_unused]] const ssize_t written = write(pool.freed[1], "x", 1);
   }
 }
@@ -79,15 +84,15 @@ std::vector<pthread_t> start_threads(Pool& pool) {
   return threads;
 }
 
-void accept_clients(Pool& pool, int listener, int stop) {
+void accept_clients(Pool& pool, int listener) {
   int pause = -1;
-  while (!stop_requested()) {
+  while (!pool.signals.stop_requested()) {
     bool has_free = false;
     {
       const std::lock_guard lock(pool.mutex);
       has_free = pool.busy < pool.options.thread_limit;
     }
-    pollfd watched[3] = {{stop, POLLIN, 0},
+    pollfd watched[3] = {{pool.signals.stop_descriptor(), POLLIN, 0},
                          {pool.freed[0], POLLIN, 0},
                          {has_free && pause < 0 ? listener : -1, POLLIN, 0}};
     const int ready = poll(watched, 3, pause);
@@ -98,13 +103,13 @@ void accept_clients(Pool& pool, int listener, int stop) {
       [[maybe_unused]] const ssize_t count = read(pool.freed[0], bytes, sizeof bytes);
       pause = -1;
     }
-    if (watched[2].revents == 0 || stop_requested()) continue;
+    if (watched[2].revents == 0 || pool.signals.stop_requested()) continue;
     const int fd = accept(listener, nullptr, nullptr);
     if (fd < 0) {
       if (is_exhaustion(errno)) pause = 50;
       continue;
     }
-    Counters::count(counters.accepted);
+    Counters::count(pool.counters.accepted);
     {
       const std::lock_guard lock(pool.mutex);
       pool.jobs.push_back(fd);
@@ -118,12 +123,11 @@ void run_server(int argc, char** argv) {
   Pool pool;
   pool.options = read_options(argc, argv, "apbtnh", "A pool with a queue.", {.thread_limit = 64});
   Descriptor listener = open_listener(pool.options);
-  const int stop = install_signal_handlers();
   if (pipe(pool.freed) < 0) throw std::runtime_error("pipe");
   set_nonblocking(pool.freed[1]);
   const std::vector<pthread_t> threads = start_threads(pool);
   announce(listener.fd());
-  accept_clients(pool, listener.fd(), stop);
+  accept_clients(pool, listener.fd());
   listener = Descriptor();
   end_threads(pool, threads);
 }

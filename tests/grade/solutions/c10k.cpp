@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <condition_variable>
 #include <coroutine>
@@ -17,14 +19,17 @@
 #include <vector>
 
 #include "common/acceptor.hpp"
+#include "common/backend.hpp"
 #include "common/clients.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
+#include "common/http_codec.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
-#include "common/site.hpp"
-#include "common/surroundings.hpp"
 #include "nonblocking/ready_queue.hpp"
 #include "nonblocking/task.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -34,7 +39,7 @@ class Conversation;
 
 // -- computing, which is left to threads --
 
-// One answer to compute. It lives in the frame of the coroutine that waits for it.
+// One response to compute. It lives in the frame of the coroutine that waits for it.
 struct Job {
   std::string target;
   Conversation* owner = nullptr;
@@ -63,7 +68,7 @@ class Workers {
     for (const int end : wake_up_) close(end);
   }
 
-  Wait wake_up() const { return {wake_up_[0], Until::readable}; }
+  Wait wake_up() const { return {wake_up_[0], Interest::readable}; }
 
   void put(Job& job) {
     const std::lock_guard lock(mutex_);
@@ -88,9 +93,9 @@ class Workers {
       Job& job = *to_do_.front();
       to_do_.pop_front();
       lock.unlock();
-      const Answer answer = answer_to({.target = job.target});
-      job.text = answer.text;
-      job.status = answer.status;
+      const Response response = handle({.target = job.target});
+      job.text = response.text;
+      job.status = response.status;
       lock.lock();
       done_.push_back(&job);
       // EAGAIN: the pipe is full, so there is plenty to wake the loop already.
@@ -113,18 +118,12 @@ class Workers {
 
 class Conversation {
  public:
-  Conversation(Descriptor client, Surroundings& surroundings, Workers& workers)
-      : surroundings_(surroundings),
-        workers_(workers),
-        exchange_(surroundings.bench),
-        client_(std::move(client)) {}
+  Conversation(Descriptor client, Context& context, Workers& workers)
+      : context_(context), workers_(workers), codec_(context), client_(std::move(client)) {}
 
-  std::optional<Wait> resume() noexcept;
-  std::optional<Wait> expire() noexcept;
-  std::optional<Wait> go_on_after(Job& job) noexcept;
-  Wait request_wait() const { return {client_.fd(), Until::readable}; }
-  bool has_progressed() const { return progressed_; }
-  bool is_for_backend(Wait wait) const { return wait.fd != client_.fd(); }
+  Turn resume() noexcept;
+  Turn expire() noexcept;
+  Turn go_on_after(Job& job) noexcept;
 
   // For the loop, which gets back from a job's owner to its entry in the list of clients.
   void* entry = nullptr;
@@ -156,188 +155,192 @@ class Conversation {
     void await_resume() const {}
   };
 
-  Park readable(const Descriptor& descriptor) { return park({descriptor.fd(), Until::readable}); }
-  Park writable(const Descriptor& descriptor) { return park({descriptor.fd(), Until::writable}); }
+  Park readable(const Descriptor& descriptor) {
+    return park({descriptor.fd(), Interest::readable});
+  }
+  Park writable(const Descriptor& descriptor) {
+    return park({descriptor.fd(), Interest::writable});
+  }
+  // While draining, only a look at what has come: to close over it would reset the connection.
+  Park more() { return context_.draining ? writable(client_) : readable(client_); }
   Park park(Wait wait) {
     wait_ = wait;
     return {this};
   }
 
-  Task<bool> write_answers();
   bool read_more(bool in_time);
-  Task<Answer> ask_backend(std::string question, std::string& text);
-  Task<Answer> find_answer(const Request& request, std::string& text);
-  Task<bool> answer_later();
+  bool answer_requests();
+  bool send_responses();
+  Task<Response> ask_backend(Request request, std::string& text);
+  Task<Response> find_response(Request request, std::string& text);
+  Task<bool> respond_later();
   Task<Then> linger();
   Task<Then> converse();
 
   template <class Run>
-  std::optional<Wait> take_turn(Run run) noexcept;
+  Turn take_turn(Run run) noexcept;
   void go_on(bool in_time);
+  bool is_at_backend() const { return wait_.fd >= 0 && wait_.fd != client_.fd(); }
 
-  Surroundings& surroundings_;
+  Context& context_;
   Workers& workers_;
-  Exchange exchange_;
+  HttpCodec codec_;
   Task<Then> body_;                 // while the client is not silent
   std::coroutine_handle<> parked_;  // its innermost coroutine, unless that waits for a job
   Wait wait_;                       // what that waits for
   Descriptor client_;
   bool is_silent_ = true;
   bool in_time_ = true;  // the last wait ended because its descriptor was ready
-  bool progressed_ = false;
+  Progress progress_ = Progress::none;
 };
 
-Task<bool> Conversation::write_answers() {
-  while (exchange_.has_outgoing()) {
-    const ssize_t count = send_some(client_.fd(), exchange_.outgoing());
-    if (count < 0 && !is_not_ready(errno)) co_return false;
-    progressed_ = progressed_ || count > 0;
-    if (count > 0) exchange_.sent(static_cast<std::size_t>(count));
-    const bool has_more = exchange_.next_request() != nullptr || exchange_.has_outgoing();
-    if (!has_more) continue;
-    const bool in_time = co_await writable(client_);
-    if (!in_time) co_return false;
-  }
-  co_return true;
-}
+// -- between the waits --
 
 bool Conversation::read_more(bool in_time) {
-  const bool was_silent = !exchange_.is_inside_request();
+  const bool was_silent = !codec_.is_inside_request();
   if (!in_time) {
-    if (!was_silent) exchange_.refuse(408);
+    if (!was_silent) codec_.refuse(408);
     return !was_silent;
   }
-  const ssize_t count = receive(client_.fd(), exchange_.room());
-  if (count < 0 && is_not_ready(errno)) return !stop_requested();
+  const ssize_t count = receive(client_.fd(), codec_.room());
+  const bool may_come = count < 0 && is_not_ready(errno);
+  codec_.received(count);
+  if (may_come) return !context_.draining;
   if (count <= 0) return false;
-  progressed_ = was_silent;
-  exchange_.received(static_cast<std::size_t>(count));
+  progress_ = was_silent ? Progress::new_time : Progress::some;
   return true;
 }
-
-// -- answers that have to be waited for --
 
 bool computes(const Request& request) {
   return request.target.starts_with("/spin/");
 }
 
-// `text` is the memory that the answer's text is in.
-Task<Answer> Conversation::ask_backend(std::string question, std::string& text) {
-  if (surroundings_.backend_port == 0) co_return no_backend();
-  const Descriptor backend = start_connecting(surroundings_.backend_port);
-  if (!backend) co_return row_failure(is_exhaustion(errno) ? 503 : 502);
+// True if the response to the next request has to be waited for.
+bool Conversation::answer_requests() {
+  while (const std::optional<Request> request = codec_.next_request()) {
+    progress_ = Progress::new_time;
+    if (computes(*request)) return true;
+    const Response response = handle(*request);
+    if (response.is_from_backend) return true;
+    codec_.respond(*request, response);
+  }
+  return false;
+}
 
-  std::string_view unasked = question;
-  while (!unasked.empty()) {
-    const ssize_t count = send_some(backend.fd(), unasked);
+bool Conversation::send_responses() {
+  const ssize_t count = send_some(client_.fd(), codec_.output());
+  if (count < 0 && !is_not_ready(errno)) return false;
+  if (count > 0) progress_ = Progress::new_time;
+  codec_.sent(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  return true;
+}
+
+// -- responses that have to be waited for --
+
+// `text` is the memory that the response's text is in.
+Task<Response> Conversation::ask_backend(Request request, std::string& text) {
+  if (context_.backend_port == 0) co_return no_backend();
+  const Descriptor backend = start_connecting(context_.backend_port);
+  if (!backend) co_return backend_failure(is_exhaustion(errno) ? 503 : 502);
+
+  const std::string bytes = backend_request(request);
+  std::string_view unsent = bytes;
+  while (!unsent.empty()) {
+    const ssize_t count = send_some(backend.fd(), unsent);
     const bool is_early = count < 0 && (is_not_ready(errno) || errno == ENOTCONN);
-    if (count < 0 && !is_early) co_return row_failure(502);
-    if (count > 0) unasked.remove_prefix(static_cast<std::size_t>(count));
-    if (unasked.empty()) break;
+    if (count < 0 && !is_early) co_return backend_failure(502);
+    if (count > 0) unsent.remove_prefix(static_cast<std::size_t>(count));
+    if (unsent.empty()) break;
     const bool in_time = co_await writable(backend);
-    if (!in_time) co_return row_failure(504);
+    if (!in_time) co_return backend_failure(504);
   }
   for (;;) {
     const bool in_time = co_await readable(backend);
-    if (!in_time) co_return row_failure(504);
-    const std::span<char> room = exchange_.room();
+    if (!in_time) co_return backend_failure(504);
+    std::array<char, 4096> room;
     const ssize_t count = receive(backend.fd(), room);
     if (count < 0 && is_not_ready(errno)) continue;
-    if (count < 0) co_return row_failure(502);
+    if (count < 0) co_return backend_failure(502);
     text.append(room.data(), static_cast<std::size_t>(count));
-    if (const auto answer = relay_row(text, count == 0)) co_return *answer;
+    if (const auto response = backend_response(text, count == 0)) co_return *response;
   }
 }
 
-// The request and the text must live until this has ended.
-Task<Answer> Conversation::find_answer(const Request& request, std::string& text) {
+Task<Response> Conversation::find_response(Request request, std::string& text) {
   if (computes(request)) {
     Job job{.target = std::string(request.target)};
     const Computing computing{*this, job};
     co_await computing;
     text = std::move(job.text);
-    co_return Answer{.status = job.status, .text = text};
+    co_return Response{.status = job.status, .text = text};
   }
-  const Answer row = co_await ask_backend(backend_request(request), text);
-  co_return row;
+  const Response response = co_await ask_backend(request, text);
+  co_return response;
 }
 
-Task<bool> Conversation::answer_later() {
-  const std::string target(exchange_.request().target);
-  const bool is_there = co_await write_answers();  // who is answered need not wait for this one
-  if (!is_there) co_return false;
-  const Request request{.target = target};
+Task<bool> Conversation::respond_later() {
+  const std::optional<Request> request = codec_.next_request();
+  if (!request) co_return false;  // never: it is the one that answer_requests() has met
   std::string text;
-  const Answer answer = co_await find_answer(request, text);
-  exchange_.next_request();  // the waits have cleared the bench: here it is again
-  exchange_.answer(answer);
+  const Response response = co_await find_response(*request, text);
+  progress_ = Progress::new_time;
+  codec_.respond(*request, response);
   co_return true;
 }
 
 // -- from the first request to the last --
 
-// Reads what the client still sends, so that the last answer is not overtaken by a reset.
+// Reads what the client still sends, so that the last response is not overtaken by a reset.
 Task<Conversation::Then> Conversation::linger() {
   if (shutdown(client_.fd(), SHUT_WR) < 0) co_return Then::the_end;
-  constexpr int most_turns = 64;
-  for (int i = 0; i < most_turns; ++i) {
-    const bool stops = stop_requested();
-    if (!stops) {
-      const bool in_time = co_await readable(client_);
-      if (!in_time) break;
-    }
-    const ssize_t count = receive(client_.fd(), exchange_.room());
-    if (stops || count == 0 || (count < 0 && !is_not_ready(errno))) break;
+  for (;;) {
+    const ssize_t count = receive(client_.fd(), codec_.room());
+    const bool may_come = count < 0 && is_not_ready(errno) && !context_.draining;
+    const bool has_come = codec_.discard(count);
+    if (!may_come && !has_come) break;
+    const bool in_time = co_await more();
+    if (!in_time) break;
   }
   co_return Then::the_end;
 }
 
 // From the first byte that has come to the moment at which there is nothing left to remember.
 Task<Conversation::Then> Conversation::converse() {
-  if (!read_more(/*in_time=*/true)) co_return Then::the_end;
-  for (;;) {
-    while (const Request* request = exchange_.next_request()) {
-      progressed_ = true;
-      if (asks_backend(*request) || computes(*request)) {
-        const bool is_there = co_await answer_later();
-        if (!is_there) co_return Then::the_end;
-      } else {
-        exchange_.answer(answer_to(*request));
-      }
-    }
-    if (exchange_.has_outgoing()) {
-      const bool is_there = co_await write_answers();
-      if (!is_there) co_return Then::the_end;
-    } else if (exchange_.is_closing()) {
-      break;
+  bool goes_on = read_more(/*in_time=*/true);
+  while (goes_on) {
+    const bool must_wait = answer_requests();
+    if (codec_.has_output()) {  // who is answered need not wait for the rest
+      goes_on = send_responses();
+      const bool has_more = must_wait || codec_.next_request() || codec_.has_output();
+      if (goes_on && has_more) goes_on = co_await writable(client_);
+    } else if (must_wait) {
+      goes_on = co_await respond_later();
+    } else if (codec_.is_closing()) {
+      goes_on = false;
+    } else if (!codec_.is_inside_request() && !context_.draining) {
+      co_return Then::silence;
     } else {
-      const bool stops = stop_requested();
-      if (!exchange_.is_inside_request() && !stops) co_return Then::silence;
-      // After a stop, a last look at what has come: to close over it would reset the connection.
-      const Park park = stops ? writable(client_) : readable(client_);
-      const bool in_time = co_await park;
-      if (!read_more(in_time)) co_return Then::the_end;
+      goes_on = co_await more();
+      goes_on = read_more(goes_on);
     }
   }
-  if (!exchange_.should_linger()) co_return Then::the_end;
-  const Then end = co_await linger();
-  co_return end;
+  if (codec_.should_linger()) co_await linger();
+  co_return Then::the_end;
 }
 
 // -- as the loop sees it --
 
-std::optional<Wait> Conversation::resume() noexcept {
+Turn Conversation::resume() noexcept {
   return take_turn([this] { go_on(/*in_time=*/true); });
 }
 
-std::optional<Wait> Conversation::expire() noexcept {
-  progressed_ = false;
-  if (is_silent_) return std::nullopt;
-  if (wait_.fd < 0) return wait_;
+Turn Conversation::expire() noexcept {
+  if (is_silent_) return {};
+  if (wait_ == Wait()) return {.wait = wait_};
   return take_turn([this] { go_on(/*in_time=*/false); });
 }
 
-std::optional<Wait> Conversation::go_on_after(Job& job) noexcept {
+Turn Conversation::go_on_after(Job& job) noexcept {
   return take_turn([&job] { job.waiting.resume(); });
 }
 
@@ -352,21 +355,20 @@ void Conversation::go_on(bool in_time) {
 }
 
 template <class Run>
-std::optional<Wait> Conversation::take_turn(Run run) noexcept try {
-  progressed_ = false;
-  exchange_.take_up();
+Turn Conversation::take_turn(Run run) noexcept try {
+  progress_ = Progress::none;
+  const bool was_at_backend = is_at_backend();
   run();
   if (body_.has_ended()) {
-    if (body_.await_resume() == Then::the_end) return std::nullopt;
+    if (body_.await_resume() == Then::the_end) return {.closed = was_at_backend};
     body_ = {};
     is_silent_ = true;
-    wait_ = request_wait();
+    wait_ = {client_.fd(), Interest::readable};
   }
-  Counters::count(counters.waits);
-  exchange_.stow();
-  return wait_;
+  Counters::count(context_.counters.waits);
+  return {.wait = wait_, .progress = progress_, .closed = was_at_backend && !is_at_backend()};
 } catch (const std::bad_alloc&) {
-  return std::nullopt;
+  return {};
 }
 
 // -- the loop; compare nonblocking/event_loop.hpp --
@@ -374,9 +376,9 @@ std::optional<Wait> Conversation::take_turn(Run run) noexcept try {
 class ClientLoop {
  public:
   explicit ClientLoop(const Options& options)
-      : acceptor_(open_listener(options), Blocking::no),
-        surroundings_(options.backend_port),
-        clients_(options.idle_limit) {
+      : context_{handle, signals_.stop_requested(), counters_, options.backend_port},
+        acceptor_(open_listener(options), Blocking::no),
+        clients_(options.idle_limit, counters_) {
     if (!queue_.watch(stop_wait_, nullptr)) throw CallFailed("watch", errno, stop_wait_.fd);
     if (!queue_.watch(workers_.wake_up(), &workers_))
       throw CallFailed("watch", errno, workers_.wake_up().fd);
@@ -390,7 +392,7 @@ class ClientLoop {
       const auto deadline = earlier(clients_.next_due(), acceptor_.resumes_at(now_));
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       bool has_jobs_done = false;
       for (void* owner : ready) {
         if (owner == &acceptor_)
@@ -403,7 +405,7 @@ class ClientLoop {
       if (has_jobs_done) finish_jobs();
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (context_.draining && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -413,12 +415,12 @@ class ClientLoop {
   // -- clients come --
 
   void start_accepting() {
-    is_accepting_ = queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
+    is_accepting_ = queue_.watch({acceptor_.fd(), Interest::readable}, &acceptor_);
     if (!is_accepting_) acceptor_.pause(now_);
   }
 
   void stop_accepting() {
-    if (is_accepting_) queue_.forget({acceptor_.fd(), Until::readable});
+    if (is_accepting_) queue_.forget({acceptor_.fd(), Interest::readable});
     is_accepting_ = false;
   }
 
@@ -432,9 +434,8 @@ class ClientLoop {
   }
 
   void welcome(Descriptor socket) try {
-    Conversation conversation(std::move(socket), surroundings_, workers_);
-    const Wait wait = conversation.request_wait();
-    Client& client = clients_.add(std::move(conversation), wait, now_);
+    const Wait wait{socket.fd(), Interest::readable};
+    Client& client = clients_.add(Conversation(std::move(socket), context_, workers_), wait, now_);
     client.conversation.entry = &client;
     if (queue_.watch(wait, &client)) return;
     clients_.remove(client);
@@ -445,10 +446,7 @@ class ClientLoop {
 
   // -- clients go on --
 
-  void resume(Client& client) {
-    before_turn(client);
-    after_turn(client, client.conversation.resume());
-  }
+  void resume(Client& client) { after_turn(client, client.conversation.resume()); }
 
   void finish_jobs() {
     for (Job* job : workers_.take_done()) {
@@ -460,39 +458,28 @@ class ClientLoop {
   void expire_clients() {
     while (Client* client = clients_.first_due(now_)) {
       clients_.renew(*client, now_);
-      before_turn(*client);
       after_turn(*client, client->conversation.expire());
     }
   }
 
-  void before_turn(Client& client) {
-    if (client.conversation.is_for_backend(client.note)) forget(client);
-  }
-
-  void after_turn(Client& client, std::optional<Wait> wait) {
-    const bool goes_on = wait && watch(client, *wait);
+  void after_turn(Client& client, const Turn& turn) {
+    if (turn.closed) client.registration = Wait();
+    const bool goes_on = turn.wait && watch(client, *turn.wait);
     if (!goes_on) {
-      if (client.note.fd >= 0) queue_.forget_before_close(client.note);
+      if (client.registration != Wait()) queue_.forget_before_close(client.registration);
       clients_.remove(client);
-    } else if (client.conversation.has_progressed()) {
+    } else if (turn.progress == Progress::new_time) {
       clients_.renew(client, now_);
     }
   }
 
-  // Who has its answer computed waits for no descriptor.
+  // Who has its response computed waits for no descriptor.
   bool watch(Client& client, Wait wait) {
-    const Wait old_wait = client.note;
-    if (wait == old_wait) return true;
-    if (wait.fd != old_wait.fd) forget(client);
-    client.note = wait;
-    if (wait.fd < 0) return true;
-    if (wait.fd != old_wait.fd) return queue_.watch(wait, &client);
-    return queue_.change(old_wait, wait, &client);
-  }
-
-  void forget(Client& client) {
-    if (client.note.fd >= 0) queue_.forget(client.note);
-    client.note.fd = -1;
+    const Wait old = std::exchange(client.registration, wait);
+    if (wait == old) return true;
+    if (wait.fd == old.fd) return queue_.change(old, wait, &client);
+    if (old != Wait()) queue_.forget(old);
+    return wait == Wait() || queue_.watch(wait, &client);
   }
 
   // -- the end --
@@ -502,17 +489,19 @@ class ClientLoop {
     acceptor_.close();
     queue_.forget(stop_wait_);
     clients_.for_each([this](Client& client) {
-      if (client.note == client.conversation.request_wait()) resume(client);
+      if (client.registration != Wait()) resume(client);
     });
   }
 
   static constexpr int most_accepted_at_once = 64;
 
-  const Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Counters counters_;
+  Signals signals_{counters_};
+  Context context_;
+  const Wait stop_wait_{signals_.stop_descriptor(), Interest::readable};
   ReadyQueue queue_;
   Acceptor acceptor_;
   bool is_accepting_ = false;
-  Surroundings surroundings_;
   Clients<Conversation, Wait> clients_;
   Workers workers_;  // the last: its threads end before the frames that they write into
   Time now_ = Clock::now();

@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
 #include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
 #include "nonblocking/ready_queue.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -50,7 +51,7 @@ class Room {
       const auto deadline = earlier(next_due(), acceptor_.resumes_at(now_));
       const auto ready = queue_.wait(milliseconds_until(deadline, Clock::now()));
       now_ = Clock::now();
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       for (void* owner : ready) {
         if (owner == &acceptor_)
           accept_members();
@@ -58,7 +59,7 @@ class Room {
           serve(*static_cast<Member*>(owner));
       }
       expire_members();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (signals_.stop_requested() && !acceptor_.is_closed()) stop();
       remove_leaving();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
     }
@@ -68,12 +69,12 @@ class Room {
   // -- members come --
 
   void start_accepting() {
-    is_accepting_ = queue_.watch({acceptor_.fd(), Until::readable}, &acceptor_);
+    is_accepting_ = queue_.watch({acceptor_.fd(), Interest::readable}, &acceptor_);
     if (!is_accepting_) acceptor_.pause(now_);
   }
 
   void stop_accepting() {
-    if (is_accepting_) queue_.forget({acceptor_.fd(), Until::readable});
+    if (is_accepting_) queue_.forget({acceptor_.fd(), Interest::readable});
     is_accepting_ = false;
   }
 
@@ -88,10 +89,10 @@ class Room {
   }
 
   void welcome(Descriptor socket) try {
-    const Wait wait{socket.fd(), Until::readable};
+    const Wait wait{socket.fd(), Interest::readable};
     members_.push_back(std::make_unique<Member>(
         Member{.socket = std::move(socket), .wait = wait, .place = members_.size()}));
-    Counters::count(counters.accepted);
+    Counters::count(counters_.accepted);
     if (!queue_.watch(wait, members_.back().get())) leave(*members_.back());
   } catch (const std::bad_alloc&) {
     acceptor_.pause(now_);
@@ -142,7 +143,7 @@ class Room {
       member.turn = slow_.insert(slow_.end(), &member);
     }
     member.unsent += lines;
-    watch(member, Until::writable);
+    watch(member, Interest::writable);
   }
 
   // Some of what waits. Whoever takes some has the whole time again.
@@ -155,7 +156,7 @@ class Room {
     if (is_slow(member)) return;
     slow_.erase(member.turn);
     member.unsent = std::string();  // and its memory is free
-    watch(member, Until::readable);
+    watch(member, Interest::readable);
     if (acceptor_.is_closed()) leave(member);
   }
 
@@ -168,8 +169,8 @@ class Room {
 
   static bool is_slow(const Member& member) { return !member.unsent.empty(); }
 
-  void watch(Member& member, Until until) {
-    const Wait wait{member.wait.fd, until};
+  void watch(Member& member, Interest interest) {
+    const Wait wait{member.wait.fd, interest};
     if (wait == member.wait || member.is_leaving) return;
     if (!queue_.change(member.wait, wait, &member)) leave(member);
     member.wait = wait;
@@ -198,7 +199,7 @@ class Room {
   void remove_leaving() {
     for (Member* member : leaving_) {
       queue_.forget_before_close(member->wait);
-      Counters::count(counters.closed);
+      Counters::count(counters_.closed);
       const std::size_t place = member->place;
       members_[place].swap(members_.back());
       members_[place]->place = place;
@@ -219,7 +220,9 @@ class Room {
   static constexpr int most_accepted_at_once = 64;
 
   const Clock::duration idle_limit_;
-  const Wait stop_wait_{install_signal_handlers(), Until::readable};
+  Counters counters_;
+  Signals signals_{counters_};
+  const Wait stop_wait_{signals_.stop_descriptor(), Interest::readable};
   ReadyQueue queue_;
   Acceptor acceptor_;
   bool is_accepting_ = false;

@@ -17,10 +17,11 @@
 #include <thread>
 
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
 #include "common/error.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -102,15 +103,15 @@ class Room {
   void run() {
     while (!acceptor_.is_closed() || thread_count_ > 0) {
       const Time now = Clock::now();
-      pollfd watched[] = {{acceptor_.is_closed() ? nobody : stop_descriptor_, POLLIN, 0},
+      pollfd watched[] = {{acceptor_.is_closed() ? nobody : signals_.stop_descriptor(), POLLIN, 0},
                           {finished_pipe_[0], POLLIN, 0},
                           {acceptor_.is_accepting(now) ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int ready = poll(watched, 3, milliseconds_until(acceptor_.resumes_at(now), now));
       if (ready < 0) excuse_failed_wait("poll", errno);
-      Counters::count(counters.wakeups);
+      Counters::count(counters_.wakeups);
       if (ready > 0 && watched[1].revents != 0) join_finished();
       if (ready > 0 && watched[2].revents != 0) accept_member();
-      if (stop_requested() && !acceptor_.is_closed()) stop();
+      if (signals_.stop_requested() && !acceptor_.is_closed()) stop();
     }
   }
 
@@ -131,7 +132,7 @@ class Room {
       return;
     }
     ++thread_count_;
-    Counters::count(counters.accepted);
+    Counters::count(counters_.accepted);
   } catch (const std::bad_alloc&) {
     acceptor_.pause(Clock::now());
   }
@@ -149,7 +150,7 @@ class Room {
     for (Member& member : finished) {
       member.thread.join();
       --thread_count_;
-      Counters::count(counters.closed);
+      Counters::count(counters_.closed);
     }
   }
 
@@ -181,7 +182,7 @@ class Room {
   void listen_to(Member& member) try {
     std::array<char, 4096> room;
     std::string received;  // the beginning of a line, and what has just come
-    while (!stop_requested()) {
+    while (!signals_.stop_requested()) {
       const ssize_t count = receive(member.socket.fd(), room);
       if (count <= 0) return;
       received.append(room.data(), static_cast<std::size_t>(count));
@@ -235,7 +236,8 @@ class Room {
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
   const Clock::duration idle_limit_;
-  const int stop_descriptor_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
   Acceptor acceptor_;
   int finished_pipe_[2];
   std::size_t thread_count_ = 0;  // of those that listen and have not been joined

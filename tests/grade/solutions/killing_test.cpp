@@ -2,6 +2,8 @@
 // a wrong server leaves.
 #include "nonblocking/exercises/killing_test/harness.hpp"
 
+using namespace two_ways;
+
 using std::chrono::milliseconds;
 
 namespace {
@@ -15,16 +17,16 @@ constexpr std::size_t long_size = 20'000'000;
 
 }  // namespace
 
-TEST_CASE("a long answer comes whole, though it fits no buffer") {
+TEST_CASE("a long response comes whole, though it fits no buffer") {
   const Server server;
   Client client(server);
   client.get("/bytes/" + std::to_string(long_size));
   client.something_comes_within(milliseconds(3000));
-  const Answer answer = client.read_answer();
-  CHECK(answer.status == 200);
-  CHECK(answer.body.size() == long_size);
+  const Response response = client.read_response();
+  CHECK(response.status == 200);
+  CHECK(response.body.size() == long_size);
   client.get("/echo/after");
-  CHECK(client.read_answer().body == "after");
+  CHECK(client.read_response().body == "after");
 }
 
 TEST_CASE("a request may come in two pieces, cut anywhere") {
@@ -36,7 +38,7 @@ TEST_CASE("a request may come in two pieces, cut anywhere") {
     // So that the server reads them apart. Were it late, the case would pass, not fail.
     REQUIRE_FALSE(client.something_comes_within(milliseconds(5)));
     client.send(request.substr(cut));
-    REQUIRE(client.read_answer().body == "pieces");
+    REQUIRE(client.read_response().body == "pieces");
   }
 }
 
@@ -46,7 +48,7 @@ TEST_CASE("many requests may come in one piece") {
   std::string all;
   for (int i = 0; i < 20; ++i) all += get_request("/echo/" + std::to_string(i));
   client.send(all);
-  for (int i = 0; i < 20; ++i) REQUIRE(client.read_answer().body == std::to_string(i));
+  for (int i = 0; i < 20; ++i) REQUIRE(client.read_response().body == std::to_string(i));
 }
 
 TEST_CASE("HEAD has no body") {
@@ -54,7 +56,7 @@ TEST_CASE("HEAD has no body") {
   Client client(server);
   client.send("HEAD /echo/word HTTP/1.1\r\nHost: x\r\n\r\n" + get_request("/echo/behind"));
   CHECK(client.read_head().status == 200);
-  const Answer behind = client.read_answer();
+  const Response behind = client.read_response();
   CHECK(behind.status == 200);
   CHECK(behind.body == "behind");
 }
@@ -63,16 +65,16 @@ TEST_CASE("close may stand among other words") {
   const Server server;
   Client client(server);
   client.send("GET /echo/last HTTP/1.1\r\nHost: x\r\nConnection: te, close\r\n\r\n");
-  CHECK(client.read_answer().body == "last");
+  CHECK(client.read_response().body == "last");
   CHECK(client.is_closed());
 }
 
-TEST_CASE("who has closed the sending side still gets the answer") {
+TEST_CASE("who has closed the sending side still gets the response") {
   const Server server;
   Client client(server);
   client.get("/bytes/" + std::to_string(long_size));
   client.half_close();
-  CHECK(client.read_answer().body.size() == long_size);
+  CHECK(client.read_response().body.size() == long_size);
   CHECK(client.is_closed());
 }
 
@@ -94,8 +96,8 @@ TEST_CASE("a body is never taken for a request") {
   const std::string body = get_request("/echo/smuggled");
   client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
               "\r\n\r\n" + body);
-  CHECK(client.read_answer().body != "smuggled");
-  CHECK(client.read_answer().body != "smuggled");
+  CHECK(client.read_response().body != "smuggled");
+  CHECK(client.read_response().body != "smuggled");
 }
 
 TEST_CASE("half a request holds up nobody else") {
@@ -105,17 +107,17 @@ TEST_CASE("half a request holds up nobody else") {
   REQUIRE_FALSE(half.something_comes_within(milliseconds(50)));
   Client whole(server);
   whole.get("/echo/whole");
-  CHECK(whole.read_answer().body == "whole");
+  CHECK(whole.read_response().body == "whole");
   half.send("lf HTTP/1.1\r\nHost: x\r\n\r\n");
-  CHECK(half.read_answer().body == "half");
+  CHECK(half.read_response().body == "half");
 }
 
-TEST_CASE("a stop cuts no answer") {
+TEST_CASE("a stop cuts no response") {
   Server server;
   Client client(server);
   client.get("/bytes/" + std::to_string(long_size));
   REQUIRE(client.something_comes_within(milliseconds(3000)));
   server.ask_to_stop();
-  CHECK(client.read_answer().body.size() == long_size);
+  CHECK(client.read_response().body.size() == long_size);
   CHECK(server.exit_status() == 0);
 }

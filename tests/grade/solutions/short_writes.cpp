@@ -10,6 +10,8 @@
 #include "common/http.hpp"
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 ssize_t send_pieces(int socket, std::span<iovec> places) {

@@ -11,10 +11,12 @@
 
 #include "blocking/straight_line.hpp"
 #include "common/acceptor.hpp"
-#include "common/counters.hpp"
 #include "common/error.hpp"
+#include "common/handler.hpp"
 #include "common/program.hpp"
 #include "common/signals.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -30,8 +32,8 @@ class Crew {
 
   // This thread parks until a stop is asked for, and then in join().
   void run() {
-    pollfd watched{stop_descriptor_, POLLIN, 0};
-    while (!stop_requested())
+    pollfd watched{signals_.stop_descriptor(), POLLIN, 0};
+    while (!signals_.stop_requested())
       if (poll(&watched, 1, -1) < 0) excuse_failed_wait("poll", errno);
     dismiss();
   }
@@ -71,8 +73,8 @@ class Crew {
     join();
   }
 
-  // A stream that has ended stays so: recv says 0 now or whenever it is called, and an answer under
-  // way still leaves.
+  // A stream that has ended stays so: recv says 0 now or whenever it is called, and a response
+  // under way still leaves.
   void end_streams() {
     const std::lock_guard lock(mutex_);
     is_over_ = true;
@@ -89,11 +91,11 @@ class Crew {
   // Nobody could catch what is thrown here; CallFailed ends the program, with its words on stderr.
   void work(int& place) noexcept {  // NOLINT(bugprone-exception-escape): said above
     while (const Descriptor client = look_out()) {
-      Counters::count(counters.accepted);
+      Counters::count(counters_.accepted);
       enter(place, client.fd());
-      serve_client(client.fd(), options_);
+      serve_client(client.fd(), options_.idle_limit, context_);
       leave(place);
-      Counters::count(counters.closed);
+      Counters::count(counters_.closed);
     }
   }
 
@@ -102,14 +104,14 @@ class Crew {
   // Empty when it is over.
   Descriptor look_out() {
     const std::lock_guard lookout(lookout_);
-    while (!acceptor_.is_closed() && !stop_requested()) {
+    while (!acceptor_.is_closed() && !signals_.stop_requested()) {
       const Time now = Clock::now();
-      pollfd watched[] = {{stop_descriptor_, POLLIN, 0},
+      pollfd watched[] = {{signals_.stop_descriptor(), POLLIN, 0},
                           {acceptor_.is_accepting(now) ? acceptor_.fd() : nobody, POLLIN, 0}};
       const int ready = poll(watched, 2, milliseconds_until(acceptor_.resumes_at(now), now));
       if (ready < 0) excuse_failed_wait("poll", errno);
-      Counters::count(counters.wakeups);
-      if (ready <= 0 || watched[1].revents == 0 || stop_requested()) continue;
+      Counters::count(counters_.wakeups);
+      if (ready <= 0 || watched[1].revents == 0 || signals_.stop_requested()) continue;
       if (Descriptor client = acceptor_.next_client(Clock::now())) return client;
     }
     return Descriptor();
@@ -130,7 +132,10 @@ class Crew {
   static constexpr int nobody = -1;  // poll passes over a negative descriptor
 
   const Options options_;
-  const int stop_descriptor_ = install_signal_handlers();
+  Counters counters_;
+  Signals signals_{counters_};
+  Context context_{handle, signals_.stop_requested(), counters_, options_.backend_port,
+                   BufferPool(BufferPool::Sharing::yes)};
 
   std::mutex lookout_;
   Acceptor acceptor_;  // guarded by lookout_

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <numeric>
 
-#include "common/signals.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -59,7 +58,7 @@ void BenchRun::interleave(std::size_t count, std::size_t repeats,
     }
     std::shuffle(order.begin(), order.end(), random_);
     for (const std::size_t i : order) {
-      if (stop_requested()) throw Interrupted();
+      stop_if_interrupted();
       work(repeat, i);
     }
   }

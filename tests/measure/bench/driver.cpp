@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "common/program.hpp"
-#include "common/signals.hpp"
+#include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -108,7 +110,7 @@ bool run_and_report(const BenchExperiment& experiment, BenchRun& bench) {
   } catch (const std::exception& failure) {
     problem = failure.what();
   }
-  if (stop_requested()) throw Interrupted();
+  stop_if_interrupted();
   bench.progress("");
   bench.note_saturation();
   if (problem.empty())
@@ -167,7 +169,7 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
     }
   }
   const Experiments chosen = wanted(name, all, argc, argv);
-  install_signal_handlers();
+  heed_interruptions();
   raise_descriptor_limit();
   if (settings.keeps) refuse_company();
   double budget = 0;

@@ -18,6 +18,8 @@
 #include "tests/kit/proc.hpp"
 #include "tests/measure/text_table.hpp"
 
+using namespace two_ways;
+
 namespace {
 
 std::string processor() {

@@ -15,6 +15,8 @@
 
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 enum class WaitingCall { select, poll, being_told };
 inline constexpr WaitingCall waiting_calls[] = {WaitingCall::select, WaitingCall::poll,
                                                 WaitingCall::being_told};

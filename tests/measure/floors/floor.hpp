@@ -25,6 +25,8 @@
 #include "common/program.hpp"
 #include "common/socket.hpp"
 
+using namespace two_ways;
+
 struct FloorOptions {
   std::size_t answer_bytes = 160;  // -l  head and body together
   std::size_t request_bytes = 37;  // -r  how long one request is

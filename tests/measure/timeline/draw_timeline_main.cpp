@@ -12,16 +12,18 @@
 #include <string>
 #include <vector>
 
-#include "common/signals.hpp"
 #include "tests/kit/check.hpp"
 #include "tests/kit/child_process.hpp"
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/bench/machine.hpp"
+#include "tests/measure/client_group.hpp"
 #include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/timeline/drawing.hpp"
 #include "tests/measure/timeline/scene.hpp"
 #include "tests/measure/tool.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -70,9 +72,10 @@ int run(int argc, char** argv) {
   if (names.empty()) refuse_usage("which SERVER?");
   refuse_others(names);
   if (output.empty()) output = directory + "/timeline";
-  if (!only_draws && !(find_on_path("strace") != "")) refuse_usage("this needs strace, which is Linux's");
+  if (!only_draws && !(find_on_path("strace") != ""))
+    refuse_usage("this needs strace, which is Linux's");
   std::filesystem::create_directories(output);
-  install_signal_handlers();
+  heed_interruptions();
   if (keeps) refuse_company();
   for (const std::string& name : names) {
     const Company company;

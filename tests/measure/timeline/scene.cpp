@@ -15,11 +15,12 @@
 #include <vector>
 
 #include "common/error.hpp"
-#include "common/signals.hpp"
 #include "tests/kit/client.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/server.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -97,7 +98,7 @@ class Scene {
     start_ = Clock::now();
     const auto end = start_ + std::chrono::seconds(30);
     while (next_ < steps_.size() || !is_over()) {
-      if (stop_requested()) throw Interrupted();
+      stop_if_interrupted();
       if (Clock::now() > end) context_.fail("the scene is not over after 30 s");
       wait();
       while (next_ < steps_.size() && start_ + steps_[next_].at <= Clock::now())

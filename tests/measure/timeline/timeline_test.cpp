@@ -10,11 +10,13 @@
 #include <sstream>
 
 #include "tests/kit/check.hpp"
-#include "tests/measure/server.hpp"
 #include "tests/measure/programs.hpp"
+#include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/timeline/drawing.hpp"
 #include "tests/measure/timeline/scene.hpp"
+
+using namespace two_ways;
 
 namespace {
 

@@ -1,4 +1,4 @@
-// What is written as an answer, and how another server's answer is read.
+// What is written as a response, and how another server's response is read.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "common/http.hpp"
-#include "common/site.hpp"
-#include "tests/unit/socket_pair.hpp"
+
+using namespace two_ways;
 
 namespace {
 
@@ -42,9 +42,9 @@ namespace {
 // In 2038 on some machines with 32 bits.
 constexpr std::time_t last_moment = std::numeric_limits<std::time_t>::max();
 
-std::string head(const AnswerHead& answer) {
-  std::array<char, max_answer_head> room;
-  const std::size_t size = write_answer_head(answer, room);
+std::string head(const ResponseHead& response) {
+  std::array<char, max_response_head> room;
+  const std::size_t size = write_response_head(response, room);
   REQUIRE(size <= room.size());
   return {room.data(), size};
 }
@@ -67,7 +67,7 @@ std::string expected_date(std::time_t moment) {
 
 }  // namespace
 
-TEST_CASE("answer: a head, byte for byte") {
+TEST_CASE("response: a head, byte for byte") {
   const WallClock clock(784111777);
   CHECK(head({.status = 200, .body_size = 39}) ==
         "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
@@ -82,7 +82,7 @@ TEST_CASE("answer: a head, byte for byte") {
   CHECK(head({.closes = true, .keeps_http_1_0 = true}).find("keep-alive") == std::string::npos);
 }
 
-TEST_CASE("answer: every status that is sent has its words, and its longest head fits") {
+TEST_CASE("response: every status that is sent has its words, and its longest head fits") {
   for (const int status : {200, 400, 404, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505}) {
     CAPTURE(status);
     CHECK(reason_phrase(status) != "Unknown");
@@ -93,7 +93,7 @@ TEST_CASE("answer: every status that is sent has its words, and its longest head
 }
 
 TEST_CASE(
-    "answer: the date is what gmtime and strftime say, where the calendar turns and at random") {
+    "response: the date is what gmtime and strftime say, where the calendar turns and at random") {
   const unsigned seed = std::random_device()();
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
@@ -112,13 +112,13 @@ TEST_CASE(
   }
 }
 
-// -- another server's answer --
+// -- another server's response --
 
 namespace {
 
-using Outcome = ParsedAnswer::Outcome;
+using Outcome = ParsedResponse::Outcome;
 
-std::string told(const ParsedAnswer& parsed) {
+std::string told(const ParsedResponse& parsed) {
   if (parsed.outcome == Outcome::incomplete) return "incomplete";
   if (parsed.outcome == Outcome::broken) return "broken";
   return std::to_string(parsed.status) + " " + std::string(parsed.body);
@@ -126,39 +126,41 @@ std::string told(const ParsedAnswer& parsed) {
 
 }  // namespace
 
-TEST_CASE("backend's answer: a body has the announced size, or ends with the stream") {
+TEST_CASE("backend's response: a body has the announced size, or ends with the stream") {
   const std::string bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     CAPTURE(size);
-    CHECK(told(parse_answer(bytes.substr(0, size), false)) == "incomplete");
+    CHECK(told(parse_response(bytes.substr(0, size), false)) == "incomplete");
     INFO("cut short by the end of the stream");
-    CHECK(told(parse_answer(bytes.substr(0, size), true)) == "broken");
+    CHECK(told(parse_response(bytes.substr(0, size), true)) == "broken");
   }
-  CHECK(told(parse_answer(bytes, false)) == "200 hello");
-  CHECK(told(parse_answer(bytes, true)) == "200 hello");
-  CHECK(told(parse_answer(bytes + "surplus", false)) == "200 hello");
+  CHECK(told(parse_response(bytes, false)) == "200 hello");
+  CHECK(told(parse_response(bytes, true)) == "200 hello");
+  CHECK(told(parse_response(bytes + "surplus", false)) == "200 hello");
   INFO("not announced, it ends with the stream");
-  CHECK(told(parse_answer("HTTP/1.0 200 OK\r\n\r\nhel", false)) == "incomplete");
-  CHECK(told(parse_answer("HTTP/1.0 200 OK\r\n\r\nhello", true)) == "200 hello");
-  CHECK(told(parse_answer("HTTP/1.0 200 OK\r\n\r\n", true)) == "200 ");
+  CHECK(told(parse_response("HTTP/1.0 200 OK\r\n\r\nhel", false)) == "incomplete");
+  CHECK(told(parse_response("HTTP/1.0 200 OK\r\n\r\nhello", true)) == "200 hello");
+  CHECK(told(parse_response("HTTP/1.0 200 OK\r\n\r\n", true)) == "200 ");
 }
 
-TEST_CASE("backend's answer: statuses") {
-  CHECK(told(parse_answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false)) == "404 ");
-  CHECK(told(parse_answer("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
-  CHECK(told(parse_answer("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
+TEST_CASE("backend's response: statuses") {
+  CHECK(told(parse_response("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false)) ==
+        "404 ");
+  CHECK(told(parse_response("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
+  CHECK(told(parse_response("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
   for (const char* bad :
        {"HTTP/2.0 200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1  200 OK",
         "HTTP/1.1 abc OK", "HTTP/1.1", "", "SSH-2.0-OpenSSH", "HTTP/1.x 200 OK", " HTTP/1.1 200 OK",
         "HTTP/1.1 -20 OK", "http/1.1 200 OK", "HTTP/1.1\t200 OK"}) {
     CAPTURE(bad);
-    CHECK(told(parse_answer(std::string(bad) + "\r\nContent-Length: 0\r\n\r\n", true)) == "broken");
+    CHECK(told(parse_response(std::string(bad) + "\r\nContent-Length: 0\r\n\r\n", true)) ==
+          "broken");
   }
 }
 
-TEST_CASE("backend's answer: lengths") {
+TEST_CASE("backend's response: lengths") {
   const auto with = [](const std::string& fields) {
-    return told(parse_answer("HTTP/1.1 200 OK\r\n" + fields + "\r\nhello", true));
+    return told(parse_response("HTTP/1.1 200 OK\r\n" + fields + "\r\nhello", true));
   };
   CHECK(with("content-length:5\r\n") == "200 hello");
   CHECK(with("CONTENT-LENGTH: \t5 \r\n") == "200 hello");
@@ -178,52 +180,10 @@ TEST_CASE("backend's answer: lengths") {
 }
 
 // However it is cut, tests/fuzz looks at.
-TEST_CASE("backend's answer: a head without an end is broken") {
+TEST_CASE("backend's response: a head without an end is broken") {
   const std::string start = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ";
-  CHECK(told(parse_answer(start + std::string(20'000, 'x'), false)) == "broken");
+  CHECK(told(parse_response(start + std::string(20'000, 'x'), false)) == "broken");
   const std::string longest = start + std::string(max_request_head - 4 - start.size(), 'x');
-  CHECK(told(parse_answer(longest + "\r\n\r\n", false)) == "200 ");
-  CHECK(told(parse_answer(longest + "x\r\n\r\n", false)) == "broken");
-}
-
-// -- what is made of it --
-
-TEST_CASE("row: a good answer is relayed, a bad one is a 502, an unfinished one is waited for") {
-  const std::string good = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-  const auto answer = relay_row(good, false);
-  REQUIRE(answer);
-  CHECK(answer->status == 200);
-  CHECK(answer->text == "hello");
-  CHECK_FALSE(answer->closes);
-  CHECK_FALSE(relay_row(good.substr(0, 30), false));
-  CHECK_FALSE(relay_row("", false));
-  for (const std::string& bad : {good.substr(0, 30), std::string(), std::string("nonsense\r\n\r\n"),
-                                 std::string("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"),
-                                 std::string("HTTP/1.1 204 No Content\r\n\r\n")}) {
-    CAPTURE(shown(bad));
-    const auto failure = relay_row(bad, true);
-    REQUIRE(failure);
-    CHECK(failure->status == 502);
-    CHECK_FALSE(failure->closes);
-  }
-}
-
-TEST_CASE("row: the longest body that is relayed, and a backend that never ends") {
-  const std::string head_part = "HTTP/1.0 200 OK\r\n\r\n";
-  CHECK(relay_row(head_part + std::string(max_text, 'x'), true)->status == 200);
-  CHECK(relay_row(head_part + std::string(max_text + 1, 'x'), true)->status == 502);
-  CHECK(relay_row(head_part + std::string(20'000, 'x'), false)->status == 502);
-  CHECK(relay_row(std::string(20'000, 'x'), false)->status == 502);
-}
-
-TEST_CASE("row: what the backend is asked is itself a request") {
-  Request request;
-  request.target = "/row?key=1";
-  const std::string text = backend_request(request);
-  std::uint32_t line_start = 0;
-  const Parsed parsed = parse_request(text, line_start);
-  CHECK(parsed.outcome == Parsed::Outcome::request);
-  CHECK(parsed.request.target == "/row?key=1");
-  CHECK(parsed.request.http_1_0);
-  CHECK_FALSE(parsed.request.keep_alive);
+  CHECK(told(parse_response(longest + "\r\n\r\n", false)) == "200 ");
+  CHECK(told(parse_response(longest + "x\r\n\r\n", false)) == "broken");
 }

@@ -1,4 +1,4 @@
-// copy.hpp — one of prefork's places: a process that runs the server, and a new one when it ends.
+// worker.hpp — one of prefork's places: a process that runs the server, and a new one when it ends.
 //
 // Gives: a process whose descriptor 3 is the listener and whose output is a pipe of its own; is it
 //        ready, what became of it, and when to start the next one. The pause before that doubles
@@ -16,14 +16,16 @@
 #include "common/socket.hpp"
 #include "common/wait.hpp"
 
-// What all copies are started with.
+namespace two_ways {
+
+// What all workers are started with.
 struct Launch {
   char** command;    // the program, its arguments, a null pointer
   int listener;      // becomes descriptor 3, where a server looks for it (sd_listen_fds(3))
   sigset_t signals;  // the mask that it is to have
 };
 
-class Copy {
+class Worker {
  public:
   // Without room for another process or its pipe it says so on stderr, and is due again later.
   void start(const Launch& launch);
@@ -65,3 +67,5 @@ struct End {
   int number;
 };
 End describe_end(int status);
+
+}  // namespace two_ways

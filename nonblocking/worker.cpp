@@ -1,4 +1,4 @@
-#include "nonblocking/copy.hpp"
+#include "nonblocking/worker.hpp"
 
 #include <fcntl.h>
 #include <sys/select.h>
@@ -19,6 +19,8 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+
+namespace two_ways {
 
 namespace {
 
@@ -44,10 +46,10 @@ bool redirect(const Launch& launch, int output) {
 [[noreturn]] void become_program(const Launch& launch, int output,
                                  [[maybe_unused]] pid_t supervisor) noexcept {
 #ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGTERM);       // elsewhere the copies outlive prefork if it is killed
+  prctl(PR_SET_PDEATHSIG, SIGTERM);       // elsewhere the workers outlive prefork if it is killed
   if (getppid() != supervisor) _exit(1);  // it is dead already, and will not be heard of
 #endif
-  // Ctrl-C in a terminal goes to a whole process group. The copies are to hear of it from prefork
+  // Ctrl-C in a terminal goes to a whole process group. The workers are to hear of it from prefork
   // only: the second SIGINT means something else to them than the first.
   setpgid(0, 0);
   for (const int signal : {SIGTERM, SIGINT, SIGCHLD, SIGPIPE, SIGXFSZ})
@@ -65,7 +67,7 @@ bool redirect(const Launch& launch, int output) {
 }  // namespace
 
 // The `try` covers the whole function.
-void Copy::start(const Launch& launch) try {
+void Worker::start(const Launch& launch) try {
   started_ = Clock::now();
   int ends[2];
   open_pipe(ends);
@@ -82,7 +84,7 @@ void Copy::start(const Launch& launch) try {
   put_off(started_);
 }
 
-void Copy::read_output() {
+void Worker::read_output() {
   std::array<char, 4096> room;
   const ssize_t size = output_ ? read(output_.fd(), room.data(), room.size()) : -1;
   if (size == 0) output_ = Descriptor();  // or its end would be told for ever
@@ -91,11 +93,11 @@ void Copy::read_output() {
   if (printed.find('\n') != printed.npos) is_ready_ = true;
 }
 
-void Copy::tell(int signal) const {
+void Worker::tell(int signal) const {
   if (is_running()) kill(process_, signal);
 }
 
-std::optional<int> Copy::take_end() {
+std::optional<int> Worker::take_end() {
   int status = 0;
   if (!is_running() || waitpid(process_, &status, WNOHANG) != process_) return std::nullopt;
   process_ = -1;
@@ -104,7 +106,7 @@ std::optional<int> Copy::take_end() {
   return status;
 }
 
-void Copy::put_off(Time now) {
+void Worker::put_off(Time now) {
   output_ = Descriptor();
   const bool early = now - started_ < proper_life;
   pause_ = early ? std::min<Clock::duration>(2 * pause_, longest_pause)
@@ -121,3 +123,5 @@ End describe_end(int status) {
   if (WIFSIGNALED(status)) return {"was ended by signal", WTERMSIG(status)};
   return {"ended with status", WEXITSTATUS(status)};
 }
+
+}  // namespace two_ways
