@@ -187,7 +187,7 @@ void run_server(int argc, char** argv) {
   Counters counters;
   Signals signals(counters);
   Context context{handle, signals.stop_requested(), counters, options.backend_port,
-                  BufferPool(BufferPool::Sharing::yes)};
+                  BufferPool(BufferPool::Sharing::yes, 1024)};
   ThreadServer server(acceptor, signals.stop_descriptor(), options, context);
   announce(acceptor.fd());
   server.run();

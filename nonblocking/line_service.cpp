@@ -3,7 +3,6 @@
 //   build/line_service -p 8080 & sleep 1; echo hello | nc -N localhost 8080
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
 #include <string>
 
 #include "common/program.hpp"
@@ -73,8 +72,7 @@ static void run_service(int argc, char** argv) {
   Context context{{}, signals.stop_requested(), counters};
   EventLoop<LineConversation> loop(acceptor, signals.stop_descriptor(), options.idle_limit,
                                    context);
-  std::printf("listening on %s\n", local_address(acceptor.fd()).c_str());
-  if (std::fflush(stdout) != 0) throw CallFailed("write", errno, 1);
+  announce(acceptor.fd());
   loop.run();
 }
 

@@ -329,6 +329,8 @@ TEST_CASE("system calls: a thread makes a recv and a send for each answer, and n
   LoadLoop loop;
   ClientGroup clients(loop, server.port);
   clients.connect(threads);
+  // A thread's first malloc reads how many processors there are; strace makes all of them need one.
+  (void)count_calls(server.process.pid(), clients, 2 * threads);
   const CallCount counted = count_calls(server.process.pid(), clients, 2 * threads);
   CHECK(clients.failure() == "");
   CHECK(counted.problem == "");

@@ -144,7 +144,7 @@ TEST_CASE("prefork: two lines of one copy do not make the other one ready") {
   std::filesystem::remove_all(folder);
 }
 
-TEST_CASE("prefork: a copy that dies is replaced, and later each time") {
+TEST_CASE("prefork: a worker that dies is replaced, and later each time") {
   ChildProcess prefork(copies_of("event_loop", 2));
   const std::uint16_t port = prefork.wait_until_ready(seconds(60));
   std::vector<double> pauses;
@@ -153,7 +153,7 @@ TEST_CASE("prefork: a copy that dies is replaced, and later each time") {
     REQUIRE(comes_true([&] { return copies(prefork).size() == 2; }));
     const std::vector<pid_t> before = copies(prefork);
     kill(*std::max_element(before.begin(), before.end()), SIGKILL);
-    REQUIRE(comes_true([&] { return count_lines(prefork, "prefork: a copy") >= death; }));
+    REQUIRE(comes_true([&] { return count_lines(prefork, "prefork: a worker") >= death; }));
     CHECK(served(port, 10) == 10);  // by the other one, meanwhile
     const std::string words = prefork.last_words();
     CAPTURE(words);
@@ -185,7 +185,7 @@ TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
   for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
 }
 
-TEST_CASE("prefork: a copy that is stopped ends with the others") {
+TEST_CASE("prefork: a worker that is stopped ends with the others") {
   ChildProcess prefork(copies_of("event_loop", 2));
   prefork.wait_until_ready(seconds(10));
   const std::vector<pid_t> running = copies(prefork);
