@@ -76,6 +76,7 @@ int check(const Settings& settings) {
   const Document document = read_document(settings.path);
   Report report(document);
   const std::vector<Question> questions = read_questions(document, report);
+  check_evenness(questions, report);
   check_references(document, report);
   check_briefs(document, report);
   report_differences(document, regenerate(document, report), report);

@@ -27,4 +27,14 @@ if [ "$none" != "0 of $questions right" ] || [ "$all" != "$questions of $questio
   echo "quiz: there are $questions questions; without answers '$none', with all '$all'" >&2
   exit 1
 fi
-echo "quiz: $none without answers, $all with the right ones"
+# In an order of a teacher's own: whoever is always wrong is told the key, and the key is right; the
+# page's is not.
+yes '?' | "$build/quiz" -s 7 | awk '/^[0-9]+\.[0-9]+  / { id = $1 }
+  /^     It is / { sub(/^     It is /, ""); sub(/\..*/, ""); print id, $0 }' >"$build/seeded.answers"
+seeded=$("$build/quiz" -s 7 -a "$build/seeded.answers" | grep ' right$' | tail -n 1)
+copied=$("$build/quiz" -s 7 -a "$build/right.answers" | grep ' right$' | tail -n 1)
+if [ "$seeded" != "$questions of $questions right" ] || [ "$copied" = "$seeded" ]; then
+  echo "quiz: in another order its own key makes '$seeded', the key of the page '$copied'" >&2
+  exit 1
+fi
+echo "quiz: $none without answers, $all with the right ones; in another order these make $copied"

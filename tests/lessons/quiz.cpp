@@ -2,15 +2,23 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <map>
+#include <numeric>
+#include <random>
 #include <regex>
 
 namespace {
 
-// Every paragraph and list item of these lines as one line.
-Lines paragraphs(Lines::const_iterator from, Lines::const_iterator to) {
+// Every paragraph and list item of these lines as one line, and what lies in fences by itself.
+Lines paragraphs(Lines::const_iterator from, Lines::const_iterator to, Lines& code) {
   Lines found;
   for (bool is_inside = false; from != to; is_inside = !is_blank(*from++)) {
+    if (from->starts_with("```")) {
+      while (++from != to && *from != "```") code.push_back(*from);
+      if (from == to) break;
+      continue;
+    }
     if (is_blank(*from)) continue;
     if (is_inside && !from->starts_with("- "))
       found.back() += " " + trimmed(*from);
@@ -36,11 +44,11 @@ class Reader {
     });
     const auto end = std::find(begin, next, "</details>");
     const auto answer = std::find(begin, end, "<details><summary>Answer</summary>");
-    read_question(paragraphs(begin, answer));
+    read_question(paragraphs(begin, answer, question_.code));
     if (answer == end || end == next)
       complain("has no folded answer");
     else
-      read_answer(paragraphs(answer + 1, end));
+      read_answer(paragraphs(answer + 1, end, question_.code));
     return question_;
   }
 
@@ -143,6 +151,74 @@ std::vector<Question> read_questions(const Document& document, Report& report) {
     if (question.id != id) report.add(i, "question " + question.id + " should be number " + id);
   }
   return questions;
+}
+
+namespace {
+
+std::size_t length_of(const Choice& choice) {
+  return choice.text.size();
+}
+
+// "the longest", "the shortest" and "at B" for a choice that is it alone.
+std::vector<std::string> giveaways(const Question& question) {
+  const auto right = std::find_if(question.choices.begin(), question.choices.end(),
+                                  [](const Choice& choice) { return choice.is_right; });
+  if (right == question.choices.end()) return {};
+  std::vector<std::string> found{"at " + right->name};
+  const auto others = [&](auto is_beyond) {
+    return std::count_if(question.choices.begin(), question.choices.end(),
+                         [&](const Choice& choice) {
+                           return is_beyond(length_of(*right), length_of(choice));
+                         }) +
+               1 ==
+           static_cast<std::ptrdiff_t>(question.choices.size());
+  };
+  if (others(std::greater<>())) found.emplace_back("the longest");
+  if (others(std::less<>())) found.emplace_back("the shortest");
+  return found;
+}
+
+}  // namespace
+
+void check_evenness(const std::vector<Question>& questions, Report& report) {
+  std::map<Question::Kind, std::size_t> asked;
+  std::map<std::pair<Question::Kind, std::string>, std::size_t> counts;
+  for (const Question& question : questions) {
+    if (question.kind == Question::Kind::order) continue;
+    ++asked[question.kind];
+    for (const std::string& what : giveaways(question)) ++counts[{question.kind, what}];
+  }
+  for (const auto& [what, count] : counts) {
+    const std::size_t all = asked[what.first];
+    const std::size_t most = what.first == Question::Kind::choice ? all / 2 : all * 2 / 3;
+    if (count > most)
+      report.add(0, "the right answer is " + what.second + " in " + std::to_string(count) + " of " +
+                        std::to_string(all) + " questions");
+  }
+}
+
+void reorder(std::vector<Question>& questions, unsigned seed) {
+  for (Question& question : questions) {
+    if (question.kind == Question::Kind::true_or_false) continue;
+    // A generator for each question, so that one that is left out changes no other; and the shuffle
+    // by hand, since that of the library is another one on each system.
+    unsigned start = seed;
+    for (const char c : question.id) start = start * 31 + static_cast<unsigned char>(c);
+    std::minstd_rand random(start);
+    random.discard(7);
+    const std::vector<Choice> old = question.choices;
+    std::vector<std::size_t> places(old.size());
+    std::iota(places.begin(), places.end(), std::size_t{0});
+    for (std::size_t i = places.size(); i > 1; --i) std::swap(places[i - 1], places[random() % i]);
+    std::string order = question.order;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      question.choices[i] = old[places[i]];
+      question.choices[i].name = old[i].name;
+      for (std::size_t k = 0; k < order.size(); ++k)
+        if (question.order[k] == old[places[i]].name[0]) order[k] = old[i].name[0];
+    }
+    question.order = order;
+  }
 }
 
 bool is_right(const Question& question, const std::string& answer) {

@@ -11,7 +11,8 @@
 //     </details>
 //
 // A question without choices is true or false; its answer has "- True: ..." and "- False: ...".
-// The answer of an order is one paragraph, "**C, A, B.** Because...".
+// The answer of an order is one paragraph, "**C, A, B.** Because...". A block of code or a trace
+// may stand between the question and its choices.
 #pragma once
 
 #include <string>
@@ -33,6 +34,7 @@ struct Question {
   int lesson = 0;
   std::size_t line = 0;
   std::string text;
+  Lines code;
   std::vector<Choice> choices;
   std::string order;  // "CAB"; only of an order
   std::string why;    // only of an order
@@ -40,6 +42,14 @@ struct Question {
 
 // All questions in the order of the text. What is not well formed goes to the report.
 std::vector<Question> read_questions(const Document& document, Report& report);
+
+// Can the answers be guessed without the text? The right one of three is the longest, the shortest
+// or at one place in no more than half of the questions.
+void check_evenness(const std::vector<Question>& questions, Report& report);
+
+// The same questions with other letters for the choices, in an order that the seed decides. So the
+// key is not the one on the page.
+void reorder(std::vector<Question>& questions, unsigned seed);
 
 // Is this what was asked for? "b", "true" or "t", "c a b" or "C,A,B".
 bool is_right(const Question& question, const std::string& answer);

@@ -17,7 +17,7 @@
 namespace {
 
 constexpr const char* usage =
-    "usage: quiz [-l LESSON] [-a ANSWERS | -b]\n"
+    "usage: quiz [-l LESSON] [-s SEED] [-a ANSWERS | -b]\n"
     "Asks the questions of lessons.md, says why an answer is right or wrong, and\n"
     "keeps the score.\n"
     "  -l LESSON   the questions of this lesson only\n"
@@ -25,19 +25,26 @@ constexpr const char* usage =
     "              the number of a question and its answer: '3.1 B', '3.2 true',\n"
     "              '3.4 C A B'; # begins a comment\n"
     "  -b          prints such a file with the questions and no answers\n"
+    "  -s SEED     another order of the choices, so that the key is not the one of the\n"
+    "              text: for -b and -a the same number (or QUIZ_SEED=SEED before the\n"
+    "              command, which the grader passes on)\n"
     "Exit status: 0, or 2 if the text or the answers cannot be read.\n";
 
 struct Settings {
   std::string answers;
   int lesson = -1;
+  unsigned seed = 0;  // 0: the order of the text
   bool blank = false;
 };
 
 Settings read_settings(int argc, char** argv) {
   Settings settings;
-  const auto others = read_command_line(argc, argv, usage,
-                                        {number("-l", settings.lesson, 0, 99),
-                                         text("-a", settings.answers), flag("-b", settings.blank)});
+  if (const char* const seed = std::getenv("QUIZ_SEED"))
+    settings.seed = static_cast<unsigned>(std::strtoul(seed, nullptr, 10));
+  const auto others = read_command_line(
+      argc, argv, usage,
+      {number("-l", settings.lesson, 0, 99), number("-s", settings.seed, 0, 999'999'999),
+       text("-a", settings.answers), flag("-b", settings.blank)});
   if (!others.empty()) refuse_usage("what does '" + others[0] + "' mean?");
   return settings;
 }
@@ -70,6 +77,7 @@ std::string how_to_answer(const Question& question) {
 
 void print_question(const Question& question) {
   print_wrapped(question.text, "\n" + question.id + "  ", "     ");
+  for (const std::string& line : question.code) std::printf("       | %s\n", line.c_str());
   if (question.kind == Question::Kind::true_or_false) return;
   for (const Choice& choice : question.choices)
     print_wrapped(choice.text, "     " + choice.name + "  ", "        ");
@@ -183,6 +191,7 @@ void grade(const std::vector<Question>& questions, const std::string& path, Scor
 void print_blank(const std::vector<Question>& questions) {
   for (const Question& question : questions) {
     print_wrapped(question.text, "# ", "#   ");
+    for (const std::string& line : question.code) std::printf("#   | %s\n", line.c_str());
     for (const Choice& choice : question.choices)
       if (question.kind != Question::Kind::true_or_false)
         print_wrapped(choice.text, "#   " + choice.name + "  ", "#      ");
@@ -198,6 +207,7 @@ int run(const Settings& settings) {
     std::erase_if(questions,
                   [&](const Question& question) { return question.lesson != settings.lesson; });
   if (report.count() > 0 || questions.empty()) refuse_usage("there are no questions to ask");
+  if (settings.seed != 0) reorder(questions, settings.seed);
   if (settings.blank) {
     print_blank(questions);
     return 0;

@@ -37,4 +37,4 @@ test: $(LESSONS_NEED)
 endif
 
 quiz: $(BUILD)/quiz  ##s the questions of lessons.md: make quiz LESSON=3
-	@$(BUILD)/quiz $(if $(LESSON),-l $(LESSON)) $(if $(ANSWERS),-a $(ANSWERS))
+	@$(BUILD)/quiz $(if $(LESSON),-l $(LESSON)) $(if $(SEED),-s $(SEED)) $(if $(ANSWERS),-a $(ANSWERS))
