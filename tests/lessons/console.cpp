@@ -114,16 +114,16 @@ class Shell {
     std::string text;
     const auto limit = Clock::now() + longest_command;
     bool has_ended = false;
-    auto patience = Clock::time_point::max();
+    auto last_lines_by = Clock::time_point::max();
     for (;;) {
       const std::size_t at = has_ended ? text.npos : text.find(end + "\n");
       if (at != text.npos) {
         text.erase(at, end.size() + 1);
         has_ended = true;
-        patience = Clock::now() + seconds(4);  // for a server's first line, or a signal's
+        last_lines_by = Clock::now() + seconds(4);  // for a server's first line, or a signal's
       }
       const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-      if (has_ended && (lines >= expected || Clock::now() > patience)) break;
+      if (has_ended && (lines >= expected || Clock::now() > last_lines_by)) break;
       if (Clock::now() > limit) return text + "(no end after 70 seconds)\n";
       if (!read_some(text) && shell_.status_if_ended()) return text + "(the shell has ended)\n";
     }

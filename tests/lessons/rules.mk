@@ -15,7 +15,7 @@ $(BUILD)/tests/wrong_code: $(call objects,$(wildcard tests/lessons/wrong/*.cpp) 
 	$(link)
 tests everything: $(BUILD)/tests/wrong_code
 
-.PHONY: lessons check-lessons quiz
+.PHONY: lessons check-lessons quiz read
 lessons: $(BUILD)/check_lessons  ## brings excerpts and numbers of lessons.md, and the exercises' briefs, up to date
 	$(BUILD)/check_lessons -r
 
@@ -28,6 +28,7 @@ LESSONS_NEED = $(addprefix $(BUILD)/,check_lessons quiz demo load attack prefork
 check-lessons: all $(LESSONS_NEED)  ## is everything in lessons.md true?
 	@$(BUILD)/tests/wrong_code --minimal
 	$(BUILD)/check_lessons $(if $(LESSON),-l $(LESSON))
+	$(if $(LESSON),,@$(BUILD)/check_lessons -l 4 -d 20000)
 	@sh tests/lessons/prove_checker.sh $(BUILD)
 	@sh tests/lessons/check_words.sh $(BUILD)
 endif
@@ -35,6 +36,9 @@ ifneq ($(WHOLE),)
 ONCE += check-lessons
 test: $(LESSONS_NEED)
 endif
+
+read:  ##s a lesson in the terminal: make read LESSON=3
+	@awk -v lesson='$(or $(LESSON),0)' -f tests/lessons/read.awk lessons.md | $${PAGER:-more}
 
 quiz: $(BUILD)/quiz  ##s the questions of lessons.md: make quiz LESSON=3
 	@$(BUILD)/quiz $(if $(LESSON),-l $(LESSON)) $(if $(SEED),-s $(SEED)) $(if $(ANSWERS),-a $(ANSWERS))
