@@ -247,6 +247,13 @@ DEFINED_ONCE = case $$($(CXX) --version) in *Free\ Software*) $(MAKE) -s --no-pr
 format:  ## puts every source file into shape
 	clang-format -i $(SOURCES)
 
+# compile_flags.txt is enough for most editors; some tools want to know it for each file.
+.PHONY: compile_commands.json
+compile_commands.json:  ## how each file is compiled, for editors and tools
+	@{ before='['; for file in $(filter-out %kqueue.cpp tests/kqueue_model/%,$(filter %.cpp,$(SOURCES))); do \
+	  printf '%s\n  {"directory": "%s", "file": "%s", "command": "%s -c %s"}' \
+	    "$$before" '$(CURDIR)' "$$file" '$(COMPILE)' "$$file"; before=,; done; printf '\n]\n'; } >$@
+
 clean:  ##s forgets everything that was built
 	rm -rf $(BUILD)
 

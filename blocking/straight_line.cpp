@@ -157,7 +157,8 @@ bool respond_from_backend(Client& client, const Request& request) {
   return true;
 }
 
-// What the client still sends may end in a reset. So all that we have said must have left first.
+// What the client sends after the close makes the kernel answer with a reset, which may destroy
+// what we have said. So all of that must have left first.
 void linger(Client& client) {
   if (!is_all_sent(client.socket, time_left(client))) return;
   if (shutdown(client.socket, SHUT_WR) < 0) return;  // ENOTCONN: it is gone

@@ -12,8 +12,8 @@
 namespace two_ways {
 
 // Serves the client of a blocking socket to its end; returns when the conversation is over. The
-// client has so much time for each wait. The socket stays the caller's. Threads that share a
-// context must share its buffers. Never throws: without memory the conversation is over.
+// client has so much time from one step to the next. The socket stays the caller's. Threads that
+// share a context must share its buffers. Never throws: without memory the conversation is over.
 void serve_client(int socket, Seconds time_limit, Context& context) noexcept;
 
 }  // namespace two_ways

@@ -26,7 +26,7 @@ class Buffer {
  public:
   static constexpr std::size_t capacity = 16 * 1024;
 
-  explicit Buffer(BufferPool& pool) : pool_(&pool) {}  // leaves the space as malloc gives it
+  explicit Buffer(BufferPool& pool) : pool_(&pool) {}  // the space is not zeroed
 
   bool empty() const { return begin_ == end_; }
   std::string_view bytes() const { return {space_.data() + begin_, end_ - begin_}; }
@@ -104,7 +104,7 @@ class BufferPool {
     ++kept_count_;
   }
 
-  // Out of line, so that what a loop does stays short.
+  // Not inlined, so that what a loop does stays short.
   BorrowedBuffer lend_locked();
   void keep_locked(Buffer* buffer) noexcept;
 

@@ -17,7 +17,7 @@ struct Context {
   Counters& counters;                 // of the whole process
   std::uint16_t backend_port = 0;     // 0: there is no backend
   BufferPool buffers = BufferPool(BufferPool::Sharing::no);
-  int descriptor_limit = std::numeric_limits<int>::max();  // the loop cannot wait on these and up
+  int descriptor_limit = std::numeric_limits<int>::max();  // select cannot watch these and up
 };
 
 }  // namespace two_ways

@@ -145,7 +145,8 @@ std::optional<Wait> Conversation::read_from_backend() {
   return wait(backend_->socket, Interest::readable, State::read_from_backend);
 }
 
-// What the client still sends may end in a reset. So all that we have said must have left first.
+// What the client sends after the close makes the kernel answer with a reset, which may destroy
+// what we have said. So all of that must have left first.
 std::optional<Wait> Conversation::end() {
   if (!codec_.should_linger()) return over;
   if (!is_all_sent(client_.fd())) return wait(client_, Interest::writable, State::end);
@@ -171,7 +172,8 @@ std::optional<Wait> Conversation::respond_from_backend(const Response& response)
   return answer_requests();
 }
 
-// While draining, only a look at what has come: to close over it would reset the connection.
+// While draining, only a look at what has come already: the socket has room to write, so the wait
+// ends at once, and the recv that follows decides. To close without it would reset the connection.
 Wait Conversation::wait_for_more(State next) {
   return wait(client_, context().draining ? Interest::writable : Interest::readable, next);
 }

@@ -1,4 +1,4 @@
-// handler.hpp — what each path answers: the site that every server here serves.
+// handler.hpp — what each path answers: the site that the six servers serve.
 //
 // Nothing else in common/ knows a path. A program that serves something else hands its own handler
 // to the same loop.

@@ -7,7 +7,7 @@
 //
 // Do:    room(), recv(2), received(); then next_request() and respond() as long as there is a
 //        request; then output(), send(2), sent().
-// Do not: keep a Request after respond(), received() or discard(): it points into the input.
+// Do not: keep a Request after respond() or room(): it points into the input.
 #pragma once
 
 #include <sys/types.h>

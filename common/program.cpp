@@ -41,7 +41,7 @@ void refuse_small_stack() {
 // Each /row would ask for another one, until no descriptor is left.
 void refuse_own_port(std::string_view own_address, std::uint16_t backend_port) {
   const std::string port = std::to_string(backend_port);
-  for (const char* host : {"127.0.0.1:", "0.0.0.0:", "[::]:"})
+  for (const char* host : {"127.0.0.1:", "0.0.0.0:", "[::]:", "[::ffff:127.0.0.1]:"})
     if (own_address == host + port)
       throw std::invalid_argument("-b " + port + " is this server's own port");
 }

@@ -22,8 +22,8 @@ struct Wait {
 };
 
 enum class Progress : std::uint8_t {
-  none,      // nothing was ready after all
-  some,      // but nothing that a client could not fake by trickling bytes: its time runs on
+  none,      // nothing was ready after all, or the client is gone
+  some,      // bytes, but such as a client may trickle for ever: its time runs on
   new_time,  // the first byte of a request, a whole one, or bytes of a response that have left: the
              // client's time starts anew
 };
@@ -32,16 +32,17 @@ enum class Progress : std::uint8_t {
 struct Turn {
   std::optional<Wait> wait = {};  // what it waits for now; none: the conversation is over
   Progress progress = Progress::none;
-  bool closed = false;  // what it has waited for until now is closed, and its registration gone
+  bool closed = false;  // the backend's socket, which it waited for, was closed in this turn: the
+                        // kernel has forgotten its registration
 };
 
 // Notices a loop that spins, because some conversation waits for what is ready and then does
-// nothing about it. Turns that bring nothing are no fault as such: each of very many clients may
-// only have been looked at.
+// nothing about it. A turn that brings nothing is no fault as such: each of very many clients may
+// only have been looked at. So it takes a million of them in a row.
 class SpinCheck {
  public:
   void after(const Turn& turn) {
-    if (turn.progress != Progress::none) {
+    if (turn.progress != Progress::none || !turn.wait) {
       idle_turns_ = 0;
     } else {
       ++idle_turns_;

@@ -32,7 +32,8 @@ AwaitConversation::Park AwaitConversation::writable(const Descriptor& descriptor
   return {this};
 }
 
-// While draining, only a look at what has come: to close over it would reset the connection.
+// While draining, only a look at what has come already: the socket has room to write, so the wait
+// ends at once, and the recv that follows decides. To close without it would reset the connection.
 AwaitConversation::Park AwaitConversation::more() {
   return context().draining ? writable(client_) : readable(client_);
 }
@@ -122,7 +123,8 @@ Task<bool> AwaitConversation::respond_from_backend() {
   co_return true;
 }
 
-// What the client still sends may end in a reset. So all that we have said must have left first.
+// What the client sends after the close makes the kernel answer with a reset, which may destroy
+// what we have said. So all of that must have left first.
 Task<AwaitConversation::Over> AwaitConversation::linger() {
   while (!is_all_sent(client_.fd())) {
     const bool in_time = co_await writable(client_);
@@ -150,7 +152,9 @@ Task<AwaitConversation::Over> AwaitConversation::converse() {
       // One send a turn, even if the next would fit: the others want their turn too.
       const bool has_more = codec_.has_output() || (codec_.is_inside_request() &&
                                                     (codec_.next_request() || codec_.has_output()));
-      if (goes_on && has_more) goes_on = co_await writable(client_);
+      bool in_time = true;
+      if (goes_on && has_more) in_time = co_await writable(client_);
+      if (!in_time) co_return Over::yes;  // who takes nothing is not waited for again
     } else if (asks_backend) {
       goes_on = co_await respond_from_backend();
     } else if (codec_.is_closing()) {

@@ -21,14 +21,15 @@
 
 namespace two_ways {
 
-// `Conversation` is the one of common/conversation.hpp or AwaitConversation, or any class that is
-// made of a client's socket and the context, and has their resume() and expire().
+// `Conversation` is the one of common/conversation.hpp or AwaitConversation, or any class with
+// their resume() and expire(), which do not throw, that can be moved and made of a client's socket
+// and the context. line_service.cpp has one.
 template <class Conversation>
 class EventLoop {
  public:
-  // The acceptor is for sockets that do not block. run() returns some time after `stop` has become
-  // readable and context.draining true. A client has so much time for each wait. Acceptor and
-  // context must live longer. Throws CallFailed.
+  // The acceptor must have been made with Blocking::no. run() returns some time after `stop` has
+  // become readable and context.draining true. A client has so much time from one step to the next
+  // (Progress::new_time). Acceptor and context must live longer. Throws CallFailed.
   EventLoop(Acceptor& acceptor, int stop, Seconds time_limit, Context& context)
       : context_(context),
         stop_wait_{stop, Interest::readable},
@@ -59,7 +60,7 @@ class EventLoop {
 
   // -- clients come --
 
-  // There may be no room in the queue, either: later.
+  // The kernel may have no room for it (ENOMEM, ENOSPC): then it is tried again after the pause.
   void start_accepting() {
     is_accepting_ = queue_.watch({acceptor_.fd(), Interest::readable}, &acceptor_);
     if (!is_accepting_) acceptor_.pause(now_);
@@ -70,7 +71,7 @@ class EventLoop {
     is_accepting_ = false;
   }
 
-  // Not all there are: those who are here already want their turn too.
+  // Some of them at a time: those who are here already want their turn too.
   void accept_clients() {
     for (int i = 0; i < most_accepted_at_once && acceptor_.is_accepting(now_); ++i) {
       Descriptor socket = acceptor_.next_client(now_);
@@ -146,12 +147,12 @@ class EventLoop {
 
   // -- the end --
 
-  // Whoever waits for a request that has not come is done, and learns it by going on. Responses
-  // under way are finished first.
+  // All go on: while draining, who waits for a request that has not come is over. Responses under
+  // way are finished first.
   void stop() {
     stop_accepting();
     acceptor_.close();
-    queue_.forget(stop_wait_);  // it stays readable for ever
+    queue_.forget(stop_wait_);  // nobody reads it, so each wait would end at once
     clients_.for_each([this](Client& client) { resume(client); });
   }
 

@@ -18,7 +18,8 @@ class LineConversation {
   LineConversation(Descriptor client, Context& context)
       : context_(context), client_(std::move(client)) {}
 
-  // While a response is unsent nothing is read, so nobody can make it grow.
+  // While a response is unsent nothing is read, so nobody can make it grow. It closes without
+  // lingering (compare common/conversation.cpp): who still sends may lose the last response.
   Turn resume() noexcept try {
     Progress progress = Progress::none;
     if (responses_.empty()) {

@@ -76,7 +76,7 @@ class SelectLoop {
 
   void stop_accepting() { is_accepting_ = false; }
 
-  // Not all there are: those who are here already want their turn too.
+  // Some of them at a time: those who are here already want their turn too.
   void accept_clients() {
     for (int i = 0; i < most_accepted_at_once && acceptor_.is_accepting(now_); ++i) {
       Descriptor socket = acceptor_.next_client(now_);
@@ -152,8 +152,8 @@ class SelectLoop {
 
   // -- the end --
 
-  // Whoever waits for a request that has not come is done, and learns it by going on. Responses
-  // under way are finished first.
+  // All go on: while draining, who waits for a request that has not come is over. Responses under
+  // way are finished first.
   void stop() {
     stop_accepting();
     acceptor_.close();
