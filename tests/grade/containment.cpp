@@ -396,7 +396,7 @@ void copy_file_of_others(const std::string& from, const std::string& to, unsigne
     if (count < 0 || write(copy.fd(), bytes.data(), static_cast<std::size_t>(count)) != count)
       throw CallFailed("copy " + from, errno);
   }
-  if (fchmod(copy.fd(), mode) < 0) throw CallFailed("fchmod " + to, errno);
+  if (fchmod(copy.fd(), static_cast<mode_t>(mode)) < 0) throw CallFailed("fchmod " + to, errno);
 }
 
 Room::Room(const std::string& parent) : path_(parent + "/grade.XXXXXX") {
