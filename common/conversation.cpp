@@ -94,8 +94,12 @@ std::optional<Wait> Conversation::answer_requests() {
 std::optional<Wait> Conversation::write_responses() {
   const ssize_t count = send_some(client_.fd(), codec_.output());
   if (count < 0 && !is_not_ready(errno)) return over;
-  if (count > 0) progress_ = Progress::new_time;
-  codec_.sent(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  if (count < 0) {
+    codec_.sent(0);
+    return wait(client_, Interest::writable, State::write_responses);
+  }
+  progress_ = Progress::new_time;
+  codec_.sent(static_cast<std::size_t>(count));
 
   // One send a turn, even if the next would fit: the others want their turn too.
   if (codec_.has_output()) return wait(client_, Interest::writable, State::write_responses);
