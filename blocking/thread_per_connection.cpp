@@ -124,9 +124,9 @@ class ThreadServer {
   // race: a flag is looked at before the thread parks, and is set a moment later; a signal sent
   // with pthread_kill may come a moment before recv is entered, and is slept through; closing the
   // socket frees its number, which the next accept or connect may have got when the thread comes
-  // to use it; cancelling ends a thread in the middle of an answer. A stream that has ended stays
+  // to use it; cancelling ends a thread in the middle of a response. A stream that has ended stays
   // so: recv says 0 now or whenever it is called (on Linux after what has been received already;
-  // macOS and BSD throw that away), and an answer under way still leaves. Under the lock no socket
+  // macOS and BSD throw that away), and a response under way still leaves. Under the lock no socket
   // of the set can be closed.
   void stop() {
     acceptor_.close();

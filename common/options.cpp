@@ -69,10 +69,10 @@ constexpr Explanation explanations[] = {
     {'b', "BACKEND_PORT", "port of the backend that /row asks (none)"},
     {'t', "IDLE_SECONDS", "how long a client may keep the server waiting (60)"},
     {'r', "REQUEST_SECONDS", "from the first byte of a request to its last (as -t)"},
-    {'o', "ANSWER_SECONDS", "for the next 16 KiB of an answer to be taken (as -t)"},
+    {'o', "RESPONSE_SECONDS", "for the next 16 KiB of a response to be taken (as -t)"},
     {'n', "THREADS", "most clients at a time; more wait in the backlog"},
     {'s', "STACK_KIB", "KiB of stack for each thread (the system's default)"},
-    {'d', "DELAY_MS", "milliseconds from a request to its answer (50)"},
+    {'d', "DELAY_MS", "milliseconds from a request to its response (50)"},
 };
 
 bool takes(std::string_view letters, char letter) {
@@ -153,7 +153,7 @@ Options read_options(int argc, char** argv, std::string_view letters, std::strin
         options.request_limit = argument.time_limit();
         break;
       case 'o':
-        options.answer_limit = argument.time_limit();
+        options.response_limit = argument.time_limit();
         break;
       case 'n':
         options.thread_limit = argument.whole_number(1, 1'000'000);

@@ -19,17 +19,17 @@ using Seconds = std::chrono::duration<double>;
 inline constexpr std::size_t least_stack_kib = 64;
 
 struct Options {
-  std::string address = "127.0.0.1";          // -a
-  std::uint16_t port = 8080;                  // -p  0: the kernel chooses
-  std::uint16_t backend_port = 0;             // -b  0: there is no backend
-  Seconds idle_limit{60};                     // -t
-  std::optional<Seconds> request_limit = {};  // -r  none: as idle_limit
-  std::optional<Seconds> answer_limit = {};   // -o  none: as idle_limit
-  std::size_t thread_limit = 20'000;          // -n
-  std::size_t stack_kib = 0;                  // -s  0: the system's default
-  Seconds delay{0.05};                        // -d  given in milliseconds
-  std::size_t workers = 2;                    // -w
-  char** command = nullptr;                   // PROGRAM and its arguments, up to a null pointer
+  std::string address = "127.0.0.1";           // -a
+  std::uint16_t port = 8080;                   // -p  0: the kernel chooses
+  std::uint16_t backend_port = 0;              // -b  0: there is no backend
+  Seconds idle_limit{60};                      // -t
+  std::optional<Seconds> request_limit = {};   // -r  none: as idle_limit
+  std::optional<Seconds> response_limit = {};  // -o  none: as idle_limit
+  std::size_t thread_limit = 20'000;           // -n
+  std::size_t stack_kib = 0;                   // -s  0: the system's default
+  Seconds delay{0.05};                         // -d  given in milliseconds
+  std::size_t workers = 2;                     // -w
+  char** command = nullptr;                    // PROGRAM and its arguments, up to a null pointer
 };
 
 // `letters` are the options this program takes, such as "apbth". `purpose` is the sentence that -h

@@ -27,7 +27,7 @@ constexpr const char* purpose =
     "Answers every request after a delay, like a database that must look first.";
 
 // One client, in one of two lists: delayed_, or watched_askers_ while it is to send its request or
-// to take its answer.
+// to take its response.
 struct Asker {
   Descriptor socket;
   HttpCodec codec;
@@ -58,7 +58,7 @@ class SlowBackend {
       while (!delayed_.empty() && delayed_.front().due <= now_) {
         const Place asker = delayed_.begin();
         watched_askers_.splice(watched_askers_.end(), delayed_, asker);
-        asker->due = now_ + duration(time_limit_);  // until then it has time to take its answer
+        asker->due = now_ + duration(time_limit_);  // until then it has time to take its response
         take_turn(asker, &SlowBackend::answer);
       }
       while (!watched_askers_.empty() && watched_askers_.front().due <= now_)

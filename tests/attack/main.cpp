@@ -56,9 +56,9 @@ milliseconds ask(const Context& context, Client& client) {
   const auto begin = Clock::now();
   client.get("/echo/good");
   if (context.is(sketch))
-    client.expect_answer(200);
+    client.expect_response(200);
   else
-    client.expect_answer(200, "good");
+    client.expect_response(200, "good");
   return std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
 }
 
@@ -144,7 +144,7 @@ bool parks_on_one_client(const Tested& tested) {
   Context context(tested);
   context.scene("I started it with a port as its only argument, and asked for /.",
                 "it says that it listens, and answers.");
-  context.set_patience(Patience(2));
+  context.set_timeout(Timeout(2));
   start(context, 0);
   Client first(context);
   ask(context, first);
@@ -169,7 +169,7 @@ Tested tested_program(const std::string& path, bool is_ours) {
 
 Standing run_attack(const Attack& attack, const Settings& settings, const Tested& tested) {
   Context context(tested);
-  context.set_patience(Patience(4));
+  context.set_timeout(Timeout(4));
   context.scene(std::string("Attack: ") + attack.what, "a good client is served all the time.");
   const bool ours = settings.port == 0;
   try {
@@ -254,7 +254,7 @@ Settings read_settings(int argc, char** argv) {
   Settings settings;
   settings.programs = read_command_line(
       argc, argv, whole_usage(),
-      {number("-t", 0.01, 600, [&](double seconds) { settings.length = Patience(seconds); }),
+      {number("-t", 0.01, 600, [&](double seconds) { settings.length = Timeout(seconds); }),
        text("-o", settings.only), flag("--contained", settings.contained),
        number("--port", settings.port, 1, 65535)});
   if (settings.programs.empty() == (settings.port == 0))

@@ -26,8 +26,8 @@ void expect_502(Context& context, std::initializer_list<Misdeed> misdeeds) {
     context.note(std::string("backend: ") + misdeed.words);
     misdeed.commit(call);
     call.close();
-    const ReceivedAnswer answer = client.expect_answer(502);
-    context.expect(!answer.body.empty(), "the 502 has no word of explanation");
+    const ReceivedResponse response = client.expect_response(502);
+    context.expect(!response.body.empty(), "the 502 has no word of explanation");
     client.expect_echo("after");
   }
 }
@@ -52,7 +52,7 @@ const Check checks[] = {
              context.expect(call.first_line() == "GET " + target + " HTTP/1.0",
                             "the backend was asked '" + readable(call.first_line()) + "'");
              call.answer("the row for " + target);
-             client.expect_answer(200, "the row for " + target);
+             client.expect_response(200, "the row for " + target);
            }
            client.send("HEAD /row HTTP/1.1\r\nHost: x\r\n\r\n");
            BackendCall call = backend.take(context);
@@ -61,7 +61,7 @@ const Check checks[] = {
            else
              call.answer("four");
            call.close();
-           context.expect(client.read_answer(Method::head).status == 200, "HEAD /row is not 200");
+           context.expect(client.read_response(Method::head).status == 200, "HEAD /row is not 200");
            client.expect_echo("after");
          }},
 
@@ -78,10 +78,10 @@ const Check checks[] = {
                          "on.");
            Client client(context);
            client.get("/row");
-           const ReceivedAnswer answer = client.expect_answer(502);
-           context.expect(answer.body.find("slow_backend") != std::string::npos &&
-                              answer.body.find("-b") != std::string::npos,
-                          "it says '" + readable(answer.body, 200) + "'");
+           const ReceivedResponse response = client.expect_response(502);
+           context.expect(response.body.find("slow_backend") != std::string::npos &&
+                              response.body.find("-b") != std::string::npos,
+                          "it says '" + readable(response.body, 200) + "'");
            client.expect_echo("after");
          }},
 
@@ -128,14 +128,14 @@ const Check checks[] = {
              if (begins) call.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nand then");
              for (int i = 0; i < 100 && !client.something_arrives_within(milliseconds(20)); ++i)
                pace.step(milliseconds(0));
-             client.expect_answer(504);
+             client.expect_response(504);
              context.expect(std::chrono::steady_clock::now() - begin >= milliseconds(490),
                             "the 504 came too early");
-             context.expect(call.is_left_within(context.patience()),
+             context.expect(call.is_left_within(context.timeout()),
                             "the connection to the backend is still open");
              client.get("/echo/after");
              pace.step(milliseconds(0));
-             client.expect_answer(200, "after");
+             client.expect_response(200, "after");
            }
          }},
 
@@ -221,7 +221,7 @@ const Check checks[] = {
              BackendCall call = backend.take_row_of(client);
              call.trickle(head + "piecemeal");
              call.close();
-             client.expect_answer(200, "piecemeal");
+             client.expect_response(200, "piecemeal");
            }
            client.expect_echo("after");
          }},
@@ -245,7 +245,7 @@ const Check checks[] = {
                           "client 1 was answered without the backend");
            if (can_observe_processes()) context.expect_asleep("While one client waits for a row");
            call.answer("late");
-           waiting.expect_answer(200, "late");
+           waiting.expect_response(200, "late");
          }},
 
     {.id = "G09",
@@ -273,7 +273,7 @@ const Check checks[] = {
              calls.pop_back();
            }
            for (std::size_t i = 0; i < 50; ++i)
-             clients[i].expect_answer(200, "row " + std::to_string(i));
+             clients[i].expect_response(200, "row " + std::to_string(i));
          }},
 
     {.id = "G10",
@@ -293,12 +293,12 @@ const Check checks[] = {
            BackendCall first = backend.take(context);
            context.wait_until_quiet();
            first.answer("row one");
-           client.expect_answer(200, "a");
-           client.expect_answer(200, "row one");
+           client.expect_response(200, "a");
+           client.expect_response(200, "row one");
            BackendCall second = backend.take(context);
-           client.expect_answer(200, "b");
+           client.expect_response(200, "b");
            second.answer("row two");
-           client.expect_answer(200, "row two");
+           client.expect_response(200, "row two");
            context.expect(client.read_head().content_length == std::size_t{20'000},
                           "the last answer has another length");
            client.read_pattern(0, 20'000);
@@ -352,7 +352,7 @@ const Check checks[] = {
            BackendCall call = backend.take(context);
            if (can_observe_processes()) context.expect_asleep("While the backend is silent");
            call.answer("a row");
-           client.expect_answer(200, "a row");
+           client.expect_response(200, "a row");
            client.expect_end();
          }},
 
@@ -390,8 +390,8 @@ const Check checks[] = {
              if (way < 6) backend_acts();
              context.server().run_on();
              if (way / 3 % 2 == 1) {
-               client.expect_answer(way % 3 == 0 ? 200 : 502);
-               client.expect_answer(200, "more");
+               client.expect_response(way % 3 == 0 ? 200 : 502);
+               client.expect_response(200, "more");
              }
            }
            context.settle();
@@ -420,7 +420,7 @@ const Check checks[] = {
            client.expect_echo("after");
            context.limit_descriptors(1000);
            backend.take_row_of(client).answer("a row");
-           client.expect_answer(200, "a row");
+           client.expect_response(200, "a row");
          }},
 
     {.id = "G15",
@@ -441,7 +441,7 @@ const Check checks[] = {
            context.server().signal(SIGTERM);
            context.wait_until_quiet();
            call.answer("a row");
-           client.expect_answer(200, "a row");
+           client.expect_response(200, "a row");
            client.expect_end();
            const auto status = context.wait_for_end();
            if (!status) context.fail("the server still runs; " + context.describe_server());
@@ -499,7 +499,7 @@ const Check checks[] = {
              busy.expect_echo("x");
            }
            for (Client& client : waiting) {
-             client.expect_answer(504);
+             client.expect_response(504);
              client.expect_echo("after");
            }
          }},
@@ -522,7 +522,7 @@ const Check checks[] = {
                             "it came too early");
            }
            client.send("GET /old HTTP/1.0\r\n\r\n");
-           client.expect_answer(200, "row for /old after 20 ms\n");
+           client.expect_response(200, "row for /old after 20 ms\n");
            client.expect_end();
          }},
 
@@ -542,7 +542,7 @@ const Check checks[] = {
            const auto begin = std::chrono::steady_clock::now();
            for (std::size_t i = 0; i < 100; ++i) clients[i].get("/" + std::to_string(i));
            for (std::size_t i = 0; i < 100; ++i)
-             clients[i].expect_answer(200, "row for /" + std::to_string(i) + " after 50 ms\n");
+             clients[i].expect_response(200, "row for /" + std::to_string(i) + " after 50 ms\n");
            const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
            context.expect(passed.count() < 5.0 / 3,
                           "it took " + std::to_string(passed.count()) + " s");

@@ -48,7 +48,7 @@ void come_and_go(Context& context, int way) {
     default:
       client.send(get_request("/echo/x") + "GET /");
       client.half_close();
-      client.expect_answer(200);
+      client.expect_response(200);
       break;
   }
 }
@@ -92,7 +92,7 @@ const Check checks[] = {
              Client client(context);
              client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\nConnection: " + std::string(value) +
                          "\r\n\r\n" + get_request("/echo/b"));
-             context.expect(client.expect_answer(200).closes(),
+             context.expect(client.expect_response(200).closes(),
                             "the answer does not say Connection: close");
              client.expect_end();
            }
@@ -108,9 +108,9 @@ const Check checks[] = {
                          "with it the connection goes on, without it ends.");
            Client client(context);
            client.send("GET /echo/a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
-           client.expect_answer(200, context.echo("a"));
+           client.expect_response(200, context.echo("a"));
            client.send("GET /echo/b HTTP/1.0\r\n\r\n");
-           client.expect_answer(200, context.echo("b"));
+           client.expect_response(200, context.echo("b"));
            client.expect_end();
          }},
 
@@ -145,7 +145,7 @@ const Check checks[] = {
              for (int i = 0; i < count; ++i) {
                Client client(context);
                client.get("/echo/x");
-               if (i % 2 == 0) client.expect_answer(200);
+               if (i % 2 == 0) client.expect_response(200);
                client.reset();
              }
              context.settle();
@@ -320,8 +320,8 @@ const Check checks[] = {
              context.server().run_on();
              for (std::size_t i = 0; i < 60; ++i) {
                if (i < 40 && i % 2 == 0) continue;
-               clients[i].expect_answer(200,
-                                        context.echo((i < 40 ? "old" : "new") + std::to_string(i)));
+               clients[i].expect_response(
+                   200, context.echo((i < 40 ? "old" : "new") + std::to_string(i)));
              }
            }
          }},
@@ -353,7 +353,7 @@ const Check checks[] = {
                                 });
            }
            client.send("ho/signals HTTP/1.1\r\nHost: x\r\n\r\n");
-           client.expect_answer(200, context.echo("signals"));
+           client.expect_response(200, context.echo("signals"));
            const std::string said = context.server().error_output();
            for (const char* word : {"accepted 1", "open 1", "requests ", "wakeups ", "waits "})
              context.expect(said.find(word) != std::string::npos,
@@ -381,7 +381,7 @@ const Check checks[] = {
              context.wait_until_quiet();
            }
            client.send("ho/stopped HTTP/1.1\r\nHost: x\r\n\r\n");
-           client.expect_answer(200, context.echo("stopped"));
+           client.expect_response(200, context.echo("stopped"));
            if (context.is(slow_backend)) return;
            client.get("/bytes/20000000");
            client.wait_until_server_is_stuck();

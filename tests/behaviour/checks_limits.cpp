@@ -56,8 +56,8 @@ const Check checks[] = {
            known.expect_echo("still");
            context.limit_descriptors(1000);
            for (int i = 0; i < 5; ++i)
-             others[static_cast<std::size_t>(i)].expect_answer(200,
-                                                               context.echo(std::to_string(i)));
+             others[static_cast<std::size_t>(i)].expect_response(200,
+                                                                 context.echo(std::to_string(i)));
          }},
 
     {.id = "L02",
@@ -80,7 +80,7 @@ const Check checks[] = {
            }
            context.expect_no_spinning("With no descriptor left and clients waiting");
            context.limit_descriptors(1000);
-           for (Client& client : clients) client.expect_answer(200, context.echo("x"));
+           for (Client& client : clients) client.expect_response(200, context.echo("x"));
          }},
 
     {.id = "L03",
@@ -121,7 +121,7 @@ const Check checks[] = {
            std::vector<Client> clients;
            for (int i = 0; i < 10; ++i)
              clients.emplace_back(context).get("/echo/" + std::to_string(i));
-           for (std::size_t i = 0; i < 4; ++i) clients[i].expect_answer(200, std::to_string(i));
+           for (std::size_t i = 0; i < 4; ++i) clients[i].expect_response(200, std::to_string(i));
            context.expect_asleep("With all four threads taken");
            context.expect(context.threads() <= before + 4,
                           "it has " + std::to_string(context.threads() - before) + " threads more");
@@ -130,7 +130,7 @@ const Check checks[] = {
                             "client " + std::to_string(i + 1) + " was answered or closed");
            for (std::size_t i = 4; i < 10; ++i) {
              clients[i - 4].close();
-             clients[i].expect_answer(200, std::to_string(i));
+             clients[i].expect_response(200, std::to_string(i));
            }
          }},
 
@@ -154,7 +154,7 @@ const Check checks[] = {
              first.expect_echo("first");
              Client second(context);
              second.get("/echo/second");
-             context.expect(second.expect_answer(503).closes(), "the 503 does not say close");
+             context.expect(second.expect_response(503).closes(), "the 503 does not say close");
              second.expect_end();
              first.expect_echo("again");
            }
@@ -164,7 +164,7 @@ const Check checks[] = {
                [&] {
                  Client next(context);
                  next.get("/echo/next");
-                 return (status = next.read_answer().status) == 200;
+                 return (status = next.read_response().status) == 200;
                },
                [&] { return "the next client still gets " + std::to_string(status); });
          }},
@@ -212,13 +212,13 @@ const Check checks[] = {
            for (int i = 0; i < 50; ++i) {
              Client client(context);
              client.get("/echo/x");
-             const ReceivedAnswer answer = client.read_answer();
-             if (answer.status == 200) {
+             const ReceivedResponse response = client.read_response();
+             if (response.status == 200) {
                served.push_back(std::move(client));
                continue;
              }
-             context.expect(answer.status == 503 && answer.closes(),
-                            "a client got status " + std::to_string(answer.status));
+             context.expect(response.status == 503 && response.closes(),
+                            "a client got status " + std::to_string(response.status));
              client.expect_end();
              ++refused;
            }
@@ -254,7 +254,7 @@ const Check checks[] = {
            for (bool full = false; !full;) {
              Client client(context);
              client.get("/echo/x");
-             full = client.read_answer().status != 200;
+             full = client.read_response().status != 200;
              if (!full) served.push_back(std::move(client));
            }
            served.front().ask("/row", 503);
@@ -289,13 +289,13 @@ const Check checks[] = {
            for (; quick < 3 && answered < tries; ++answered) {
              const auto begin = Clock::now();
              served[answered].close();
-             flood[answered].expect_answer(200, context.echo("flood"));
+             flood[answered].expect_response(200, context.echo("flood"));
              quick += Clock::now() - begin <= milliseconds(120) ? 1 : 0;
            }
            context.expect(quick == 3, "most of them had to wait for longer");
            context.limit_descriptors(1000);
            for (; answered < flood.size(); ++answered)
-             flood[answered].expect_answer(200, context.echo("flood"));
+             flood[answered].expect_response(200, context.echo("flood"));
          }},
 
     {.id = "T01",
@@ -316,7 +316,7 @@ const Check checks[] = {
              pace.step(milliseconds(0));
            }
            for (std::size_t i = 0; i < clients.size(); i += 2)
-             clients[i].expect_answer(200, context.echo("x"));
+             clients[i].expect_response(200, context.echo("x"));
            clients.front().expect_end();
            expect_not_before(context, begin, milliseconds(490));
            for (std::size_t i = 1; i < clients.size(); ++i) clients[i].expect_end();
@@ -336,7 +336,7 @@ const Check checks[] = {
            client.send("G");
            // The pretend backend just closes, which is enough for its only clients, the servers.
            if (!context.is(slow_backend))
-             context.expect(client.expect_answer(408).closes(), "the 408 does not say close");
+             context.expect(client.expect_response(408).closes(), "the 408 does not say close");
            client.expect_end();
            expect_not_before(context, begin, milliseconds(400));
          }},
@@ -353,14 +353,14 @@ const Check checks[] = {
            Client client(context);
            client.send("GET / HTTP/1.1\r\nHost: x\r\nX: ");
            Pace pace(milliseconds(700));
-           const auto deadline = Clock::now() + context.patience();
+           const auto deadline = Clock::now() + context.timeout();
            while (!client.something_arrives_within(milliseconds(0))) {
              context.expect(Clock::now() < deadline,
                             "it is still listened to. " + client.describe());
              if (!client.try_to_send("x")) break;
              pace.step(milliseconds(50));
            }
-           if (!context.is(slow_backend)) client.expect_answer(408);
+           if (!context.is(slow_backend)) client.expect_response(408);
            client.expect_end();
          }},
 
@@ -449,7 +449,7 @@ const Check checks[] = {
            const auto is_told = [](Client& client) {
              return client.something_arrives_within(milliseconds(0));
            };
-           const auto deadline = Clock::now() + context.patience();
+           const auto deadline = Clock::now() + context.timeout();
            while (!std::all_of(silent.begin(), silent.end(), is_told)) {
              context.expect(Clock::now() < deadline, "as long as the fourth asks, they are not");
              ask();
@@ -552,7 +552,7 @@ const Check checks[] = {
              Pace pace(milliseconds(900));
              pace.step(milliseconds(700));
              half.send("h");
-             half.expect_answer(408);
+             half.expect_response(408);
              expect_as_usual("half a request");
            }
            Client deaf = stuck_client(context, 300'000);

@@ -46,13 +46,13 @@ void expect_turns_for_all(Context& context, const std::string& one) {
   for (Client& other : others) {
     context.eventually(
         [&] {
-          const std::size_t so_far = greedy.answers_so_far();
+          const std::size_t so_far = greedy.responses_so_far();
           if (other.something_arrives_within(std::chrono::milliseconds(0))) return true;
           answered = so_far;
           return false;
         },
         [&] { return "it is silent. " + other.describe(); });
-    other.expect_answer(200, "waiting");
+    other.expect_response(200, "waiting");
   }
   context.expect(answered * 10 < taken * 6,
                  "when the last of the three was answered, client 1 had " +
@@ -76,7 +76,7 @@ const Check checks[] = {
              client.send(std::string_view(&byte, 1));
              client.wait_until_read();
            }
-           client.expect_answer(200, context.echo("slowly"));
+           client.expect_response(200, context.echo("slowly"));
          }},
 
     {.id = "B02",
@@ -91,7 +91,7 @@ const Check checks[] = {
            for (int i = 0; i < 50; ++i) all += get_request("/echo/n" + std::to_string(i));
            client.send(all);
            for (int i = 0; i < 50; ++i)
-             client.expect_answer(200, context.echo("n" + std::to_string(i)));
+             client.expect_response(200, context.echo("n" + std::to_string(i)));
          }},
 
     {.id = "B03",
@@ -107,9 +107,9 @@ const Check checks[] = {
            Client client(context);
            const std::string second = get_request("/echo/second");
            client.send(get_request("/echo/first") + second.substr(0, 9));
-           client.expect_answer(200, context.echo("first"));
+           client.expect_response(200, context.echo("first"));
            client.send(second.substr(9));
-           client.expect_answer(200, context.echo("second"));
+           client.expect_response(200, context.echo("second"));
          }},
 
     {.id = "B04",
@@ -129,7 +129,7 @@ const Check checks[] = {
              client.send(request.substr(0, cut));
              client.wait_until_read();
              client.send(request.substr(cut));
-             client.expect_answer(200, context.echo("split"));
+             client.expect_response(200, context.echo("split"));
            }
          }},
 
@@ -147,10 +147,10 @@ const Check checks[] = {
            const std::string second = get_request("/echo/b");
            for (std::size_t cut = 1; cut < second.size(); ++cut) {
              client.send(get_request("/echo/a") + second.substr(0, cut));
-             client.expect_answer(200, context.echo("a"));
+             client.expect_response(200, context.echo("a"));
              client.wait_until_read();
              client.send(second.substr(cut));
-             client.expect_answer(200, context.echo("b"));
+             client.expect_response(200, context.echo("b"));
            }
          }},
 
@@ -170,7 +170,7 @@ const Check checks[] = {
            const std::size_t taken = client.offer(all);
            context.server().run_on();
            client.send(std::string_view(all).substr(taken));  // usually nothing
-           for (int i = 0; i < 3000; ++i) client.expect_answer(200, context.echo("x"));
+           for (int i = 0; i < 3000; ++i) client.expect_response(200, context.echo("x"));
          }},
 
     {.id = "B10",
@@ -190,7 +190,7 @@ const Check checks[] = {
            Client whole(context);
            whole.expect_echo("second-client");
            half.send("ient HTTP/1.1\r\nHost: x\r\n\r\n");
-           half.expect_answer(200, context.echo("first-client"));
+           half.expect_response(200, context.echo("first-client"));
          }},
 
     {.id = "B12",
@@ -203,7 +203,7 @@ const Check checks[] = {
                          "an answer, and the end of the connection.");
            Client client(context);
            client.send("GET /echo/a HTTP/1.1\r\nhOST:x\r\ncONNECTION:\t Close \r\n\r\n");
-           client.expect_answer(200, context.echo("a"));
+           client.expect_response(200, context.echo("a"));
            client.expect_end();
          }},
 
@@ -255,10 +255,10 @@ const Check checks[] = {
                }
              };
              send_in_pieces(request(8192));
-             client.expect_answer(200, context.echo("long"));
+             client.expect_response(200, context.echo("long"));
              send_in_pieces(request(8193));
-             const ReceivedAnswer answer = client.expect_answer(431);
-             context.expect(answer.closes(), "the answer does not say Connection: close");
+             const ReceivedResponse response = client.expect_response(431);
+             context.expect(response.closes(), "the answer does not say Connection: close");
              client.expect_end();
            }
          }},
@@ -275,11 +275,12 @@ const Check checks[] = {
            const std::string text(4096 - 6, 't');
            client.get("/echo/" + text);
            if (context.is(slow_backend))
-             client.expect_answer(200);  // its answer repeats the target, and has limits of its own
+             client.expect_response(
+                 200);  // its answer repeats the target, and has limits of its own
            else
-             client.expect_answer(200, text);
+             client.expect_response(200, text);
            client.get("/echo/" + text + "t");
-           context.expect(client.expect_answer(414).closes(),
+           context.expect(client.expect_response(414).closes(),
                           "the answer does not say Connection: close");
            client.expect_end();
          }},
@@ -323,12 +324,12 @@ const Check checks[] = {
                "every request is answered.");
            Client client(context);
            client.send("\r\n\r\n" + get_request("/echo/a") + "\r\n" + get_request("/echo/b"));
-           client.expect_answer(200, context.echo("a"));
-           client.expect_answer(200, context.echo("b"));
+           client.expect_response(200, context.echo("a"));
+           client.expect_response(200, context.echo("b"));
            client.send("\r");
            client.wait_until_read();
            client.send("\n" + get_request("/echo/c"));
-           client.expect_answer(200, context.echo("c"));
+           client.expect_response(200, context.echo("c"));
          }},
 
     {.id = "B22",
@@ -394,10 +395,10 @@ const Check checks[] = {
                  "/spin/10001", "/spin/1x", "/spin/99999999999999999999"}) {
              client.get(path);
              context.note(std::string("asked for ") + path);
-             const ReceivedAnswer answer = client.read_answer();
-             context.expect(answer.status == 400, std::string("to ") + path + " the answer was " +
-                                                      std::to_string(answer.status));
-             context.expect(!answer.closes(), std::string("after ") + path + " it closes");
+             const ReceivedResponse response = client.read_response();
+             context.expect(response.status == 400, std::string("to ") + path + " the answer was " +
+                                                        std::to_string(response.status));
+             context.expect(!response.closes(), std::string("after ") + path + " it closes");
            }
            client.ask("/bytes/3", 200, "000");
          }},

@@ -21,9 +21,9 @@ void expect_refusals(Context& context, const std::vector<Refusal>& refusals) {
   for (const Refusal& refusal : refusals) {
     Client client(context);
     (void)client.try_to_send(refusal.bytes + "GET /echo/smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
-    const ReceivedAnswer answer = client.expect_answer(refusal.status);
-    context.expect(answer.closes(), "the answer does not say Connection: close");
-    context.expect(!answer.body.empty(), "the answer does not say in words what is wrong");
+    const ReceivedResponse response = client.expect_response(refusal.status);
+    context.expect(response.closes(), "the answer does not say Connection: close");
+    context.expect(!response.body.empty(), "the answer does not say in words what is wrong");
     client.expect_end();
   }
   context.settle();
@@ -55,7 +55,7 @@ const Check checks[] = {
                             {"GET http://x/ HTTP/1.1\r\n\r\n", 400}});
            Client old(context);
            old.send("GET /echo/old HTTP/1.0\r\n\r\n");
-           old.expect_answer(200, context.echo("old"));
+           old.expect_response(200, context.echo("old"));
          }},
 
     {.id = "B60",
@@ -77,7 +77,7 @@ const Check checks[] = {
            Client client(context);
            for (const std::string host : {"a.b-c:80", "a:", "127.0.0.1", "[::1]:8080", "%41", ""}) {
              client.send("GET /echo/x HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
-             client.expect_answer(200, context.echo("x"));
+             client.expect_response(200, context.echo("x"));
            }
          }},
 
@@ -120,7 +120,7 @@ const Check checks[] = {
                                      {"GET\r\n" + host_and_end, 400}});
            Client later(context);
            later.send("GET /echo/a HTTP/1.7\r\n" + host_and_end);
-           later.expect_answer(200, context.echo("a"));
+           later.expect_response(200, context.echo("a"));
          }},
 
     {.id = "B32",
@@ -135,8 +135,8 @@ const Check checks[] = {
                 {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"}) {
              Client client(context);
              client.send(std::string(method) + " /echo/x HTTP/1.1\r\n" + host_and_end);
-             const ReceivedAnswer answer = client.expect_answer(405);
-             const auto allow = answer.field("allow");
+             const ReceivedResponse response = client.expect_response(405);
+             const auto allow = response.field("allow");
              context.expect(allow && *allow == "GET, HEAD",
                             std::string("the 405 to ") + method + " has no 'Allow: GET, HEAD'");
              client.expect_end();
@@ -199,9 +199,9 @@ const Check checks[] = {
                          "a 400 that speaks of CR LF.");
            Client client(context);
            client.send("GET / HTTP/1.1\n");
-           const ReceivedAnswer answer = client.expect_answer(400);
-           context.expect(answer.body.find("CR LF") != std::string::npos,
-                          "it says only '" + readable(answer.body, 200) + "'");
+           const ReceivedResponse response = client.expect_response(400);
+           context.expect(response.body.find("CR LF") != std::string::npos,
+                          "it says only '" + readable(response.body, 200) + "'");
            client.expect_end();
          }},
 
@@ -221,7 +221,7 @@ const Check checks[] = {
            expect_refusals(context, {{"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n"s, 400}});
            Client client(context);  // a tab and bytes above 127 are allowed
            client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nA: b\tc \xe4\xff\r\nB:\r\nC: \r\n\r\n");
-           client.expect_answer(200, context.echo("x"));
+           client.expect_response(200, context.echo("x"));
          }},
 
     {.id = "B36",
@@ -259,7 +259,7 @@ const Check checks[] = {
                400);
            Client client(context);
            client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-           client.expect_answer(200, context.echo("x"));
+           client.expect_response(200, context.echo("x"));
          }},
 
     {.id = "B38",
@@ -300,7 +300,7 @@ const Check checks[] = {
                          "the final answer at once; 417 and the end.");
            Client client(context);
            client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\n\r\n");
-           client.expect_answer(200, context.echo("x"));
+           client.expect_response(200, context.echo("x"));
            client.close();
            expect_refused_fields(context, {"Expect: miracles", "Expect: 200-ok"}, 417);
          }},
@@ -317,9 +317,9 @@ const Check checks[] = {
            client.send(
                "GET /echo/a HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: x\r\n"
                "\r\nGET /echo/c\r\n\r\nGET /echo/d HTTP/1.1\r\nHost: x\r\n\r\n");
-           client.expect_answer(200, context.echo("a"));
-           client.expect_answer(200, context.echo("b"));
-           client.expect_answer(400);
+           client.expect_response(200, context.echo("a"));
+           client.expect_response(200, context.echo("b"));
+           client.expect_response(400);
            client.expect_end();
          }},
 
@@ -343,7 +343,7 @@ const Check checks[] = {
              const bool is_taken = client.offer(all) == all.size();
              context.server().run_on();
              if (!is_taken) throw Skipped{"the kernel takes too little at once to tell"};
-             client.expect_answer(400);
+             client.expect_response(400);
              client.expect_orderly_end();
            }
          }},
@@ -366,7 +366,7 @@ const Check checks[] = {
            client.send(get_request("/bytes/30000") + "BAD\r\n\r\n" + std::string(60'000, 'x'));
            client.wait_until_server_is_stuck();
            client.expect_bytes(30'000);
-           client.expect_answer(400);
+           client.expect_response(400);
            client.expect_end();
          }},
 
@@ -392,7 +392,7 @@ const Check checks[] = {
              client.wait_until_read();
            }
            client.half_close();
-           client.expect_answer(400);
+           client.expect_response(400);
            client.expect_orderly_end();
          }},
 
@@ -413,7 +413,7 @@ const Check checks[] = {
                  "forged\nforged\r\n\r\n"}) {
              Client client(context);
              client.send(request);
-             (void)client.read_answer();
+             (void)client.read_response();
            }
            context.settle();
            const std::string said = context.server().output() + context.server().error_output();
@@ -435,10 +435,10 @@ const Check checks[] = {
            Client client(context);
            client.send("BAD\r\n\r\n");
            const std::string more(10'000, 'x');
-           const auto deadline = std::chrono::steady_clock::now() + context.patience();
+           const auto deadline = std::chrono::steady_clock::now() + context.timeout();
            while (client.try_to_send(more))
              context.expect(std::chrono::steady_clock::now() < deadline,
-                            "after " + std::to_string(context.patience().count()) +
+                            "after " + std::to_string(context.timeout().count()) +
                                 " s it still takes everything");
            context.settle();
          }},

@@ -41,7 +41,7 @@ ShortRun run_to_end(Context& context, std::vector<std::string> arguments, Launch
   launch.hand_down_listener = launch.listener >= 0;
   launch.expect_ready = false;
   ChildProcess process(context.tested().path, launch);
-  const auto status = process.wait_for_end(context.patience());
+  const auto status = process.wait_for_end(context.timeout());
   if (!status) context.fail("the program goes on instead of ending: " + words);
   if (!WIFEXITED(*status)) context.fail("the program " + describe_status(*status) + ": " + words);
   return {WEXITSTATUS(*status), process.output(), process.error_output()};
@@ -106,10 +106,10 @@ Descriptor unix_listener(const std::string& path) {
 }
 
 // The first bytes of the answer that somebody gets who asks there.
-std::string answer_at(const std::string& path, Patience patience) {
+std::string answer_at(const std::string& path, Timeout timeout) {
   const Descriptor client(socket(AF_UNIX, SOCK_STREAM, 0));
   const sockaddr_un address = unix_address(path);
-  if (!client || !set_timeouts(client.fd(), patience) ||
+  if (!client || !set_timeouts(client.fd(), timeout) ||
       connect(client.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
     return describe_failure("connect", errno);
   std::array<char, 12> room{};
@@ -132,8 +132,8 @@ const Check checks[] = {
            context.scene("I started the server and sent GET /.", "an answer with status 200.");
            Client client(context);
            client.get("/");
-           const ReceivedAnswer answer = client.expect_answer(200);
-           context.expect(!answer.body.empty(), "the greeting is empty");
+           const ReceivedResponse response = client.expect_response(200);
+           context.expect(!response.body.empty(), "the greeting is empty");
          }},
 
     {.id = "A01",
@@ -156,7 +156,7 @@ const Check checks[] = {
            }
            context.server().run_on();
            for (std::size_t i = 0; i < clients.size(); ++i)
-             clients[i].expect_answer(200, context.echo("client" + std::to_string(i)));
+             clients[i].expect_response(200, context.echo("client" + std::to_string(i)));
          }},
 
     {.id = "A10",
@@ -189,7 +189,7 @@ const Check checks[] = {
            const std::string port = std::to_string(context.server().port());
            Client client(context);
            client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-           client.expect_answer(200);
+           client.expect_response(200);
            client.expect_end();  // the server's end of it is now the one that waits
            client.close();
            context.expect_clean_stop();
@@ -333,7 +333,7 @@ const Check checks[] = {
            context.expect(!waiting.something_arrives_within(std::chrono::milliseconds(50)),
                           "the second was answered while the first was still there");
            silent.close();
-           waiting.expect_answer(200, "waiting");
+           waiting.expect_response(200, "waiting");
          }},
 
     {.id = "A19",
@@ -485,8 +485,8 @@ const Check checks[] = {
              context.expect(server.output() == "listening on unix:" + path + "\n" &&
                                 server.error_output().empty(),
                             "it said '" + server.output() + server.error_output() + "'");
-             const std::string answer = answer_at(path, context.patience());
-             context.expect(answer == "HTTP/1.1 200", "the answer is '" + answer + "'");
+             const std::string response = answer_at(path, context.timeout());
+             context.expect(response == "HTTP/1.1 200", "the answer is '" + response + "'");
              context.expect_clean_stop();
            }
          }},

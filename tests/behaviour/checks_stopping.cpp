@@ -68,8 +68,8 @@ const Check checks[] = {
            client.wait_until_server_is_stuck();
            context.server().signal(SIGTERM);
            client.expect_bytes(400'000);
-           client.expect_answer(200, "one");
-           client.expect_answer(200, "two");
+           client.expect_response(200, "one");
+           client.expect_response(200, "two");
            client.expect_end();
            context.expect_exit_status_0();
          }},
@@ -227,7 +227,7 @@ const Check checks[] = {
                                                 get_request("/echo/c"));
                if (i == 5 * round) context.server().signal(SIGTERM);
              }
-             for (Client& client : clients) client.expect_whole_answers_then_end();
+             for (Client& client : clients) client.expect_whole_responses_then_end();
              context.expect_exit_status_0();
              context.expect_healthy();
            }
@@ -258,7 +258,7 @@ const Check checks[] = {
              context.server().run_on();
              context.expect_exit_status_0();
              for (std::size_t i = 0; i < clients.size(); ++i)
-               if (i % 4 != 2) clients[i].expect_whole_answers_then_end();
+               if (i % 4 != 2) clients[i].expect_whole_responses_then_end();
              context.expect_healthy();
            }
          }},
@@ -303,9 +303,9 @@ const Check checks[] = {
              return is_taken;
            };
            context.expect(ask_on(), "it has closed before the signal");
-           client.expect_answer(200);
+           client.expect_response(200);
            context.server().signal(SIGTERM);
-           const auto deadline = std::chrono::steady_clock::now() + context.patience();
+           const auto deadline = std::chrono::steady_clock::now() + context.timeout();
            while (ask_on())
              context.expect(std::chrono::steady_clock::now() < deadline,
                             "as long as that client asks, it is answered");
@@ -476,7 +476,7 @@ const Check checks[] = {
            context.expect(!late.something_arrives_within(std::chrono::milliseconds(1)),
                           "somebody new was answered, for whom there was no descriptor");
            context.limit_descriptors(descriptor_limit());
-           late.expect_answer(200, context.echo("late"));
+           late.expect_response(200, context.echo("late"));
            context.limit_descriptors(1);
            context.expect_clean_stop();
          }},

@@ -68,7 +68,7 @@ const Check checks[] = {
            client.send(all);
            for (int i = 0; i < 10; ++i) {
              client.expect_bytes(static_cast<std::size_t>(20'000 + i));
-             client.expect_answer(200, std::to_string(i));
+             client.expect_response(200, std::to_string(i));
            }
          }},
 
@@ -211,7 +211,7 @@ const Check checks[] = {
            client.send(get_request("/echo/first") + get_request("/bytes/40000"));
            client.half_close();
            context.server().run_on();
-           client.expect_answer(200, "first");
+           client.expect_response(200, "first");
            client.expect_bytes(40'000);
            client.expect_end();
          }},
@@ -228,7 +228,7 @@ const Check checks[] = {
            Client client(context);
            client.send(get_request("/echo/first") + "GET /echo/sec");
            client.half_close();
-           client.expect_answer(200, context.echo("first"));
+           client.expect_response(200, context.echo("first"));
            std::size_t rest = 0;
            if (client.something_arrives_within(std::chrono::seconds(8)))
              while (const std::size_t count = client.read_some(65'536)) rest += count;
@@ -272,8 +272,8 @@ const Check checks[] = {
              paths.insert(paths.end(), {"/bytes/100000", "/nowhere", "/spin/0", "/bytes/x"});
            for (const std::string& path : paths) {
              client.send("HEAD " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" + get_request(path));
-             const ReceivedAnswer head = client.read_answer(Method::head);
-             const ReceivedAnswer whole = client.read_answer();
+             const ReceivedResponse head = client.read_response(Method::head);
+             const ReceivedResponse whole = client.read_response();
              context.expect(head.status == whole.status,
                             "HEAD " + path + " has status " + std::to_string(head.status) +
                                 ", GET " + std::to_string(whole.status));
@@ -293,8 +293,8 @@ const Check checks[] = {
                          "two answers of the announced lengths, and then the end at once.");
            Client client(context);
            client.send(get_request("/") + "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-           client.expect_answer(200);
-           client.expect_answer(200);
+           client.expect_response(200);
+           client.expect_response(200);
            client.expect_end();
          }},
 
@@ -310,7 +310,7 @@ const Check checks[] = {
                          "the right length and bytes, and no memory for the rest.");
            Client client(context);
            client.send("HEAD /bytes/1073741824 HTTP/1.1\r\nHost: x\r\n\r\n");
-           const ReceivedAnswer head = client.read_answer(Method::head);
+           const ReceivedResponse head = client.read_response(Method::head);
            context.expect(head.status == 200 && head.content_length == std::size_t{1} << 30,
                           "the length announced is " + std::to_string(head.content_length));
            client.get("/bytes/1073741824");
@@ -334,30 +334,30 @@ const Check checks[] = {
                          "Date as in 'Sun, 06 Nov 1994 08:49:37 GMT', Content-Type: text/plain; "
                          "charset=utf-8.");
            Client client(context);
-           const auto expect_fields = [&](const ReceivedAnswer& answer) {
-             const auto date = answer.field("date");
+           const auto expect_fields = [&](const ReceivedResponse& response) {
+             const auto date = response.field("date");
              context.expect(date && date->size() == 29 && date->substr(25) == " GMT" &&
                                 (*date)[3] == ',' && (*date)[19] == ':',
                             "Date is " + (!date ? "missing" : "'" + *date + "'"));
-             const auto type = answer.field("content-type");
+             const auto type = response.field("content-type");
              context.expect(type && *type == "text/plain; charset=utf-8",
                             "Content-Type is " + (!type ? "missing" : "'" + *type + "'"));
            };
            client.get("/");
-           const ReceivedAnswer first = client.expect_answer(200);
+           const ReceivedResponse first = client.expect_response(200);
            expect_fields(first);
            context.expect(!first.closes(), "it says Connection: close and does not mean it");
            client.send("BAD\r\n\r\n");
-           expect_fields(client.expect_answer(400));
+           expect_fields(client.expect_response(400));
            client.close();
            Client old(context);
            old.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-           const ReceivedAnswer kept = old.expect_answer(200);
+           const ReceivedResponse kept = old.expect_response(200);
            const auto connection = kept.field("connection");
            context.expect(connection && *connection == "keep-alive",
                           "an HTTP/1.0 client asked for keep-alive and is not told that it got it");
            old.send("GET /echo/more HTTP/1.0\r\n\r\n");
-           const ReceivedAnswer last = old.expect_answer(200);
+           const ReceivedResponse last = old.expect_response(200);
            context.expect(last.closes(), "the last answer does not say Connection: close");
            old.expect_end();
          }},

@@ -43,7 +43,7 @@ bool comes_up(Context& context) {
 void expect_end_of_all(Context& context) {
   ChildProcess& supervisor = context.server();
   supervisor.signal(SIGTERM);
-  const auto status = supervisor.wait_for_end(context.patience());
+  const auto status = supervisor.wait_for_end(context.timeout());
   if (!status) context.fail_for_certain("after SIGTERM it still runs");
   // A worker that could not become a server is a failure, and that is what the status says.
   if (*status != 0 && !has_explained(supervisor))

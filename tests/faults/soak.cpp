@@ -243,7 +243,7 @@ class Round {
     expect_alive();
     server_->signal(SIGTERM);
     crowd_.let_leave();
-    const auto status = server_->wait_for_end(Patience(30));
+    const auto status = server_->wait_for_end(Timeout(30));
     if (!status)
       throw SoakFailed("30 s after SIGTERM it still runs; " + describe_threads(server_->pid()));
     if (*status != 0)

@@ -205,7 +205,7 @@ std::optional<std::size_t> SoakClient::look_at_head() {
   }
   ReceivedHead response;
   const std::string problem =
-      read_answer_head(std::string_view(head_).substr(0, end + 2), response);
+      read_response_head(std::string_view(head_).substr(0, end + 2), response);
   if (!problem.empty()) complain("a response is not HTTP: " + problem);
   closing_ = response.closes();
   const bool has_question = !expected_.empty() && expected_.front().sent_at <= sent_;

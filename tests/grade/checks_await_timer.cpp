@@ -93,7 +93,7 @@ class Groups {
       for (std::size_t i = latest; i < clients_.size(); ++i)
         if (watched_[i].revents != 0) latest = i;
       if (latest != before) progress = Clock::now();
-      if (Clock::now() - progress > context.patience() + milliseconds(first_due))
+      if (Clock::now() - progress > context.timeout() + milliseconds(first_due))
         context.fail("client " + std::to_string(latest + 2) + " got no answer; " +
                      context.describe_server());
       look();  // at what was there when that one had been answered
@@ -106,9 +106,9 @@ class Groups {
     }
   }
 
-  void expect_answers() {
+  void expect_responses() {
     for (std::size_t i = 0; i < clients_.size(); ++i)
-      clients_[i].expect_answer(200, slept(length_of(i)));
+      clients_[i].expect_response(200, slept(length_of(i)));
   }
 
  private:
@@ -194,7 +194,7 @@ const Check checks[] = {
            Groups groups(context, in_each);
            groups.ask(context);
            groups.expect_order(context);
-           groups.expect_answers();
+           groups.expect_responses();
          }},
 
     {.id = "H05",
@@ -306,10 +306,10 @@ const Check checks[] = {
                               " of " + std::to_string(seen->looks) + " looks and woke up " +
                               std::to_string(static_cast<int>(seen->wakeups_per_second)) +
                               " times a second");
-           half_closed.expect_answer(200, slept(2000));
+           half_closed.expect_response(200, slept(2000));
            half_closed.expect_end();
-           eager.expect_answer(200, slept(2000));
-           eager.expect_answer(200, "next");
+           eager.expect_response(200, slept(2000));
+           eager.expect_response(200, "next");
          }},
 
     {.id = "H09",
@@ -343,10 +343,10 @@ const Check checks[] = {
            const auto begin = Clock::now();
            client.get("/within/200/row");
            BackendCall call = backend.take(context);
-           client.expect_answer(504);
+           client.expect_response(504);
            context.expect(since(begin) >= milliseconds(200),
                           "it came after " + std::to_string(since(begin).count()) + " ms");
-           context.expect(call.is_left_within(context.patience()),
+           context.expect(call.is_left_within(context.timeout()),
                           "the 504 came, but the backend's connection is still open");
            client.expect_echo("after");
          }},
@@ -369,11 +369,11 @@ const Check checks[] = {
            context.expect(call.first_line() == "GET /row?a=1 HTTP/1.0",
                           "the backend was asked '" + readable(call.first_line()) + "'");
            call.answer("the row");
-           client.expect_answer(200, "the row");
+           client.expect_response(200, "the row");
            for (const char* path : {"/within/300/sleep/20", "/within/300/echo/word"}) {
              client.get(path);
              // 504 if the machine was busy; what counts is the deadline that is left behind.
-             (void)client.read_answer();
+             (void)client.read_response();
              const auto begin = Clock::now();
              client.ask("/sleep/700", 200, slept(700));
              context.expect(since(begin) >= milliseconds(700),
@@ -420,7 +420,7 @@ const Check checks[] = {
              for (int i = 0; i < times; ++i) requests += get_request("/within/1/sleep/60000");
              for (Client& client : clients) client.send(requests);
              for (Client& client : clients)
-               for (int i = 0; i < times; ++i) client.expect_answer(504);
+               for (int i = 0; i < times; ++i) client.expect_response(504);
            };
            give_up(10);
            context.settle();
@@ -452,12 +452,12 @@ const Check checks[] = {
            spinner.get("/spin/300");
            spinner.wait_until_read();
            for (BackendCall& call : calls) call.answer("row");
-           spinner.expect_answer(200, "spun 300 ms\n");
+           spinner.expect_response(200, "spun 300 ms\n");
            for (Client& client : clients) {
-             const ReceivedAnswer answer = client.read_answer();
-             const bool is_row = answer.status == 200 && answer.body == "row";
-             context.expect(is_row || answer.status == 504,
-                            "one was answered with " + std::to_string(answer.status));
+             const ReceivedResponse response = client.read_response();
+             const bool is_row = response.status == 200 && response.body == "row";
+             context.expect(is_row || response.status == 504,
+                            "one was answered with " + std::to_string(response.status));
              client.expect_echo("after");
            }
          }},
@@ -477,11 +477,11 @@ const Check checks[] = {
            client.send(get_request("/echo/before") + get_request("/sleep/60") +
                        get_request("/within/20/sleep/60000") + get_request("/sleep/1") +
                        get_request("/echo/behind"));
-           client.expect_answer(200, "before");
-           client.expect_answer(200, slept(60));
-           client.expect_answer(504);
-           client.expect_answer(200, slept(1));
-           client.expect_answer(200, "behind");
+           client.expect_response(200, "before");
+           client.expect_response(200, slept(60));
+           client.expect_response(504);
+           client.expect_response(200, slept(1));
+           client.expect_response(200, "behind");
          }},
 
     {.id = "H16",
@@ -498,7 +498,7 @@ const Check checks[] = {
            for (Client& client : clients) client.wait_until_read();
            context.server().signal(SIGTERM);
            for (Client& client : clients) {
-             client.expect_answer(200, slept(400));
+             client.expect_response(200, slept(400));
              client.expect_end();
            }
            context.expect_exit_status_0();
@@ -529,10 +529,10 @@ const Check checks[] = {
            spinner.get("/spin/320");
            spinner.wait_until_read();
            for (Client& client : leaving) client.reset();
-           spinner.expect_answer(200, "spun 320 ms\n");
+           spinner.expect_response(200, "spun 320 ms\n");
            spinner.close();
            for (Client& client : staying) {
-             client.expect_answer(200, slept(300));
+             client.expect_response(200, slept(300));
              client.expect_echo("after");
            }
            context.expect_back_to({before + staying.size()});

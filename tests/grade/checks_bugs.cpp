@@ -32,7 +32,7 @@ const Check checks[] = {
            }
            for (Client& client : clients) client.send(" HTTP/1.1\r\nHost: x\r\n\r\n");
            for (Client& client : clients)
-             client.expect_answer(200, std::to_string(client.number()));
+             client.expect_response(200, std::to_string(client.number()));
          }},
 
     {.id = "X02",
@@ -106,7 +106,7 @@ const Check checks[] = {
            context.eventually(
                [&] {
                  clients.front().get("/clients");
-                 said = clients.front().read_answer().body;
+                 said = clients.front().read_response().body;
                  return said == "2 clients\n";
                },
                [&] { return "it says '" + readable(said) + "'"; });

@@ -46,7 +46,7 @@ void expect_served(Context& context, const ClientGroup& group) {
 
 // Silent clients, each of which has been answered once.
 void fill(ClientGroup& crowd, const Context& context, std::size_t count) {
-  crowd.patience(std::chrono::duration_cast<Nanoseconds>(context.patience()));
+  crowd.timeout(std::chrono::duration_cast<Nanoseconds>(context.timeout()));
   crowd.ask("/echo/client-#");
   crowd.connect(count);
 }
@@ -135,7 +135,7 @@ constexpr double calm_rate = 4000;
 constexpr int calm_slices = 24;
 constexpr milliseconds calm_slice{25};
 
-// Answers per second, by turns: the medians of twenty slices.
+// Responses per second, by turns: the medians of twenty slices.
 struct Speeds {
   double ours;
   double yours;
@@ -260,7 +260,7 @@ const Check checks[] = {
            for (int i = 0; i < 24; ++i) spinning.emplace_back(context).get("/spin/20");
            std::size_t most = context.threads();
            for (Client& client : spinning) {
-             client.expect_answer(200, "spun 20 ms\n");
+             client.expect_response(200, "spun 20 ms\n");
              most = std::max(most, context.threads());
            }
            context.expect(most <= most_threads, "there were " + std::to_string(most));

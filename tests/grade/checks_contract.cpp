@@ -43,7 +43,7 @@ void send_head_without_end(Context& context) {
 
 void ask(Client& client) {
   client.get("/echo/good");
-  client.expect_answer(200, "good");
+  client.expect_response(200, "good");
 }
 
 // One who has been served is served all the time. (Where each client has a thread, or a place, a

@@ -59,15 +59,15 @@ void be_a_nuisance(Context& context, int kind) {
       return client.reset();
     case 3:
       client.send("BAD\r\n\r\n");
-      client.expect_answer(400);
+      client.expect_response(400);
       return client.close();
     case 4:
       client.get("/echo/x");
       client.half_close();
-      return client.expect_answer(200, "x");
+      return client.expect_response(200, "x");
     default:
       client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-      return client.expect_answer(200, "x");
+      return client.expect_response(200, "x");
   }
 }
 
@@ -134,7 +134,7 @@ const Check checks[] = {
            std::vector<Client> waiting = asking_clients(context, 5);
            served[0].close();
            for (std::size_t i = 0; i < waiting.size(); ++i) {
-             waiting[i].expect_answer(200, "waiting");
+             waiting[i].expect_response(200, "waiting");
              context.wait_until_quiet();
              for (std::size_t other = i + 1; other < waiting.size(); ++other)
                context.expect(!is_accepted(waiting[other]),
@@ -235,7 +235,7 @@ const Check checks[] = {
            launch.address_space_limit = std::size_t{512} << 20;
            launch.expect_ready = false;
            ChildProcess process(context.tested().path, launch);
-           const auto status = process.wait_for_end(context.patience());
+           const auto status = process.wait_for_end(context.timeout());
            if (!status) context.fail("it still runs; " + describe_threads(process.pid()));
            context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 1,
                           "it " + describe_status(*status) +

@@ -30,7 +30,7 @@ std::array<Client, 2> silent_for_longer_than_a_request(Context& context) {
   silent[1].expect_echo("first");
   Client half(context);
   half.send("GET /ec");
-  half.expect_answer(408);
+  half.expect_response(408);
   half.expect_end();
   return silent;
 }
@@ -54,7 +54,7 @@ const Check checks[] = {
            Client silent(context);
            silent.expect_end();
            slow.send("ho/slow HTTP/1.1\r\nHost: x\r\n\r\n");
-           slow.expect_answer(200, "slow");
+           slow.expect_response(200, "slow");
          }},
 
     {.id = "U02",
@@ -87,8 +87,8 @@ const Check checks[] = {
            context.start_with({"-r", "0.4", "-t", for_ever});
            Client client(context);
            client.send(get_request("/echo/whole") + "GET /hal");
-           client.expect_answer(200, "whole");
-           client.expect_answer(408);
+           client.expect_response(200, "whole");
+           client.expect_response(408);
            client.expect_end();
          }},
 
@@ -109,7 +109,7 @@ const Check checks[] = {
              client.send("GET /echo/");
              pass(milliseconds(400), milliseconds(700));
              client.send(std::to_string(i) + " HTTP/1.1\r\nHost: x\r\n\r\n");
-             client.expect_answer(200, std::to_string(i));
+             client.expect_response(200, std::to_string(i));
            }
          }},
 
@@ -138,7 +138,7 @@ const Check checks[] = {
            slow.read_pattern(90'000, 10'000);  // with the last of them the request's time begins
            slow.send("ond HTTP/1.1\r\nHost: x\r\n\r\n");
            pace.step(milliseconds(0));
-           slow.expect_answer(200, "second");
+           slow.expect_response(200, "second");
          }},
 
     {.id = "U06",
@@ -156,7 +156,7 @@ const Check checks[] = {
                "it is closed.");
            context.start_small({"-o", "0.5", "-t", for_ever});
            Client slow = stuck_client(context, 2'000'000);
-           const auto deadline = std::chrono::steady_clock::now() + context.patience();
+           const auto deadline = std::chrono::steady_clock::now() + context.timeout();
            while (!slow.is_closed_by_server()) {
              context.expect(std::chrono::steady_clock::now() < deadline,
                             "it is still connected. " + slow.describe());
@@ -216,7 +216,7 @@ const Check checks[] = {
              return i == 2 ? stuck.is_closed_by_server()
                            : in_order[i]->something_arrives_within(milliseconds(0));
            };
-           const auto deadline = std::chrono::steady_clock::now() + 2 * context.patience();
+           const auto deadline = std::chrono::steady_clock::now() + 2 * context.timeout();
            std::size_t ended = 0;
            while (ended < in_order.size()) {
              busy.expect_echo("x");
@@ -258,7 +258,7 @@ const Check checks[] = {
            context.wait_until_quiet();
            for (Client& client : silent) client.send("ho/late HTTP/1.1\r\nHost: x\r\n\r\n");
            pace.step(milliseconds(0));
-           for (Client& client : silent) client.expect_answer(200, "late");
+           for (Client& client : silent) client.expect_response(200, "late");
          }},
 
     {.id = "U10",
@@ -277,7 +277,7 @@ const Check checks[] = {
            std::array<Client, 2> refused{Client(context), Client(context)};
            for (Client& client : refused) {
              client.send("no request\r\n\r\n");
-             client.expect_answer(400);
+             client.expect_response(400);
            }
            context.eventually(
                [&] {

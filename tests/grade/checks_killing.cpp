@@ -19,7 +19,7 @@ namespace {
 
 namespace files = std::filesystem;
 
-constexpr Patience most_seconds{30};
+constexpr Timeout most_seconds{30};
 
 // One run of the student's test against one server. The server stands under the same name whichever
 // it is, in a folder of its own, and its size tells nothing either.

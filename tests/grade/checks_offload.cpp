@@ -14,7 +14,7 @@ namespace {
 
 constexpr auto short_while = std::chrono::milliseconds(1);
 
-// On a busy machine computing takes as long as it takes: patience runs out only while the server
+// On a busy machine computing takes as long as it takes: the timeout runs out only while the server
 // gets no further, and that it burns processor time is getting further.
 void wait_while_it_computes(Context& context, const std::function<bool()>& is_over) {
   using Clock = std::chrono::steady_clock;
@@ -26,7 +26,7 @@ void wait_while_it_computes(Context& context, const std::function<bool()>& is_ov
     const std::uint64_t time = cpu_nanoseconds_of(context.server().pid()).value_or(0);
     if (time > last_time) last_progress = Clock::now();
     last_time = time;
-    if (Clock::now() > last_progress + context.patience() || Clock::now() > begin + longest) return;
+    if (Clock::now() > last_progress + context.timeout() || Clock::now() > begin + longest) return;
   }
 }
 
@@ -78,7 +78,7 @@ void expect_spun(Context& context, Client& client, const std::string& body) {
   wait_while_it_computes(context, [&client] {
     return client.something_arrives_within(std::chrono::milliseconds(20));
   });
-  client.expect_answer(200, body);
+  client.expect_response(200, body);
 }
 
 // Rounds that a second client is served while the answer to /spin is still being made.
@@ -170,10 +170,10 @@ const Check checks[] = {
            Client client(context);
            client.send(get_request("/echo/before") + get_request("/spin/60") +
                        get_request("/spin/1") + get_request("/echo/behind"));
-           client.expect_answer(200, "before");
+           client.expect_response(200, "before");
            expect_spun(context, client, "spun 60 ms\n");
            expect_spun(context, client, "spun 1 ms\n");
-           client.expect_answer(200, "behind");
+           client.expect_response(200, "behind");
          }},
 
     {.id = "O05",
@@ -242,7 +242,7 @@ const Check checks[] = {
            expect_looks(seen);
            context.expect(seen.crowded * 100 <= seen.looks * 20,
                           "more than one thread was runnable in " + seen.words());
-           client.expect_answer(200, "behind");
+           client.expect_response(200, "behind");
          }},
 
     {.id = "O08",

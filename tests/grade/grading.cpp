@@ -79,7 +79,7 @@ class Grading {
           const GradingOptions& options, const Progress& progress)
       : tested_(tested), tasks_(tasks), options_(options), progress_(progress) {
     report_.exercise = exercise;
-    tested_.patience = options.patience;
+    tested_.timeout = options.timeout;
     (void)sanitizers_in(tested.path);  // read once: the process of every check inherits the answer
     for (const Task& task : tasks) {
       CheckReport check;
@@ -316,8 +316,8 @@ class Grading {
   }
 
   // A failure may be the machine's, if there are few; many are not. Each is looked at once more,
-  // alone, and on a crowded machine with more patience. Where the machine shows no sign of that, it
-  // must pass twice: what goes wrong by chance in every second run shall not get away with luck.
+  // alone, and on a crowded machine with a longer timeout. Where the machine shows no sign of that,
+  // it must pass twice: what goes wrong by chance in every second run shall not get away with luck.
   void confirm_failures() {
     std::vector<std::size_t> failed;
     for (std::size_t i = 0; i < tasks_.size(); ++i)
@@ -325,7 +325,7 @@ class Grading {
     const bool was_busy = was_late_ || was_crowded();
     if (failed.empty() || failed.size() > (was_busy ? 8 : 2)) return;
     is_confirming_ = true;
-    if (was_busy) tested_.patience = default_patience;
+    if (was_busy) tested_.timeout = default_timeout;
     for (const std::size_t i : failed) {
       const CheckReport at_first = report_.checks[i];
       for (int more = was_busy ? 1 : 2; more > 0; --more) {

@@ -32,7 +32,7 @@ struct GradingOptions {
   std::map<std::string, std::string> rebuilt;  // the program as Y01 or Y02 want it, if it is there
   // Makes one of them, if it is made only when it is wanted; the report is all the rest.
   std::function<void(const std::string& program, const Report&)> build;
-  Patience patience{2.5};
+  Timeout timeout{2.5};
   double most_seconds = 120;  // for all checks together that fail
 };
 

@@ -138,9 +138,9 @@ Result run_once(const Check& check, const Tested& tested, const std::string& aga
 Context::Context(const Tested& tested, Faults disturbed_by)
     : tested_(tested), sanitizers_(sanitizers_in(tested.path)), disturbed_by_(disturbed_by) {}
 
-Patience Context::patience() const {
-  if (own_patience_) return *own_patience_;
-  return sanitizers_.any() ? 2 * tested_.patience : tested_.patience;
+Timeout Context::timeout() const {
+  if (own_timeout_) return *own_timeout_;
+  return sanitizers_.any() ? 2 * tested_.timeout : tested_.timeout;
 }
 
 ChildProcess& Context::start(const Launch& launch) {
@@ -214,7 +214,7 @@ void Context::fail_for_certain(const std::string& seen) const {
   if (server_) {
     // A sanitizer takes its time between a report and the end.
     const auto status =
-        sanitizers_.any() ? server_->wait_for_end(Patience(2)) : server_->status_if_ended();
+        sanitizers_.any() ? server_->wait_for_end(Timeout(2)) : server_->status_if_ended();
     if (status) story += "\nThe server " + describe_status(*status) + ".";
     const bool is_reported = status && sanitizers_.any() && WIFEXITED(*status) &&
                              WEXITSTATUS(*status) == sanitizer_exit_status;
@@ -248,13 +248,13 @@ void Context::eventually(const std::function<bool()>& holds,
 
 Deadline::Deadline(const Context& context)
     : context_(&context),
-      end_(Clock::now() + std::chrono::duration_cast<Clock::duration>(context.patience())) {}
+      end_(Clock::now() + std::chrono::duration_cast<Clock::duration>(context.timeout())) {}
 
 bool Deadline::has_passed() {
   if (Clock::now() <= end_) return false;
   if (more_-- <= 0) return true;
   if (!context_->waits_for_a_core() && !context_->repeats_lost_stop()) return true;
-  end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(context_->patience());
+  end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(context_->timeout());
   return false;
 }
 
@@ -300,9 +300,9 @@ void Context::settle() {
   Client client(*this);
   client.send("GET /echo/settled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   if (is(slow_backend))  // after a delay that need not be 0
-    client.expect_answer(200);
+    client.expect_response(200);
   else
-    client.expect_answer(200, echo("settled"));
+    client.expect_response(200, echo("settled"));
   client.expect_end();
   wait_until_quiet();
 }
@@ -313,7 +313,7 @@ bool Context::wait_until_quiet() {
     return true;
   }
   const auto begin = Clock::now();
-  const auto deadline = begin + patience();
+  const auto deadline = begin + timeout();
   auto quiet_since = begin;
   std::uint64_t last_sum = 0;
   while (Clock::now() - quiet_since < std::chrono::milliseconds(40)) {
@@ -575,7 +575,7 @@ std::string Context::transcript() const {
 
 Result run_check(const Check& check, const Tested& tested, const std::string& again) {
   constexpr int most_tries = 3;
-  constexpr auto most_time = std::chrono::seconds(15);  // whoever waits for it has patience, too
+  constexpr auto most_time = std::chrono::seconds(15);  // whoever waits for it has a timeout, too
   const auto begin = Clock::now();
   for (int tries = 1;; ++tries) {
     Result result = run_once(check, tested, again);

@@ -88,12 +88,12 @@ struct Tested {
   std::string name;
   std::string path;
   Models model = 0;
-  FaultPlan* faults = nullptr;           // what its system calls suffer; somebody else's
-  Patience patience = default_patience;  // with a plain build
-  std::string build = "build";           // where our own programs are, for comparisons
-  std::size_t most_steps = 25;           // in the story of a failure: the last
-  bool tells_all = false;                // a check that passes has a story, too
-  bool forgives_end = false;             // how it ends on SIGTERM is another check's matter
+  FaultPlan* faults = nullptr;        // what its system calls suffer; somebody else's
+  Timeout timeout = default_timeout;  // with a plain build
+  std::string build = "build";        // where our own programs are, for comparisons
+  std::size_t most_steps = 25;        // in the story of a failure: the last
+  bool tells_all = false;             // a check that passes has a story, too
+  bool forgives_end = false;          // how it ends on SIGTERM is another check's matter
 };
 
 // What a server has; of threads, as many as there may be if nobody asks.
@@ -110,8 +110,8 @@ class Context {
   const Tested& tested() const { return tested_; }
   bool is(Models models) const { return (tested_.model & models) != 0; }
   const Sanitizers& sanitizers() const { return sanitizers_; }
-  Patience patience() const;
-  void set_patience(Patience patience) { own_patience_ = patience; }
+  Timeout timeout() const;
+  void set_timeout(Timeout timeout) { own_timeout_ = timeout; }
 
   // Starts the program, in place of the one that may be running. Fails the check if it does not
   // get ready. `arguments` are all but the port.
@@ -135,7 +135,7 @@ class Context {
   void note(std::string step);
   int next_client() { return ++clients_; }
 
-  // Waits until `holds()`; fails with what `seen()` says when the patience has run out.
+  // Waits until `holds()`; fails with what `seen()` says when the timeout has run out.
   void eventually(const std::function<bool()>& holds, const std::function<std::string()>& seen);
 
   // Does the server stand in line for a core of a crowded machine? It is runnable, and has hardly
@@ -150,7 +150,7 @@ class Context {
   // The barrier. A fresh client has been served and all threads have gone to sleep: what was
   // there before has been seen by the server.
   void settle();
-  // Only the second half: all threads sleep, and have not woken for 40 ms. False when the patience
+  // Only the second half: all threads sleep, and have not woken for 40 ms. False when the timeout
   // runs out first; the checks that ask for sleep look themselves.
   bool wait_until_quiet();
 
@@ -179,11 +179,11 @@ class Context {
   // The same for one that has to try again and again: a pause before each try is rest enough.
   void expect_no_spinning(const std::string& situation);
 
-  // SIGTERM, and exit status 0 within the patience.
+  // SIGTERM, and exit status 0 within the timeout.
   void expect_clean_stop();
   // The same of one that has been told to stop already.
   void expect_exit_status_0();
-  // The status of waitpid(2), if it ends within the patience.
+  // The status of waitpid(2), if it ends within the timeout.
   std::optional<int> wait_for_end();
   // The check has ended the server in its own way, and has looked at its status.
   void forget_server() { server_.reset(); }
@@ -212,14 +212,14 @@ class Context {
   std::string expected_;
   std::vector<std::string> steps_;
   int clients_ = 0;
-  std::optional<Patience> own_patience_;
+  std::optional<Timeout> own_timeout_;
   Faults disturbed_by_ = 0;
   std::chrono::steady_clock::time_point started_;  // when the server that runs was ready
   std::uint64_t burned_at_start_ = 0;              // nanoseconds of CPU time until then
   std::optional<Holdings> first_;                  // of the server that runs, when it was ready
 };
 
-// The end of the patience. It is put off, three times at most, while the server waits for a core.
+// The end of the timeout. It is put off, three times at most, while the server waits for a core.
 class Deadline {
  public:
   explicit Deadline(const Context& context);

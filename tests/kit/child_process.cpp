@@ -159,7 +159,7 @@ ChildProcess::ChildProcess(const std::string& program, const Launch& launch)
   run(program, launch);
   if (!launch.expect_ready) return;
   try {
-    wait_until_ready(default_patience * 2);
+    wait_until_ready(default_timeout * 2);
   } catch (...) {
     kill(-pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
@@ -212,9 +212,9 @@ ChildProcess::~ChildProcess() {
   if (!status_) waitpid(pid_, nullptr, 0);
 }
 
-std::uint16_t ChildProcess::wait_until_ready(Patience patience) {
+std::uint16_t ChildProcess::wait_until_ready(Timeout timeout) {
   const std::string before_port = std::string(ready_words) + "http://127.0.0.1:";
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   std::string line;
   while (line.find('\n') == std::string::npos) {
     if (const auto end = has_ended())
@@ -246,7 +246,7 @@ void ChildProcess::signal(int number) {
 
 void ChildProcess::stop_running() {
   signal(SIGSTOP);
-  const auto deadline = std::chrono::steady_clock::now() + default_patience;
+  const auto deadline = std::chrono::steady_clock::now() + default_timeout;
   // The kernel reports the stop when the last of its threads has stopped.
   while (!status_) {
     int status = 0;
@@ -269,16 +269,16 @@ std::optional<int> ChildProcess::status_if_ended() {
   return status_;
 }
 
-std::optional<int> ChildProcess::wait_for_end(Patience patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+std::optional<int> ChildProcess::wait_for_end(Timeout timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (!status_if_ended() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(tick);
   return status_;
 }
 
-bool ChildProcess::stop(Patience patience) {
+bool ChildProcess::stop(Timeout timeout) {
   signal(SIGTERM);
-  if (wait_for_end(patience)) return status_ == 0;
+  if (wait_for_end(timeout)) return status_ == 0;
   signal(SIGKILL);
   wait_for_end(std::chrono::seconds(5));
   return false;

@@ -24,8 +24,8 @@ using namespace two_ways;
 
 // How long a peer may go without any progress before it counts as stuck. It bounds failures only:
 // no passing check waits for it. Servers built with sanitizers get twice as much.
-using Patience = std::chrono::duration<double>;
-inline constexpr Patience default_patience{8.0};
+using Timeout = std::chrono::duration<double>;
+inline constexpr Timeout default_timeout{8.0};
 
 struct Launch {
   std::vector<std::string> arguments = {};
@@ -70,7 +70,7 @@ class ChildProcess {
   std::uint16_t port() const { return port_; }
 
   // The port that the ready line names. Throws StartFailed.
-  std::uint16_t wait_until_ready(Patience patience);
+  std::uint16_t wait_until_ready(Timeout timeout);
 
   // SIGSTOP and SIGCONT. When stop_running returns, every thread has stopped; everything that
   // happens until run_on is then pending at once, in one wake-up.
@@ -81,11 +81,11 @@ class ChildProcess {
   bool was_asked_to_stop() const { return stops_asked_ > 0; }
   int stops_asked() const { return stops_asked_; }
   // SIGTERM, and SIGKILL for one that does not end in time. True: ended by itself, with status 0.
-  bool stop(Patience patience = std::chrono::seconds(10));
+  bool stop(Timeout timeout = std::chrono::seconds(10));
 
-  // The status of waitpid(2) if it has ended, now or within the patience.
+  // The status of waitpid(2) if it has ended, now or within the timeout.
   std::optional<int> status_if_ended();
-  std::optional<int> wait_for_end(Patience patience);
+  std::optional<int> wait_for_end(Timeout timeout);
   // The same in words.
   std::optional<std::string> has_ended();
 

@@ -20,14 +20,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds tick{1};
 
-int milliseconds(Patience patience) {
-  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
+int milliseconds(Timeout timeout) {
+  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
   return static_cast<int>(std::max<std::chrono::milliseconds::rep>(count, 0));
 }
 
 // True when one of the events, or an error, is there within the time.
-bool wait_for(int fd, short events, Patience patience) {
-  const auto deadline = Clock::now() + patience;
+bool wait_for(int fd, short events, Timeout timeout) {
+  const auto deadline = Clock::now() + timeout;
   for (;;) {
     pollfd entry{fd, events, 0};
     const int ready = poll(&entry, 1, milliseconds(deadline - Clock::now()) + 1);
@@ -71,7 +71,7 @@ Client::Client(Context& context, Descriptor socket, int number)
 Client::Client(Context& context, ClientOptions options)
     : context_(&context), number_(context.next_client()), last_progress_(Clock::now()) {
   const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
-  socket_ = connect_socket(options, port, context.patience());
+  socket_ = connect_socket(options, port, context.timeout());
   if (!socket_)
     context.fail("client " + std::to_string(number_) +
                  " could not connect: " + describe_failure("connect", errno));
@@ -80,14 +80,14 @@ Client::Client(Context& context, ClientOptions options)
 
 std::optional<Client> Client::try_to_connect(Context& context, ClientOptions options) {
   const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
-  Descriptor socket = connect_socket(options, port, context.patience());
+  Descriptor socket = connect_socket(options, port, context.timeout());
   if (!socket) return std::nullopt;
   return Client(context, std::move(socket), context.next_client());
 }
 
 // Empty with errno when the connection is refused.
 Descriptor Client::connect_socket(const ClientOptions& options, std::uint16_t port,
-                                  Patience patience) {
+                                  Timeout timeout) {
   Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
   if (!socket) throw CallFailed("socket", errno);
   if (fcntl(socket.fd(), F_SETFD, FD_CLOEXEC) < 0)
@@ -106,7 +106,7 @@ Descriptor Client::connect_socket(const ClientOptions& options, std::uint16_t po
   if (connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
     return socket;
   if (errno != EINPROGRESS) return Descriptor();
-  if (!wait_for(socket.fd(), POLLOUT, patience)) {
+  if (!wait_for(socket.fd(), POLLOUT, timeout)) {
     errno = ETIMEDOUT;
     return Descriptor();
   }
@@ -140,12 +140,12 @@ bool Client::try_to_send(std::string_view bytes) {
       continue;
     }
     if (!is_not_ready(errno)) return false;
-    const bool ready = wait_for(socket_.fd(), POLLIN | POLLOUT, context_->patience());
+    const bool ready = wait_for(socket_.fd(), POLLIN | POLLOUT, context_->timeout());
     if (!ready)
       context_->fail_for_certain("client " + std::to_string(number_) + " cannot send its last " +
                                  std::to_string(bytes.size()) +
                                  " bytes: the server does not read. " + describe());
-    if (wait_for(socket_.fd(), POLLIN, Patience(0)) && take_in(Patience(0)) == Got::reset)
+    if (wait_for(socket_.fd(), POLLIN, Timeout(0)) && take_in(Timeout(0)) == Got::reset)
       return false;
   }
   return true;
@@ -167,14 +167,14 @@ void Client::get(std::string_view path) {
   send(get_request(path));
 }
 
-ReceivedAnswer Client::ask(std::string_view path, int status) {
+ReceivedResponse Client::ask(std::string_view path, int status) {
   get(path);
-  return expect_answer(status);
+  return expect_response(status);
 }
 
 void Client::ask(std::string_view path, int status, std::string_view body) {
   get(path);
-  expect_answer(status, body);
+  expect_response(status, body);
 }
 
 void Client::expect_echo(std::string_view word) {
@@ -222,10 +222,10 @@ void Client::wait_until_server_is_stuck() {
   note("waited until the server could send no more (" + std::to_string(last) + " bytes unsent)");
 }
 
-Client::Got Client::take_in(Patience patience, std::size_t most) {
+Client::Got Client::take_in(Timeout timeout, std::size_t most) {
   if (ended_) return Got::end;
-  int more = patience < context_->patience() ? 0 : 3;  // a short look is a short look
-  while (!wait_for(socket_.fd(), POLLIN, patience))
+  int more = timeout < context_->timeout() ? 0 : 3;  // a short look is a short look
+  while (!wait_for(socket_.fd(), POLLIN, timeout))
     if (more-- == 0 || !context_->waits_for_a_core()) return Got::silence;
   std::array<char, std::size_t{1} << 16> room;
   const std::span<char> part(room.data(), std::min(most, room.size()));
@@ -252,7 +252,7 @@ void Client::use(std::size_t count) {
 void Client::fail_reading(Got got, const std::string& wanted) {
   std::string seen = "client " + std::to_string(number_) + " waited for " + wanted + " and ";
   if (got == Got::silence)
-    seen += "nothing came for " + std::to_string(static_cast<int>(context_->patience().count())) +
+    seen += "nothing came for " + std::to_string(static_cast<int>(context_->timeout().count())) +
             " s. " + describe();
   else
     seen += got == Got::end ? "the server ended the connection." : "was reset by the server.";
@@ -261,64 +261,65 @@ void Client::fail_reading(Got got, const std::string& wanted) {
   context_->fail(seen);
 }
 
-ReceivedAnswer Client::read_head() {
+ReceivedResponse Client::read_head() {
   std::size_t end;
   while ((end = unread().find("\r\n\r\n")) == std::string_view::npos) {
     if (unread().size() > 65'536)
       context_->fail_for_certain("the head of the answer does not end: '" + readable(unread()) +
                                  "'");
-    const Got got = take_in(context_->patience());
+    const Got got = take_in(context_->timeout());
     if (got != Got::bytes) fail_reading(got, "an answer");
   }
-  ReceivedAnswer answer;
-  answer.head = unread().substr(0, end + 2);
-  const std::string problem = read_answer_head(answer.head, answer);
+  ReceivedResponse response;
+  response.head = unread().substr(0, end + 2);
+  const std::string problem = read_response_head(response.head, response);
   if (!problem.empty())
     context_->fail_for_certain("client " + std::to_string(number_) +
                                " got an answer that is not HTTP: " + problem + ". The answer: '" +
                                readable(unread(), 200) + "'");
   use(end + 4);
-  note("reads the head of an answer " + std::to_string(answer.status));
-  return answer;
+  note("reads the head of an answer " + std::to_string(response.status));
+  return response;
 }
 
-ReceivedAnswer Client::read_answer(Method method) {
-  ReceivedAnswer answer = read_head();
-  if (method == Method::head) return answer;
-  while (unread().size() < answer.content_length) {
-    const Got got = take_in(context_->patience());
+ReceivedResponse Client::read_response(Method method) {
+  ReceivedResponse response = read_head();
+  if (method == Method::head) return response;
+  while (unread().size() < response.content_length) {
+    const Got got = take_in(context_->timeout());
     if (got != Got::bytes)
-      fail_reading(got, "a body of " + std::to_string(answer.content_length) + " bytes, of which " +
-                            std::to_string(unread().size()) + " had come,");
+      fail_reading(got, "a body of " + std::to_string(response.content_length) +
+                            " bytes, of which " + std::to_string(unread().size()) + " had come,");
   }
-  answer.body = unread().substr(0, answer.content_length);
-  use(answer.content_length);
-  return answer;
+  response.body = unread().substr(0, response.content_length);
+  use(response.content_length);
+  return response;
 }
 
-ReceivedAnswer Client::expect_answer(int status, Method method) {
-  ReceivedAnswer answer = read_answer(method);
-  if (answer.status == status) return answer;
+ReceivedResponse Client::expect_response(int status, Method method) {
+  ReceivedResponse response = read_response(method);
+  if (response.status == status) return response;
   const std::string seen = "client " + std::to_string(number_) + " was answered with status " +
-                           std::to_string(answer.status) + ", not " + std::to_string(status) +
-                           ": '" + readable(answer.body, 200) + "'";
+                           std::to_string(response.status) + ", not " + std::to_string(status) +
+                           ": '" + readable(response.body, 200) + "'";
   // Only these say that the server lacks something.
-  if (answer.status != 502 && answer.status != 503) context_->fail_for_certain(seen);
+  if (response.status != 502 && response.status != 503) context_->fail_for_certain(seen);
   context_->fail(seen);
 }
 
-void Client::expect_answer(int status, std::string_view body) {
-  const ReceivedAnswer answer = expect_answer(status);
-  if (answer.body != body)
+void Client::expect_response(int status, std::string_view body) {
+  const ReceivedResponse response = expect_response(status);
+  if (response.body != body)
     context_->fail_for_certain("client " + std::to_string(number_) + " got the body '" +
-                               readable(answer.body, 200) + "', not '" + readable(body, 200) + "'");
+                               readable(response.body, 200) + "', not '" + readable(body, 200) +
+                               "'");
 }
 
 void Client::expect_bytes(std::size_t size) {
-  const ReceivedAnswer answer = read_head();
-  context_->expect(answer.status == 200 && answer.content_length == size,
-                   "the head says status " + std::to_string(answer.status) + " and " +
-                       std::to_string(answer.content_length) + " bytes");
+  const ReceivedResponse response = read_head();
+  context_->expect(response.status == 200 && response.content_length == size,
+                   "the head says status " + std::to_string(response.status) + " and " +
+                       std::to_string(response.content_length) + " bytes");
   read_pattern(0, size);
 }
 
@@ -326,7 +327,7 @@ void Client::read_pattern(std::size_t from, std::size_t count) {
   const std::size_t end = from + count;
   while (from < end) {
     if (unread().empty()) {
-      const Got got = take_in(context_->patience());
+      const Got got = take_in(context_->timeout());
       if (got != Got::bytes)
         fail_reading(got, "byte " + std::to_string(from) + " of " + std::to_string(end));
     }
@@ -345,7 +346,7 @@ void Client::read_pattern(std::size_t from, std::size_t count) {
 
 std::size_t Client::read_some(std::size_t most) {
   if (unread().empty()) {
-    const Got got = take_in(context_->patience(), most);
+    const Got got = take_in(context_->timeout(), most);
     if (got == Got::silence) fail_reading(got, "more bytes");
   }
   const std::size_t count = std::min(most, unread().size());
@@ -356,26 +357,26 @@ std::size_t Client::read_some(std::size_t most) {
 std::optional<std::string> Client::read_line() {
   std::size_t end;
   while ((end = unread().find('\n')) == std::string_view::npos)
-    if (take_in(context_->patience()) != Got::bytes) return std::nullopt;
+    if (take_in(context_->timeout()) != Got::bytes) return std::nullopt;
   std::string line(unread().substr(0, end));
   use(end + 1);
   return line;
 }
 
-void Client::expect_whole_answers_then_end() {
+void Client::expect_whole_responses_then_end() {
   for (;;) {
     if (unread().empty()) {
-      const Got got = take_in(context_->patience());
+      const Got got = take_in(context_->timeout());
       if (got == Got::end || got == Got::reset) return;
       if (got == Got::silence) fail_reading(got, "an answer or the end of the connection");
     }
-    read_answer();
+    read_response();
   }
 }
 
 void Client::expect_end() {
   if (unread().empty()) {
-    const Got got = take_in(context_->patience());
+    const Got got = take_in(context_->timeout());
     if (got == Got::end || got == Got::reset) return;
     if (got == Got::silence) fail_reading(got, "the end of the connection");
   }
@@ -390,9 +391,9 @@ void Client::expect_orderly_end() {
                                     " was reset where it should see the end of the stream");
 }
 
-std::size_t Client::answers_so_far() {
+std::size_t Client::responses_so_far() {
   constexpr std::string_view start = "HTTP/1.1 ";
-  while (take_in(Patience(0)) == Got::bytes) {
+  while (take_in(Timeout(0)) == Got::bytes) {
   }
   std::size_t count = 0;
   for (std::size_t at = unread().find(start); at != std::string_view::npos;
@@ -483,10 +484,10 @@ double cost_per_request(Context& context, Client& active) {
   return least;
 }
 
-bool BackendCall::read_request(Patience patience) {
+bool BackendCall::read_request(Timeout timeout) {
   std::array<char, 4096> room;
   while (request_.find("\r\n\r\n") == std::string::npos) {
-    if (!wait_for(socket_.fd(), POLLIN, patience)) return false;
+    if (!wait_for(socket_.fd(), POLLIN, timeout)) return false;
     const ssize_t count = receive(socket_.fd(), room);
     if (count <= 0) return false;
     request_.append(room.data(), static_cast<std::size_t>(count));
@@ -525,7 +526,7 @@ void BackendCall::trickle(std::string_view bytes) const {
   (void)setsockopt(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   for (const char& byte : bytes) {
     send(std::string_view(&byte, 1));
-    const auto deadline = Clock::now() + default_patience;
+    const auto deadline = Clock::now() + default_timeout;
     // server_side_of() looks from the other end: here the server is the one that connected.
     while (can_observe_sockets() && Clock::now() < deadline) {
       const auto look = server_side_of(socket_.fd());
@@ -535,8 +536,8 @@ void BackendCall::trickle(std::string_view bytes) const {
   }
 }
 
-bool BackendCall::is_left_within(Patience patience) const {
-  const auto deadline = Clock::now() + patience;
+bool BackendCall::is_left_within(Timeout timeout) const {
+  const auto deadline = Clock::now() + timeout;
   std::array<char, 4096> room;
   while (Clock::now() < deadline) {
     if (!wait_for(socket_.fd(), POLLIN, deadline - Clock::now())) return false;
@@ -564,13 +565,12 @@ BackendCall Backend::take_row_of(Client& client) {
 
 BackendCall Backend::take(Context& context) {
   // A fault on purpose may keep the server from asking; no need to wait for that long.
-  const Patience patience = context.tested().faults == nullptr ? context.patience() : Patience(2);
+  const Timeout timeout = context.tested().faults == nullptr ? context.timeout() : Timeout(2);
   int more = 3;
-  while (!wait_for(listener_.fd(), POLLIN, patience) &&
-         (more-- == 0 || !context.waits_for_a_core()))
+  while (!wait_for(listener_.fd(), POLLIN, timeout) && (more-- == 0 || !context.waits_for_a_core()))
     context.fail("the server never connected to the backend; " + context.describe_server());
   BackendCall call(accept_client(listener_.fd(), Blocking::yes));
-  if (!call.read_request(context.patience()))
+  if (!call.read_request(context.timeout()))
     context.fail("the server connected to the backend and did not send a whole request; " +
                  context.describe_server());
   context.note("backend: was asked '" + readable(call.first_line(), 80) + "'");

@@ -17,12 +17,12 @@
 #include <vector>
 
 #include "common/socket.hpp"
-#include "tests/kit/answer.hpp"
 #include "tests/kit/check.hpp"
+#include "tests/kit/response.hpp"
 
 using namespace two_ways;
 
-struct ReceivedAnswer : ReceivedHead {
+struct ReceivedResponse : ReceivedHead {
   std::string head;
   std::string body;
 
@@ -60,7 +60,7 @@ class Client {
   // send(get_request(path))
   void get(std::string_view path);
   // The same, and the answer must be this one.
-  ReceivedAnswer ask(std::string_view path, int status);
+  ReceivedResponse ask(std::string_view path, int status);
   void ask(std::string_view path, int status, std::string_view body);
   // Asks for /echo/WORD, and gets what this program answers to it (Context::echo).
   void expect_echo(std::string_view word);
@@ -76,13 +76,13 @@ class Client {
   bool is_closed_by_server() const;
 
   // One whole answer. Fails on silence, on an early end and on anything malformed.
-  ReceivedAnswer read_answer(Method method = Method::get);
-  ReceivedAnswer expect_answer(int status, Method method = Method::get);
-  void expect_answer(int status, std::string_view body);
+  ReceivedResponse read_response(Method method = Method::get);
+  ReceivedResponse expect_response(int status, Method method = Method::get);
+  void expect_response(int status, std::string_view body);
   // 200, and so many bytes, which are those of /bytes.
   void expect_bytes(std::size_t size);
   // Only the head; the body is then read with read_pattern or read_some.
-  ReceivedAnswer read_head();
+  ReceivedResponse read_head();
   // The next `count` bytes, which must be those of /bytes from `from` on.
   void read_pattern(std::size_t from, std::size_t count);
   // Reads and forgets up to `most` bytes, in one piece as they come. 0 at the end.
@@ -92,12 +92,12 @@ class Client {
   std::optional<std::string> read_line();
   bool has_ended() const { return ended_; }
   // Any number of whole answers, none included, and then the end.
-  void expect_whole_answers_then_end();
+  void expect_whole_responses_then_end();
   // The connection ends here, without another byte. A reset counts as an end.
   void expect_end();
   void expect_orderly_end();  // it does not
   // How many answers have begun to arrive and are not read yet. Does not wait.
-  std::size_t answers_so_far();
+  std::size_t responses_so_far();
   // Has anything arrived, the end included? Waits no longer than told.
   bool something_arrives_within(std::chrono::milliseconds wait);
 
@@ -113,8 +113,8 @@ class Client {
 
   Client(Context& context, Descriptor socket, int number);
   static Descriptor connect_socket(const ClientOptions& options, std::uint16_t port,
-                                   Patience patience);
-  Got take_in(Patience patience, std::size_t most = std::size_t{1} << 16);
+                                   Timeout timeout);
+  Got take_in(Timeout timeout, std::size_t most = std::size_t{1} << 16);
   void note(const std::string& step);
   [[noreturn]] void fail_reading(Got got, const std::string& wanted);
   std::string_view unread() const { return std::string_view(input_).substr(used_); }
@@ -148,15 +148,15 @@ class BackendCall {
   const std::string& request() const { return request_; }
   std::string first_line() const { return request_.substr(0, request_.find("\r\n")); }
   // Until the whole head of the request is here. False when the server goes silent or leaves.
-  bool read_request(Patience patience);
+  bool read_request(Timeout timeout);
   void send(std::string_view bytes) const;
   // Sends all, as long as the server takes some of it within the time. False when it does not.
   bool try_to_send(std::string_view bytes, std::chrono::milliseconds wait) const;
   void answer(std::string_view body) const;  // 200, Content-Length, and the end
   // Sends byte by byte, in segments of their own.
   void trickle(std::string_view bytes) const;
-  // True when the server ends this connection within the patience.
-  bool is_left_within(Patience patience) const;
+  // True when the server ends this connection within the timeout.
+  bool is_left_within(Timeout timeout) const;
   void reset();
   void close() { socket_ = Descriptor(); }
 

@@ -34,7 +34,7 @@ namespace {
 // cannot be included together with <linux/tcp.h>.
 enum : std::uint8_t { TCP_ESTABLISHED = 1, TCP_SYN_RECV = 3, TCP_CLOSE_WAIT = 8 };
 
-struct DiagAnswer {
+struct DiagResponse {
   std::uint8_t state;
   std::uint32_t unread;
   std::uint32_t unsent;
@@ -43,7 +43,7 @@ struct DiagAnswer {
 
 // One exact question about one socket (sock_diag(7)). It costs microseconds, while a scan of
 // /proc/net/tcp takes a time that grows with all sockets of the machine.
-std::optional<DiagAnswer> ask_about(const inet_diag_sockid& socket_id) {
+std::optional<DiagResponse> ask_about(const inet_diag_sockid& socket_id) {
   static const Descriptor netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
   if (!netlink) return std::nullopt;
   struct {
@@ -63,10 +63,10 @@ std::optional<DiagAnswer> ask_about(const inet_diag_sockid& socket_id) {
   if (count < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(inet_diag_msg)))) return std::nullopt;
   const auto* header = reinterpret_cast<const nlmsghdr*>(room.data());
   if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;  // NLMSG_ERROR: no such
-  inet_diag_msg answer;
-  std::memcpy(&answer, room.data() + NLMSG_HDRLEN, sizeof answer);
-  return DiagAnswer{answer.idiag_state, answer.idiag_rqueue, answer.idiag_wqueue,
-                    answer.idiag_inode};
+  inet_diag_msg response;
+  std::memcpy(&response, room.data() + NLMSG_HDRLEN, sizeof response);
+  return DiagResponse{response.idiag_state, response.idiag_rqueue, response.idiag_wqueue,
+                      response.idiag_inode};
 }
 
 inet_diag_sockid any_cookie() {
@@ -97,23 +97,23 @@ std::optional<SocketLook> server_side_of(int client_socket) {
   id.idiag_dport = own.sin_port;
   id.idiag_src[0] = peer.sin_addr.s_addr;
   id.idiag_dst[0] = own.sin_addr.s_addr;
-  const auto answer = ask_about(id);
-  if (!answer) return std::nullopt;
+  const auto response = ask_about(id);
+  if (!response) return std::nullopt;
   // A socket that no descriptor refers to either waits in the backlog or has been closed; the
   // latter goes on until its last bytes are acknowledged, in a state that says so.
-  const bool orphan = answer->inode == 0;
-  const bool waiting = answer->state == TCP_ESTABLISHED || answer->state == TCP_SYN_RECV ||
-                       answer->state == TCP_CLOSE_WAIT;
-  return SocketLook{!orphan || !waiting, orphan && !waiting, answer->unread, answer->unsent};
+  const bool orphan = response->inode == 0;
+  const bool waiting = response->state == TCP_ESTABLISHED || response->state == TCP_SYN_RECV ||
+                       response->state == TCP_CLOSE_WAIT;
+  return SocketLook{!orphan || !waiting, orphan && !waiting, response->unread, response->unsent};
 }
 
 std::optional<BacklogLook> backlog_of(std::uint16_t port) {
   inet_diag_sockid id = any_cookie();
   id.idiag_sport = htons(port);
   id.idiag_src[0] = htonl(INADDR_LOOPBACK);
-  const auto answer = ask_about(id);
-  if (!answer) return std::nullopt;
-  return BacklogLook{answer->unread, answer->unsent};
+  const auto response = ask_about(id);
+  if (!response) return std::nullopt;
+  return BacklogLook{response->unread, response->unsent};
 }
 
 std::optional<std::uint64_t> segments_received(int socket) {

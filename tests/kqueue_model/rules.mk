@@ -2,7 +2,7 @@ ON_MODEL = $(MAKE) QUEUE=kqueue_model BUILD=$(BUILD)/kqueue_model
 
 # ReadyQueue's own cases stand beside the model's.
 $(BUILD)/tests/kqueue_model: $(call objects,tests/unit/ready_queue_test.cpp tests/unit/socket_pair.cpp \
-                               tests/kit/answer.cpp)
+                               tests/kit/response.cpp)
 
 .PHONY: check-kqueue
 check-kqueue: $(BUILD)/tests/behaviour $(BUILD)/grade $(BUILD)/attack  ## what stands on kqueue, on Linux, on a model of it

@@ -31,6 +31,7 @@ check-lessons: all $(LESSONS_NEED)  ## is everything in lessons.md true?
 	$(if $(LESSON),,@$(BUILD)/check_lessons -l 4 -d 20000)
 	@sh tests/lessons/prove_checker.sh $(BUILD)
 	@sh tests/lessons/check_words.sh $(BUILD)
+	@sh tests/measure/keep_demo.sh -n
 endif
 ifneq ($(WHOLE),)
 ONCE += check-lessons

@@ -91,8 +91,8 @@ void ClientGroup::ask(const std::string& target) {
   personal_ = target.find('#') != std::string::npos;
   batch_.clear();
   for (std::size_t i = 0; i < depth_; ++i) batch_ += request_for(target_, new_connection_each_);
-  expectation_ = expected_answer(target_);
-  last_answer_.clear();
+  expectation_ = expected_response(target_);
+  last_response_.clear();
 }
 
 void ClientGroup::pipeline(std::size_t depth) {
@@ -200,39 +200,39 @@ bool ClientGroup::receive_once(Client& client) {
 void ClientGroup::on_bytes(Client& client, std::string_view bytes) {
   while (!bytes.empty() && client.socket) {
     if (client.awaited == 0) return fail(client, "got bytes that it had not asked for");
-    if (take_known_answer(client, bytes))
-      on_answer(client);
+    if (take_known_response(client, bytes))
+      on_response(client);
     else
       check_bytes(client, bytes);
   }
 }
 
 // An answer that equals the last good one, byte for byte, is good.
-bool ClientGroup::take_known_answer(Client& client, std::string_view& bytes) {
-  if (personal_ || last_answer_.empty() || !client.check.untouched()) return false;
-  if (!bytes.starts_with(last_answer_)) return false;
-  bytes.remove_prefix(last_answer_.size());
+bool ClientGroup::take_known_response(Client& client, std::string_view& bytes) {
+  if (personal_ || last_response_.empty() || !client.check.untouched()) return false;
+  if (!bytes.starts_with(last_response_)) return false;
+  bytes.remove_prefix(last_response_.size());
   return true;
 }
 
 void ClientGroup::check_bytes(Client& client, std::string_view& bytes) {
   const bool whole = client.check.untouched();
   const std::size_t taken =
-      client.check.take(bytes, personal_ ? expected_answer(target_of(client)) : expectation_);
+      client.check.take(bytes, personal_ ? expected_response(target_of(client)) : expectation_);
   if (!client.check.problem().empty()) return fail(client, client.check.problem());
-  const std::string_view answer = bytes.substr(0, taken);
+  const std::string_view response = bytes.substr(0, taken);
   bytes.remove_prefix(taken);
   if (!client.check.finished()) return;
   if (client.check.closes() != new_connection_each_)
     return fail(client, new_connection_each_ ? "asked for a close and was not promised one"
                                              : "was told that the server closes");
-  if (whole && !personal_) last_answer_ = answer;
+  if (whole && !personal_) last_response_ = response;
   client.check.reset();
-  on_answer(client);
+  on_response(client);
 }
 
-void ClientGroup::on_answer(Client& client) {
-  ++answers_;
+void ClientGroup::on_response(Client& client) {
+  ++responses_;
   --client.awaited;
   if (!client.served) ++served_;
   client.served = true;
@@ -298,7 +298,7 @@ void ClientGroup::fail(const std::string& what) {
 
 void ClientGroup::begin(Mode mode) {
   mode_ = mode;
-  answers_ = 0;
+  responses_ = 0;
   served_ = 0;
   latencies_.clear();
   taking_part_.clear();
@@ -317,13 +317,13 @@ void ClientGroup::start_all() {
   }
 }
 
-// Waits until `done()`; gives up when for `patience_` not a byte has come.
+// Waits until `done()`; gives up when for `timeout_` not a byte has come.
 template <class Done>
 bool ClientGroup::wait_while_it_moves(Done done) {
   while (!failed() && !done()) {
     const std::uint64_t before = received_;
     const auto moved = [&] { return failed() || done() || received_ != before; };
-    if (!loop_.run_until(LoadClock::now() + patience_, moved)) return false;
+    if (!loop_.run_until(LoadClock::now() + timeout_, moved)) return false;
   }
   return !failed();
 }
@@ -333,7 +333,7 @@ void ClientGroup::finish() {
   if (mode_ != Mode::ask_when_due) mode_ = Mode::rest;
   if (!wait_while_it_moves([&] { return busy_ == 0; }))
     fail(std::to_string(busy_) + " clients got no answer for " +
-         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(patience_).count()) +
+         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count()) +
          " ms");
   mode_ = Mode::rest;
 }
@@ -383,16 +383,16 @@ LoadResult ClientGroup::closed_loop(Nanoseconds time) {
   start_all();
   // The first round does not count: it starts all at once, and from rest.
   const std::uint64_t round = taking_part_.size() * depth_;
-  if (wait_while_it_moves([&] { return answers_ >= round; })) {
+  if (wait_while_it_moves([&] { return responses_ >= round; })) {
     latencies_.clear();
-    const std::uint64_t before = answers_;
+    const std::uint64_t before = responses_;
     const Stopwatch watch;
     loop_.run_until(LoadClock::now() + time, [&] { return failed(); });
     watch.stop_into(result);
-    result.answers = answers_ - before;
+    result.responses = responses_ - before;
   }
   finish();
-  result.all_answers = answers_;
+  result.all_responses = responses_;
   return result;
 }
 
@@ -414,7 +414,7 @@ LoadResult ClientGroup::finish_requests() {
   wait_while_it_moves([&] { return left_ == 0; });
   finish();
   LoadResult result;
-  result.answers = result.all_answers = answers_;
+  result.responses = result.all_responses = responses_;
   return result;
 }
 
@@ -443,7 +443,7 @@ LoadResult ClientGroup::constant_rate(double per_second, Nanoseconds time) {
   }
   finish();
   watch.stop_into(result);
-  result.answers = result.all_answers = answers_;
+  result.responses = result.all_responses = responses_;
   return result;
 }
 

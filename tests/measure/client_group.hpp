@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "common/socket.hpp"
-#include "tests/measure/answer_check.hpp"
 #include "tests/measure/dial.hpp"
 #include "tests/measure/histogram.hpp"
+#include "tests/measure/response_check.hpp"
 #include "tests/measure/watcher.hpp"
 
 using namespace two_ways;
@@ -66,11 +66,11 @@ class LoadLoop {
 
 // What a run found. A group that failed has none of it.
 struct LoadResult {
-  std::uint64_t answers = 0;      // within the time that was measured
-  std::uint64_t all_answers = 0;  // with those before and after, for what the server spent in all
-  double seconds = 0;             // that were measured
-  double own_cpu = 0;             // share of one CPU that this generator used meanwhile
-  double per_second() const { return seconds > 0 ? static_cast<double>(answers) / seconds : 0; }
+  std::uint64_t responses = 0;      // within the time that was measured
+  std::uint64_t all_responses = 0;  // with those before and after, for what the server spent in all
+  double seconds = 0;               // that were measured
+  double own_cpu = 0;               // share of one CPU that this generator used meanwhile
+  double per_second() const { return seconds > 0 ? static_cast<double>(responses) / seconds : 0; }
 };
 
 // The clients of one server.
@@ -89,13 +89,13 @@ class ClientGroup {
   // Each request on a connection of its own, which the server is to close.
   void new_connection_each();
   // How long nothing at all may come before the group has failed.
-  void patience(Nanoseconds time) { patience_ = time; }
+  void timeout(Nanoseconds time) { timeout_ = time; }
 
   // Adds keep-alive clients; each asks once and then stays, silent. How many were answered: fewer
   // than `count` if the group failed.
   std::size_t connect(std::size_t count);
   // As connect, but it is no failure if some get no answer: they wait on, and how many were
-  // answered when nothing had come for `patience` is the finding.
+  // answered when nothing had come for `timeout` is the finding.
   std::size_t connect_as_many(std::size_t count);
 
   // Closed loop for so long, after a round that does not count. Latencies are kept.
@@ -121,7 +121,7 @@ class ClientGroup {
   std::size_t clients() const { return clients_.size(); }
   // How many have had an answer since the last run began.
   std::size_t served() const { return served_; }
-  std::size_t answer_bytes() const { return last_answer_.size(); }
+  std::size_t response_bytes() const { return last_response_.size(); }
   std::size_t request_bytes() const { return batch_.size() / depth_; }
 
   bool failed() const { return !failure_.empty(); }
@@ -143,7 +143,7 @@ class ClientGroup {
     bool ending = false;  // answered; the server is to close
     bool served = false;
     LoadClock::time_point since;  // when the request was, or should have been, sent
-    AnswerCheck check;
+    ResponseCheck check;
   };
   // What a client does when its answers have come.
   enum class Mode { rest, open_another, ask_again, ask_while_any_are_left, ask_when_due };
@@ -156,9 +156,9 @@ class ClientGroup {
   void on_ready(Client& client);
   bool receive_once(Client& client);
   void on_bytes(Client& client, std::string_view bytes);
-  bool take_known_answer(Client& client, std::string_view& bytes);
+  bool take_known_response(Client& client, std::string_view& bytes);
   void check_bytes(Client& client, std::string_view& bytes);
-  void on_answer(Client& client);
+  void on_response(Client& client);
   void on_end(Client& client);
   void go_on(Client& client);
   void come_to_rest(Client& client);
@@ -184,10 +184,10 @@ class ClientGroup {
   bool personal_ = false;  // the target has a '#'
   bool new_connection_each_ = false;
   std::size_t depth_ = 1;
-  Nanoseconds patience_ = std::chrono::seconds(5);
-  std::string batch_;        // depth_ requests, if they are not personal
-  Expectation expectation_;  // the same
-  std::string last_answer_;  // whole and right: another one just like it needs no closer look
+  Nanoseconds timeout_ = std::chrono::seconds(5);
+  std::string batch_;          // depth_ requests, if they are not personal
+  Expectation expectation_;    // the same
+  std::string last_response_;  // whole and right: another one just like it needs no closer look
 
   Mode mode_ = Mode::rest;
   std::vector<Client*> taking_part_;
@@ -199,7 +199,7 @@ class ClientGroup {
   LoadClock::time_point end_;    // nothing is due from then on
   double gap_ = 0;               // nanoseconds between two requests of all clients
   std::uint64_t received_ = 0;   // bytes: does anything move?
-  std::uint64_t answers_ = 0;    // in this run
+  std::uint64_t responses_ = 0;  // in this run
   std::size_t busy_ = 0;         // clients with a request under way
   std::size_t served_ = 0;
   Histogram latencies_;

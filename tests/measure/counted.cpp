@@ -102,7 +102,7 @@ CallCount count_all_calls(pid_t server, ClientGroup& clients, std::uint64_t requ
     counted.problem = "strace could not attach: " + tracer.last_words();
     return counted;
   }
-  counted.answers = clients.closed_loop_requests(requests).answers;
+  counted.responses = clients.closed_loop_requests(requests).responses;
   // An answer is here before strace has seen the end of the send that brought it, and a thousand
   // threads are a thousand such sends.
   if (!wait_until(is_asleep, server)) {
@@ -123,7 +123,7 @@ CallCount count_calls(pid_t server, ClientGroup& clients, std::uint64_t requests
   CallCount many = count_all_calls(server, clients, 2 * requests);
   if (many.calls <= few.calls && many.problem.empty()) many.problem = "strace missed some calls";
   many.calls -= few.calls;
-  many.answers -= few.answers;
+  many.responses -= few.responses;
   return many;
 }
 

@@ -14,7 +14,7 @@
 
 struct CallCount {
   std::uint64_t calls = 0;
-  std::uint64_t answers = 0;
+  std::uint64_t responses = 0;
   std::string problem;
 };
 

@@ -23,7 +23,7 @@ std::string cell(const std::optional<double>& value, Format format) {
   return value ? format(*value) : "-";
 }
 
-std::string per_answer(double switches) {
+std::string per_response(double switches) {
   return switches > 0 && switches < 0.005 ? "<0.01" : with_digits(switches, 2);
 }
 
@@ -39,7 +39,7 @@ const std::vector<Line>& lines() {
       {"threads", [](Report r) { return r.threads ? with_commas(*r.threads) : "-"; }},
       {"address space/client", [](Report r) { return cell(r.reserved, in_bytes); }},
       {"memory/client", [](Report r) { return cell(r.resident, in_bytes); }},
-      {"switches/answer", [](Report r) { return cell(r.switches, per_answer); }},
+      {"switches/answer", [](Report r) { return cell(r.switches, per_response); }},
       {"answers/second",
        [](Report r) { return with_commas(static_cast<std::uint64_t>(r.per_second)); }},
       {"p50, ms", [](Report r) { return milliseconds_only(r.p50); }},

@@ -133,8 +133,8 @@ bars cpu cpu p99_ms 1 '0=alone 100=beside_one_/spin/100_a_second' \
   'cpu: latency of light requests' 'light requests' 'p99, ms'
 bars churn churn cpu_us 1 '0=kept 1=new_for_each_request' \
   'churn: CPU time of the server for one request' 'connections' 'microseconds'
-bars cores cores spins_per_second 1 '1=1_copy 2=2_copies 4=4_copies' \
-  'cores: /spin/2 on copies of one loop' 'copies' 'a second'
+bars cores cores spins_per_second 1 '1=1_worker 2=2_workers 4=4_workers' \
+  'cores: /spin/2 on workers with one loop each' 'workers' 'a second'
 
 for file in "$from"/*.csv; do
   name=$(basename "$file" .csv)

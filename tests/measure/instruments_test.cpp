@@ -25,12 +25,12 @@
 #include "tests/kit/forked.hpp"
 #include "tests/kit/reading.hpp"
 #include "tests/kit/sockets.hpp"
-#include "tests/measure/answer_check.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/demo_report.hpp"
 #include "tests/measure/histogram.hpp"
 #include "tests/measure/programs.hpp"
+#include "tests/measure/response_check.hpp"
 #include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -49,7 +49,7 @@ using std::chrono::milliseconds;
 // in `answer` stalls everybody.
 using Answering = std::function<std::string(std::size_t number)>;
 
-int serve_with(int listener, const Answering& answer) {
+int serve_with(int listener, const Answering& response) {
   std::vector<pollfd> watched{{listener, POLLIN, 0}};
   for (std::size_t number = 1;;) {
     if (poll(watched.data(), static_cast<nfds_t>(watched.size()), -1) < 0) return 1;
@@ -57,7 +57,7 @@ int serve_with(int listener, const Answering& answer) {
       if (watched[i].revents == 0) continue;
       std::array<char, 4096> room;
       const ssize_t count = recv(watched[i].fd, room.data(), room.size(), 0);
-      const std::string bytes = count > 0 ? answer(number++) : "";
+      const std::string bytes = count > 0 ? response(number++) : "";
       if (!bytes.empty()) (void)send_some(watched[i].fd, bytes);
       if (!bytes.empty()) continue;
       close(watched[i].fd);
@@ -72,9 +72,9 @@ int serve_with(int listener, const Answering& answer) {
 // Such a server in a process of its own.
 class PlantedServer {
  public:
-  explicit PlantedServer(const Answering& answer)
+  explicit PlantedServer(const Answering& response)
       : listener_(listen_on("127.0.0.1", 0)),
-        process_([&] { return serve_with(listener_.fd(), answer); }) {}
+        process_([&] { return serve_with(listener_.fd(), response); }) {}
 
   std::uint16_t port() const { return local_port(listener_.fd()); }
 
@@ -83,7 +83,7 @@ class PlantedServer {
   Forked process_;
 };
 
-std::string good_answer(const std::string& body = "ok") {
+std::string good_response(const std::string& body = "ok") {
   return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
@@ -92,11 +92,11 @@ double exact_quantile(const std::vector<std::uint64_t>& sorted, double q) {
   return static_cast<double>(sorted[static_cast<std::size_t>(std::max(rank, 1.0)) - 1]);
 }
 
-std::string failure_against(const Answering& answer, const std::string& target = "/") {
-  const PlantedServer server(answer);
+std::string failure_against(const Answering& response, const std::string& target = "/") {
+  const PlantedServer server(response);
   LoadLoop loop;
   ClientGroup clients(loop, server.port());
-  clients.patience(milliseconds(300));
+  clients.timeout(milliseconds(300));
   clients.ask(target);
   clients.connect(2);
   return clients.failure();
@@ -136,11 +136,11 @@ TEST_CASE("histogram: small values are exact, huge ones are kept, none is none")
 }
 
 TEST_CASE("answers: right however they are cut") {
-  const std::string text = good_answer("hello");
-  const Expectation expected = expected_answer("/echo/hello");
+  const std::string text = good_response("hello");
+  const Expectation expected = expected_response("/echo/hello");
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
     CAPTURE(cut);
-    AnswerCheck check;
+    ResponseCheck check;
     const std::size_t taken = check.take(text.substr(0, cut), expected);
     CHECK(taken == cut);
     CHECK(check.take(text.substr(cut) + "HTTP", expected) ==
@@ -152,25 +152,25 @@ TEST_CASE("answers: right however they are cut") {
 
 TEST_CASE("answers: the pattern of /bytes is known byte for byte") {
   const std::string pattern = "000000000000000\n000000000000016\n00000000";
-  AnswerCheck check;
-  check.take(good_answer(pattern), expected_answer("/bytes/40"));
+  ResponseCheck check;
+  check.take(good_response(pattern), expected_response("/bytes/40"));
   CHECK(check.finished());
   CHECK(check.problem() == "");
-  AnswerCheck wrong;
-  wrong.take(good_answer("000000000000000\n000000000000017\n00000000"),
-             expected_answer("/bytes/40"));
+  ResponseCheck wrong;
+  wrong.take(good_response("000000000000000\n000000000000017\n00000000"),
+             expected_response("/bytes/40"));
   CHECK(wrong.problem() != "");
 }
 
 TEST_CASE("a server that fails its work has no numbers") {
-  CHECK(failure_against([](std::size_t) { return good_answer(); }) == "");
+  CHECK(failure_against([](std::size_t) { return good_response(); }) == "");
   const auto unavailable = [](std::size_t) {
     return std::string("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 1\r\n\r\nx");
   };
   CHECK(failure_against(unavailable).find("503") != std::string::npos);
-  const auto somebody_elses = [](std::size_t) { return good_answer("client-9"); };
+  const auto somebody_elses = [](std::size_t) { return good_response("client-9"); };
   CHECK(failure_against(somebody_elses, "/echo/client-#").find("body") != std::string::npos);
-  const auto too_long = [](std::size_t) { return good_answer() + "more"; };
+  const auto too_long = [](std::size_t) { return good_response() + "more"; };
   CHECK(failure_against(too_long).find("not asked for") != std::string::npos);
   const auto closing = [](std::size_t) { return std::string(); };
   CHECK(failure_against(closing).find("closed") != std::string::npos);
@@ -213,7 +213,7 @@ TEST_CASE(
     "a stall of 10 ms in every 20th answer shows at its percentile, and so do those behind it") {
   const PlantedServer server([](std::size_t number) {
     if (number % 20 == 0) std::this_thread::sleep_for(milliseconds(10));
-    return good_answer();
+    return good_response();
   });
   LoadLoop loop;
   ClientGroup clients(loop, server.port());
@@ -225,7 +225,7 @@ TEST_CASE(
     const Punctuality punctuality;
     const LoadResult result = clients.constant_rate(200, milliseconds(1500));
     REQUIRE(clients.failure() == "");
-    CHECK(result.answers == 300);
+    CHECK(result.responses == 300);
     CHECK(clients.latencies().quantile(0.96) >= 9.95e6);
     CHECK(clients.latencies().quantile(0.92) >= 4.5e6);
     // One in 20 stalls and one is behind it: below nine in ten there is nothing of it.
@@ -239,11 +239,11 @@ TEST_CASE(
 }
 
 TEST_CASE("closed loop: the answers are counted, of so many and of so long a time") {
-  const PlantedServer server([](std::size_t) { return good_answer(); });
+  const PlantedServer server([](std::size_t) { return good_response(); });
   LoadLoop loop;
   ClientGroup clients(loop, server.port());
   clients.connect(3);
-  CHECK(clients.closed_loop_requests(100).answers == 100);
+  CHECK(clients.closed_loop_requests(100).responses == 100);
   CHECK(clients.served() == 3);
   CHECK(clients.closed_loop(milliseconds(10)).per_second() > 0);
   CHECK(clients.failure() == "");
@@ -334,9 +334,9 @@ TEST_CASE("system calls: a thread makes a recv and a send for each answer, and n
   const CallCount counted = count_calls(server.process.pid(), clients, 2 * threads);
   CHECK(clients.failure() == "");
   CHECK(counted.problem == "");
-  CHECK(counted.answers == 2 * threads);
-  CHECK(counted.calls >= 2 * counted.answers);
-  CHECK(counted.calls < 2.1 * static_cast<double>(counted.answers));
+  CHECK(counted.responses == 2 * threads);
+  CHECK(counted.calls >= 2 * counted.responses);
+  CHECK(counted.calls < 2.1 * static_cast<double>(counted.responses));
 }
 
 TEST_CASE("tables: numbers as a person writes them, columns that line up") {

@@ -31,5 +31,5 @@ TEST_CASE("line_service: lines come back in capitals, however they come, and a s
   (void)send_some(client.fd(), endless);
   CHECK(hear(1) == "");
   kill(service.pid(), SIGTERM);
-  CHECK(service.wait_for_end(Patience(10)) == 0);
+  CHECK(service.wait_for_end(Timeout(10)) == 0);
 }

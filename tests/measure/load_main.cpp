@@ -86,7 +86,7 @@ std::string put_load(const LoadOptions& options) {
       options.rate > 0 ? active.constant_rate(options.rate, time) : active.closed_loop(time);
   if (idle.failed() || active.failed()) return active.failure() + idle.failure();
   std::printf("port %d: %s answers in %s s, %s requests per second, all right\n", options.port,
-              with_commas(result.answers).c_str(), with_digits(result.seconds, 2).c_str(),
+              with_commas(result.responses).c_str(), with_digits(result.seconds, 2).c_str(),
               with_commas(static_cast<std::uint64_t>(result.per_second())).c_str());
   std::printf("  latency, ms: %s\n  %s\n", latency_line(active.latencies()).c_str(),
               own_cpu_line(result.own_cpu).c_str());

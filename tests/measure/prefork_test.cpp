@@ -1,4 +1,4 @@
-// prefork: copies of a server on one listener.
+// prefork: workers of a server on one listener.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -25,8 +25,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // Looks again and again, for at most so long.
-bool comes_true(const std::function<bool()>& condition, milliseconds patience = seconds(60)) {
-  const auto end = std::chrono::steady_clock::now() + patience;
+bool comes_true(const std::function<bool()>& condition, milliseconds timeout = seconds(60)) {
+  const auto end = std::chrono::steady_clock::now() + timeout;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(milliseconds(10));
@@ -34,11 +34,11 @@ bool comes_true(const std::function<bool()>& condition, milliseconds patience = 
   return true;
 }
 
-ChildProcess::Arguments copies_of(const std::string& server, int count) {
+ChildProcess::Arguments workers_of(const std::string& server, int count) {
   return {program("prefork"), "-w", std::to_string(count), "-p", "0", program(server), "-t", "60"};
 }
 
-std::vector<pid_t> copies(const ChildProcess& prefork) {
+std::vector<pid_t> workers(const ChildProcess& prefork) {
 #ifdef __linux__
   return children_of(prefork.pid());
 #else
@@ -60,17 +60,18 @@ std::size_t count_lines(const ChildProcess& process, const std::string& beginnin
   return count;
 }
 
-// The clients that all copies have accepted, by their counters.
-long accepted(const ChildProcess& process, std::size_t copies_running) {
+// The clients that all workers have accepted, by their counters.
+long accepted(const ChildProcess& process, std::size_t workers_running) {
   const std::size_t before = count_lines(process, "accepted ");
   kill(process.pid(), SIGUSR1);
-  REQUIRE(comes_true([&] { return count_lines(process, "accepted ") >= before + copies_running; }));
+  REQUIRE(
+      comes_true([&] { return count_lines(process, "accepted ") >= before + workers_running; }));
   std::istringstream lines(process.error_output());
   std::vector<long> counts;
   for (std::string line; std::getline(lines, line);)
     if (line.starts_with("accepted ")) counts.push_back(std::stol(line.substr(9)));
   long sum = 0;
-  for (std::size_t i = 0; i < copies_running; ++i) sum += counts[counts.size() - 1 - i];
+  for (std::size_t i = 0; i < workers_running; ++i) sum += counts[counts.size() - 1 - i];
   return sum;
 }
 
@@ -88,7 +89,7 @@ std::string how_it_ends(ChildProcess& process) {
   return process.has_ended().value_or("goes on");
 }
 
-// A client that has asked, and the copies that run while one of them makes its answer.
+// A client that has asked, and the workers that run while one of them makes its answer.
 struct Asker {
   Asker(const ChildProcess& prefork, std::uint16_t port, const std::string& target)
       : clients(loop, port) {
@@ -96,9 +97,9 @@ struct Asker {
     clients.connect(1);
     clients.ask(target);
     clients.start_requests(1);
-    // The copy must have received the request before a signal comes.
+    // The worker must have received the request before a signal comes.
     std::this_thread::sleep_for(milliseconds(100));
-    running = copies(prefork);
+    running = workers(prefork);
   }
 
   LoadLoop loop;
@@ -108,21 +109,21 @@ struct Asker {
 
 }  // namespace
 
-TEST_CASE("prefork: the copies share one listener, and every client is served once") {
+TEST_CASE("prefork: the workers share one listener, and every client is served once") {
   for (const char* server : {"event_loop", "thread_per_connection", "poll_loop"}) {
     if (!std::filesystem::exists(program(server))) continue;  // a handout may hide one
     CAPTURE(server);
-    ChildProcess prefork(copies_of(server, 3));
+    ChildProcess prefork(workers_of(server, 3));
     const std::uint16_t port = prefork.wait_until_ready(seconds(60));
-    CHECK(copies(prefork).size() == 3);
+    CHECK(workers(prefork).size() == 3);
     CHECK(served(port, 200) == 200);
     CHECK(accepted(prefork, 3) == 200);
     CHECK(prefork.stop());
   }
 }
 
-TEST_CASE("prefork: the ready line comes once, when all copies are ready") {
-  // A copy that takes its time: the line must wait for it.
+TEST_CASE("prefork: the ready line comes once, when all workers are ready") {
+  // A worker that takes its time: the line must wait for it.
   ChildProcess prefork({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
                         "sleep 0.3; exec " + program("event_loop")});
   const auto start = std::chrono::steady_clock::now();
@@ -132,7 +133,7 @@ TEST_CASE("prefork: the ready line comes once, when all copies are ready") {
   CHECK(prefork.stop());
 }
 
-TEST_CASE("prefork: two lines of one copy do not make the other one ready") {
+TEST_CASE("prefork: two lines of one worker do not make the other one ready") {
   const std::string folder =
       std::filesystem::temp_directory_path() / ("prefork." + std::to_string(getpid()));
   ChildProcess prefork({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
@@ -145,13 +146,13 @@ TEST_CASE("prefork: two lines of one copy do not make the other one ready") {
 }
 
 TEST_CASE("prefork: a worker that dies is replaced, and later each time") {
-  ChildProcess prefork(copies_of("event_loop", 2));
+  ChildProcess prefork(workers_of("event_loop", 2));
   const std::uint16_t port = prefork.wait_until_ready(seconds(60));
   std::vector<double> pauses;
   for (std::size_t death = 1; death <= 3; ++death) {
     // Always the newest, so that it is one and the same place that keeps losing its process.
-    REQUIRE(comes_true([&] { return copies(prefork).size() == 2; }));
-    const std::vector<pid_t> before = copies(prefork);
+    REQUIRE(comes_true([&] { return workers(prefork).size() == 2; }));
+    const std::vector<pid_t> before = workers(prefork);
     kill(*std::max_element(before.begin(), before.end()), SIGKILL);
     REQUIRE(comes_true([&] { return count_lines(prefork, "prefork: a worker") >= death; }));
     CHECK(served(port, 10) == 10);  // by the other one, meanwhile
@@ -164,12 +165,12 @@ TEST_CASE("prefork: a worker that dies is replaced, and later each time") {
   }
   CHECK(pauses[0] < pauses[1]);
   CHECK(pauses[1] < pauses[2]);
-  CHECK(comes_true([&] { return copies(prefork).size() == 2; }));
+  CHECK(comes_true([&] { return workers(prefork).size() == 2; }));
   CHECK(prefork.stop());
 }
 
 TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
-  ChildProcess prefork(copies_of("event_loop", 2));
+  ChildProcess prefork(workers_of("event_loop", 2));
   const std::uint16_t port = prefork.wait_until_ready(seconds(60));
   Asker asker(prefork, port, "/spin/400");
   ClientGroup& clients = asker.clients;
@@ -186,15 +187,15 @@ TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
 }
 
 TEST_CASE("prefork: a worker that is stopped ends with the others") {
-  ChildProcess prefork(copies_of("event_loop", 2));
+  ChildProcess prefork(workers_of("event_loop", 2));
   prefork.wait_until_ready(seconds(10));
-  const std::vector<pid_t> running = copies(prefork);
+  const std::vector<pid_t> running = workers(prefork);
   kill(running.front(), SIGSTOP);
   CHECK(prefork.stop());
   for (const pid_t process : running) CHECK(kill(process, 0) < 0);
 }
 
-TEST_CASE("prefork: the second SIGTERM ends copies that do not heed the first") {
+TEST_CASE("prefork: the second SIGTERM ends workers that do not heed the first") {
   ChildProcess prefork(
       {program("prefork"), "-p", "0", "sh", "-c", "trap '' TERM; echo; exec sleep 60"});
   prefork.wait_until_ready(seconds(10));
@@ -204,10 +205,10 @@ TEST_CASE("prefork: the second SIGTERM ends copies that do not heed the first") 
   CHECK(how_it_ends(prefork) == "exited with status 1");
 }
 
-TEST_CASE("prefork: a signal that comes while the copies start is not lost") {
+TEST_CASE("prefork: a signal that comes while the workers start is not lost") {
   for (int i = 0; i < 20; ++i) {
-    ChildProcess prefork(copies_of("event_loop", 2));
-    REQUIRE(comes_true([&] { return !copies(prefork).empty(); }));
+    ChildProcess prefork(workers_of("event_loop", 2));
+    REQUIRE(comes_true([&] { return !workers(prefork).empty(); }));
     kill(prefork.pid(), SIGUSR1);
     kill(prefork.pid(), SIGTERM);
     REQUIRE(how_it_ends(prefork) == "exited with status 0");

@@ -56,7 +56,8 @@ ifneq ($(call WANTED_TOO,timeline),)
 endif
 ifneq ($(call WANTED_TOO,demo),)
 	@$(BUILD)/demo -k -d $(BUILD) >$(KEPT)/demo.txt
-	@sh tests/measure/keep_demo.sh $(KEPT)/demo.txt
+	@cp $(KEPT)/demo.txt figures/demo.txt
+	@sh tests/measure/keep_demo.sh
 endif
 ifneq ($(MEASURED),)
 	@$(BUILD)/run_bench -k -d $(BUILD) -o $(KEPT) $(filter-out timeline demo,$(EXPERIMENT))

@@ -46,7 +46,7 @@ std::uint16_t free_port() {
 bool answers(std::uint16_t port) {
   LoadLoop loop;
   ClientGroup client(loop, port);
-  client.patience(std::chrono::seconds(1));
+  client.timeout(std::chrono::seconds(1));
   return client.connect(1) == 1;
 }
 
@@ -83,7 +83,7 @@ Server start_floor(const std::string& directory, const std::string& name, std::u
   if (new_connection_each) client.new_connection_each();
   client.connect(1);
   if (client.failed()) throw StartFailed("the server to compare with fails: " + client.failure());
-  ChildProcess::Arguments more{"-l", std::to_string(client.answer_bytes()), "-r",
+  ChildProcess::Arguments more{"-l", std::to_string(client.response_bytes()), "-r",
                                std::to_string(client.request_bytes())};
   if (new_connection_each) more.push_back("-c");
   return start_program(directory, name, more);

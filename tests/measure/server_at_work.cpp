@@ -41,7 +41,7 @@ LoadResult ServerAtWork::rate_beside(LoadLoop& loop, const std::string& target, 
   const LoadResult computed = heavy.finish_requests();
   check(heavy, target);
   check("/ beside " + target);
-  if (computed.answers != 1) throw WorkFailed{target + " was not answered"};
+  if (computed.responses != 1) throw WorkFailed{target + " was not answered"};
   return result;
 }
 

@@ -22,12 +22,12 @@ void connect_active(ServerAtWork& server, const DemoPlan& plan, ServerReport& re
   if (server.can_hold(plan.active)) {
     report.active_served = server.clients.connect(plan.active);
   } else {
-    server.clients.patience(milliseconds(700));
+    server.clients.timeout(milliseconds(700));
     report.active_served = server.clients.connect_as_many(plan.active);
   }
   server.check("active clients");
   if (report.active_served == 0) throw WorkFailed{"none of the active clients was answered"};
-  server.clients.patience(milliseconds(5000));
+  server.clients.timeout(milliseconds(5000));
   report.threads = server.reading().threads;
 }
 
@@ -52,7 +52,7 @@ void count_requests(ServerAtWork& server, ServerReport& report) {
   server.check("/");
   report.per_second = result.per_second();
   report.own_cpu = result.own_cpu;
-  report.switches = growth(before.switches, server.activity().switches, result.all_answers);
+  report.switches = growth(before.switches, server.activity().switches, result.all_responses);
 }
 
 void measure_latency(ServerAtWork& server, const DemoPlan& plan, ServerReport& report) {
@@ -70,7 +70,7 @@ void ask_rows(ServerAtWork& server, ServerReport& report) {
   const double took = server.clients.latencies().mean();
   report.row_milliseconds = took / 1e6;
   const auto computing =
-      growth(before.cpu_nanoseconds, server.activity().cpu_nanoseconds, result.all_answers);
+      growth(before.cpu_nanoseconds, server.activity().cpu_nanoseconds, result.all_responses);
   if (computing) report.row_waiting = 1 - *computing / took;
 }
 

@@ -10,7 +10,7 @@
 #include <csignal>
 
 #include "common/error.hpp"
-#include "tests/kit/answer.hpp"
+#include "tests/kit/response.hpp"
 
 SocketPair make_pair(Blocking server_blocks, int buffer) {
   std::signal(SIGPIPE, SIG_IGN);  // as the servers do

@@ -52,7 +52,7 @@ void BenchRun::interleave(std::size_t count, std::size_t repeats,
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), 0u);
   for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
-    if (repeat >= fewest_repeats() && in_seconds(LoadClock::now() - start_) > patience * budget_) {
+    if (repeat >= fewest_repeats() && in_seconds(LoadClock::now() - start_) > overrun * budget_) {
       note("a busy machine: only " + std::to_string(repeat) + " repeats of some of it");
       return;
     }
@@ -101,9 +101,9 @@ void BenchRun::add_slice(ServerAtWork& server, Nanoseconds slice,
   const auto after = cpu(server.process.pid());
   server.check("/");
   add_rate(server, result);
-  if (before && after && result.all_answers > 0)
+  if (before && after && result.all_responses > 0)
     add(server, "cpu_us",
-        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_answers));
+        static_cast<double>(*after - *before) / 1e3 / static_cast<double>(result.all_responses));
 }
 
 void BenchRun::note_own_cpu(const LoadResult& result) {

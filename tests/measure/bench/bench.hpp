@@ -121,7 +121,7 @@ class BenchRun {
  private:
   // On a machine that others use, an experiment ends with fewer repeats rather than very late.
   std::size_t fewest_repeats() const { return choose<std::size_t>(3, 5); }
-  static constexpr double patience = 1.5;  // of the budget
+  static constexpr double overrun = 1.5;  // of the budget
   // Beyond this share of a CPU, the rate may be the generator's own.
   static constexpr double saturated_share = 0.95;
 

@@ -1,8 +1,8 @@
-// cores — more than one CPU: copies of a server on one listener, started by prefork.
+// cores — more than one CPU: workers of a server on one listener, started by prefork.
 //
-// Work that computes shows what a second copy brings. Who gets the clients is the kernel's choice:
-// the counters of the copies (SIGUSR1) show how uneven it is; and the herd shows how many copies
-// wake up for one client of whom only one will get it.
+// Work that computes shows what a second worker brings. Who gets the clients is the kernel's
+// choice: the counters of the workers (SIGUSR1) show how uneven it is; and the herd shows how many
+// workers wake up for one client of whom only one will get it.
 #include <algorithm>
 #include <csignal>
 #include <numeric>
@@ -17,18 +17,18 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t copies[] = {1, 2, 4};
+constexpr std::size_t workers[] = {1, 2, 4};
 constexpr std::size_t client_count = 64;
 constexpr std::size_t herd_clients = 200;
 const char* const name = "prefork event_loop";
 
-Server start_copies(const BenchRun& bench, std::size_t count) {
+Server start_workers(const BenchRun& bench, std::size_t count) {
   return start_program(
       bench.directory(), "prefork",
       {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
 }
 
-// How many clients each copy holds: "accepted 12 open 3 requests ...", a line for each copy.
+// How many clients each worker holds: "accepted 12 open 3 requests ...", a line for each worker.
 std::vector<double> read_open_clients(const Server& server) {
   std::vector<double> found;
   std::istringstream lines(server.process.error_output());
@@ -52,14 +52,14 @@ double largest_share(const Server& server, std::size_t count) {
     const double all = std::accumulate(open.begin(), open.end(), 0.0);
     return *std::max_element(open.begin(), open.end()) / all;
   }
-  throw WorkFailed{"not every copy printed its counters"};
+  throw WorkFailed{"not every worker printed its counters"};
 }
 
 milliseconds slice(const BenchRun& bench) {
   return bench.choose(milliseconds(150), milliseconds(300));
 }
 
-// The clients come one after the other, each to copies that sleep, and leave after the turn: who
+// The clients come one after the other, each to workers that sleep, and leave after the turn: who
 // serves whom is drawn anew each time.
 void measure_rates(BenchRun& bench, ServerAtWork& server) {
   server.clients.ask("/");
@@ -76,7 +76,7 @@ void measure_rates(BenchRun& bench, ServerAtWork& server) {
   server.clients.leave();
 }
 
-// Clients come one at a time, each to copies that all sleep.
+// Clients come one at a time, each to workers that all sleep.
 void measure_herd(BenchRun& bench, const Sharing& sharing, std::size_t count) {
   const auto x = static_cast<double>(count);
   bench.attempt(sharing.name, x, [&] {
@@ -88,18 +88,18 @@ void measure_herd(BenchRun& bench, const Sharing& sharing, std::size_t count) {
 
 void run(BenchRun& bench) {
   Lineup lineup(bench);
-  for (const std::size_t count : copies)
-    lineup.enter(name, static_cast<double>(count), 0, [&] { return start_copies(bench, count); });
+  for (const std::size_t count : workers)
+    lineup.enter(name, static_cast<double>(count), 0, [&] { return start_workers(bench, count); });
   lineup.take_turns(client_count, bench.repeats(),
                     [&](ServerAtWork& server) { measure_rates(bench, server); });
   lineup.stop();
   const auto ways = sharings();
   for (const Sharing& sharing : ways) bench.results.mention(sharing.name);
-  for (const std::size_t count : copies)
+  for (const std::size_t count : workers)
     bench.interleave(ways.size(), bench.repeats(),
                      [&](std::size_t, std::size_t i) { measure_herd(bench, ways[i], count); });
   bench.note(
-      "the clients' generator needs a CPU too, so / cannot show what a second copy brings "
+      "the clients' generator needs a CPU too, so / cannot show what a second worker brings "
       "where there are two; /spin/2, which keeps the generator waiting, can");
   bench.note(
       "the herd: processes that sleep in epoll_wait, and 200 clients that come one at a time; "
@@ -110,31 +110,31 @@ void run(BenchRun& bench) {
 void report(BenchRun& bench) {
   const Results& results = bench.results;
   std::vector<Bar> bars;
-  for (const std::size_t count : copies)
+  for (const std::size_t count : workers)
     if (const auto value = results.find(name, static_cast<double>(count), "spins_per_second"))
-      bars.push_back({std::to_string(count) + " copies", *value, plain_number(*value) + "/s"});
-  bench.print_bars("/spin/2 a second, by the number of copies", bars);
+      bars.push_back({std::to_string(count) + " workers", *value, plain_number(*value) + "/s"});
+  bench.print_bars("/spin/2 a second, by the number of workers", bars);
   bench.print("/ a second:\n" + results.table("per_second", plain_number));
-  bench.print("Share of 64 clients that the busiest copy got (even: 1 / copies):\n" +
+  bench.print("Share of 64 clients that the busiest worker got (even: 1 / workers):\n" +
               results.table("largest_share", in_percent));
   if (!sharings().empty()) {
-    bench.print("Wake-ups for one client (1 is the least), by the number of copies:\n" +
+    bench.print("Wake-ups for one client (1 is the least), by the number of workers:\n" +
                 results.table("wakeups_per_client", two_digits));
     bench.print("Share of the clients that the busiest of the herd got:\n" +
                 results.table("herd_largest_share", in_percent));
   }
   const auto more = results.ratio_spread(name, 2, "spins_per_second", name, 1);
   if (!more) return bench.verdict_impossible("a server failed.");
-  bench.verdict(more->median > 1.5, std::string("Two copies compute ") +
+  bench.verdict(more->median > 1.5, std::string("Two workers compute ") +
                                         (more->median > 1.5 ? "more" : "less") +
                                         " than 1.5 times as much as one.");
-  bench.numbers("/spin/2: " + times(*more) + " as many with two copies as with one.");
+  bench.numbers("/spin/2: " + times(*more) + " as many with two workers as with one.");
 }
 
 }  // namespace
 
 extern const BenchExperiment cores_experiment = {
-    "cores",  "Copies of a loop use more CPUs, without a line of it being changed.",
-    "copies", name,
-    run,      report,
-    {12, 31}, 1};
+    "cores",   "Several workers use more CPUs, without a line of the loop being changed.",
+    "workers", name,
+    run,       report,
+    {12, 31},  1};

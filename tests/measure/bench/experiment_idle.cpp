@@ -62,7 +62,7 @@ milliseconds latency_time(const BenchRun& bench) {
 
 // -- the silent clients, in a process of their own --
 
-constexpr int patience_ms = 60'000;
+constexpr int timeout_ms = 60'000;
 
 using Report = std::array<char, 160>;  // what went wrong, up to a zero
 
@@ -107,9 +107,9 @@ class IdleCrowd {
   std::string grow_to(std::size_t count) {
     if (write(orders_.write_end.fd(), &count, sizeof count) != sizeof count)
       return describe_failure("write to the idle clients' process", errno);
-    pollfd answer{reports_.read_end.fd(), POLLIN, 0};
+    pollfd response{reports_.read_end.fd(), POLLIN, 0};
     int ready = 0;
-    do ready = poll(&answer, 1, patience_ms);
+    do ready = poll(&response, 1, timeout_ms);
     while (ready < 0 && errno == EINTR && !process_.status_if_ended());
     Report report{};
     if (ready <= 0 || read(reports_.read_end.fd(), report.data(), report.size()) <= 0)

@@ -29,7 +29,7 @@ void measure(BenchRun& bench, ServerAtWork& server) {
   bench.add_rate(server, result);
   if (!before.switches || !after.switches) return;
   const auto each = [&](std::uint64_t one, std::uint64_t other) {
-    return static_cast<double>(other - one) / static_cast<double>(result.all_answers);
+    return static_cast<double>(other - one) / static_cast<double>(result.all_responses);
   };
   const double forced = each(*before.forced_switches, *after.forced_switches);
   bench.add(server, "involuntary_switches", forced);
@@ -46,7 +46,7 @@ void count(BenchRun& bench, ServerAtWork& server, std::size_t level) {
   server.check("/ under strace");
   if (counted.calls == 0) throw WorkFailed{counted.problem};
   bench.add(server, "system_calls",
-            static_cast<double>(counted.calls) / static_cast<double>(counted.answers));
+            static_cast<double>(counted.calls) / static_cast<double>(counted.responses));
 }
 
 void run(BenchRun& bench) {

@@ -78,7 +78,7 @@ void run(BenchRun& bench) {
   Server backend = start_backend(bench.directory(), delay_ms);
   Lineup lineup(bench);
   lineup.enter(models(), {"-b", std::to_string(backend.port)});
-  for (const auto& server : lineup.servers()) server->clients.patience(std::chrono::seconds(10));
+  for (const auto& server : lineup.servers()) server->clients.timeout(std::chrono::seconds(10));
   for (const std::size_t level : levels(bench)) {
     lineup.go_to(static_cast<double>(level));
     lineup.take_turns(level, repeats(bench, level),

@@ -34,7 +34,7 @@ void measure(BenchRun& bench, ServerAtWork& server) {
   bench.add(server, "row_ms", took / 1e6);
   if (!before.cpu_nanoseconds || !after.cpu_nanoseconds) return;
   const double computing = static_cast<double>(*after.cpu_nanoseconds - *before.cpu_nanoseconds) /
-                           static_cast<double>(result.all_answers);
+                           static_cast<double>(result.all_responses);
   bench.add(server, "computing_us", computing / 1e3);
   bench.add(server, "backend_ms", (took - computing) / 1e6);
   bench.add(server, "client_ms", (cycle - took) / 1e6);

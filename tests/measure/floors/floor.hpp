@@ -28,9 +28,9 @@
 using namespace two_ways;
 
 struct FloorOptions {
-  std::size_t answer_bytes = 160;  // -l  head and body together
-  std::size_t request_bytes = 37;  // -r  how long one request is
-  bool closing = false;            // -c  close after each answer
+  std::size_t response_bytes = 160;  // -l  head and body together
+  std::size_t request_bytes = 37;    // -r  how long one request is
+  bool closing = false;              // -c  close after each answer
 };
 
 inline std::size_t floor_number(const char* text, std::size_t least, std::size_t most) {
@@ -48,7 +48,7 @@ inline FloorOptions read_floor_options(int argc, char** argv) {
   int letter;
   while ((letter = getopt(argc, argv, "l:r:ch")) != -1) {
     if (letter == 'l') {
-      options.answer_bytes = floor_number(optarg, 128, 4096);
+      options.response_bytes = floor_number(optarg, 128, 4096);
     } else if (letter == 'r') {
       options.request_bytes = floor_number(optarg, 16, 4096);
     } else if (letter == 'c') {
@@ -65,25 +65,25 @@ inline FloorOptions read_floor_options(int argc, char** argv) {
 }
 
 // One whole answer of the wished length: the body is as long as the head leaves room for.
-inline std::string floor_answer(const FloorOptions& options) {
-  const auto answer = [&](std::size_t body) {
+inline std::string floor_response(const FloorOptions& options) {
+  const auto response = [&](std::size_t body) {
     return "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " +
            std::to_string(body) + "\r\n" + (options.closing ? "Connection: close\r\n" : "") +
            "\r\n" + std::string(body, '.');
   };
   std::size_t body = 1;
-  while (answer(body).size() < options.answer_bytes) ++body;
-  return answer(body);
+  while (response(body).size() < options.response_bytes) ++body;
+  return response(body);
 }
 
 // Answers requests of a fixed length with fixed bytes.
-class FloorAnswers {
+class FloorResponses {
  public:
-  explicit FloorAnswers(const FloorOptions& options)
+  explicit FloorResponses(const FloorOptions& options)
       : request_bytes_(options.request_bytes), closing_(options.closing) {
-    const std::string one = floor_answer(options);
-    one_answer_ = one.size();
-    for (std::size_t i = 0; i < most_at_once; ++i) answers_ += one;
+    const std::string one = floor_response(options);
+    one_response_ = one.size();
+    for (std::size_t i = 0; i < most_at_once; ++i) responses_ += one;
   }
 
   // One recv, one send. False: the client has left, or was to be left, and is to be closed.
@@ -95,16 +95,16 @@ class FloorAnswers {
     if (received <= 0) return false;
     std::size_t count = static_cast<std::size_t>(received) / request_bytes_;
     if (count > most_at_once) count = most_at_once;
-    const std::string_view bytes(answers_.data(), count * one_answer_);
+    const std::string_view bytes(responses_.data(), count * one_response_);
     return send_some(client, bytes) == static_cast<ssize_t>(bytes.size()) && !closing_;
   }
 
  private:
   static constexpr std::size_t most_at_once = 64;
   std::size_t request_bytes_;
-  std::size_t one_answer_ = 0;
+  std::size_t one_response_ = 0;
   bool closing_;
-  std::string answers_;
+  std::string responses_;
 };
 
 // The next client, non-blocking, as a bare descriptor: a table of owners would cost the floor
@@ -131,9 +131,9 @@ inline Descriptor floor_listener() {
 // Runs the floor's loop; a call that fails is reported in words.
 template <class Loop>
 int run_floor(int argc, char** argv, Loop loop) try {
-  const FloorAnswers answers(read_floor_options(argc, argv));
+  const FloorResponses responses(read_floor_options(argc, argv));
   const Descriptor listener = floor_listener();
-  loop(listener.fd(), answers);
+  loop(listener.fd(), responses);
   return 0;
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "%s\n", problem.what());

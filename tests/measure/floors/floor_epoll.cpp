@@ -25,7 +25,7 @@ void accept_all(int queue, int listener) {
   }
 }
 
-void run(int listener, const FloorAnswers& answers) {
+void run(int listener, const FloorResponses& responses) {
   const Descriptor queue(epoll_create1(EPOLL_CLOEXEC));
   if (!queue) throw CallFailed("epoll_create1", errno);
   watch(queue.fd(), listener);
@@ -37,7 +37,7 @@ void run(int listener, const FloorAnswers& answers) {
       const int fd = ready[static_cast<std::size_t>(i)].data.fd;
       if (fd == listener) {
         accept_all(queue.fd(), listener);
-      } else if (!answers.answer(fd)) {
+      } else if (!responses.answer(fd)) {
         close(fd);
       }
     }

@@ -26,7 +26,7 @@ void accept_all(int queue, int listener) {
   }
 }
 
-void run(int listener, const FloorAnswers& answers) {
+void run(int listener, const FloorResponses& responses) {
   const Descriptor queue(kqueue());
   if (!queue) throw CallFailed("kqueue", errno);
   watch(queue.fd(), listener);
@@ -39,7 +39,7 @@ void run(int listener, const FloorAnswers& answers) {
       const int fd = static_cast<int>(ready[static_cast<std::size_t>(i)].ident);
       if (fd == listener) {
         accept_all(queue.fd(), listener);
-      } else if (!answers.answer(fd)) {
+      } else if (!responses.answer(fd)) {
         close(fd);
       }
     }

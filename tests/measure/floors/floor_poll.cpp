@@ -18,7 +18,7 @@ void accept_all(int listener, std::vector<pollfd>& watched) {
   }
 }
 
-void run(int listener, const FloorAnswers& answers) {
+void run(int listener, const FloorResponses& responses) {
   std::vector<pollfd> watched{{listener, POLLIN, 0}};
   for (;;) {
     int left = poll(watched.data(), static_cast<nfds_t>(watched.size()), -1);
@@ -27,7 +27,7 @@ void run(int listener, const FloorAnswers& answers) {
     for (std::size_t i = watched.size(); i-- > 1 && left > 0;) {
       if (watched[i].revents == 0) continue;
       --left;
-      if (answers.answer(watched[i].fd)) continue;
+      if (responses.answer(watched[i].fd)) continue;
       close(watched[i].fd);
       watched[i] = watched.back();
       watched.pop_back();

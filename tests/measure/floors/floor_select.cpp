@@ -21,7 +21,7 @@ int accept_all(int listener, fd_set& watched, int highest) {
   }
 }
 
-void run(int listener, const FloorAnswers& answers) {
+void run(int listener, const FloorResponses& responses) {
   fd_set watched;
   FD_ZERO(&watched);
   FD_SET(listener, &watched);
@@ -36,7 +36,7 @@ void run(int listener, const FloorAnswers& answers) {
       --left;
       if (fd == listener) {
         highest = accept_all(listener, watched, highest);
-      } else if (!answers.answer(fd)) {
+      } else if (!responses.answer(fd)) {
         FD_CLR(fd, &watched);
         close(fd);
       }

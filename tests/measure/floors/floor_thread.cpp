@@ -12,16 +12,16 @@
 
 namespace {
 
-void serve(const FloorAnswers& answers, Descriptor client) {
-  while (answers.answer(client.fd())) continue;  // parked in recv
+void serve(const FloorResponses& responses, Descriptor client) {
+  while (responses.answer(client.fd())) continue;  // parked in recv
 }
 
-void run(int listener, const FloorAnswers& answers) {
+void run(int listener, const FloorResponses& responses) {
   if (fcntl(listener, F_SETFL, 0) < 0) throw CallFailed("fcntl(F_SETFL)", errno, listener);
   for (;;) {
     Descriptor client(accept(listener, nullptr, nullptr));  // parked in accept
     if (!client) throw CallFailed("accept", errno, listener);
-    std::thread(serve, std::cref(answers), std::move(client)).detach();
+    std::thread(serve, std::cref(responses), std::move(client)).detach();
   }
 }
 

@@ -37,7 +37,7 @@ constexpr unsigned backend_delay = 300;  // milliseconds
 constexpr int buffer_size = 128 * 1024;  // room for a mouthful, not for E's whole answer
 
 // E takes so much of its four million bytes at a time, and so often.
-constexpr std::size_t long_answer = 4'000'000;
+constexpr std::size_t long_response = 4'000'000;
 constexpr std::size_t mouthful = 200'000;
 constexpr milliseconds pause(30);
 
@@ -53,7 +53,7 @@ std::vector<Step> script() {
   const std::size_t half = split.size() / 2;
   std::vector<Step> steps = {
       {milliseconds(0), 'B', split.substr(0, half), false},
-      {milliseconds(80), 'E', get_request("/bytes/" + std::to_string(long_answer))},
+      {milliseconds(80), 'E', get_request("/bytes/" + std::to_string(long_response))},
       {milliseconds(150), 'A', get_request("/row")},
       {milliseconds(420), 'D', get_request("/spin/100")},
       {milliseconds(500), 'B', split.substr(half)}};
@@ -170,16 +170,16 @@ class Scene {
     if (one.letter == 'E')
       read_slowly(one);
     else
-      read_answers(one);
+      read_responses(one);
     if (one.steps_left > 0 || one.unanswered > 0) return;
     one.client.close();
     one.has_left = true;
     note(one, "leaves");
   }
 
-  void read_answers(Player& one) {
+  void read_responses(Player& one) {
     do {
-      one.client.expect_answer(200);
+      one.client.expect_response(200);
       note(one, "has its answer");
     } while (--one.unanswered > 0 && one.client.something_arrives_within(milliseconds(0)));
   }
@@ -193,7 +193,7 @@ class Scene {
       if (got == 0) context_.fail("E's answer ended early");
       got = std::max<ssize_t>(got, 0);  // EAGAIN: that is all for now
     }
-    if (one.bytes_left == 0) one.bytes_left = bytes.find("\r\n\r\n") + 4 + long_answer;
+    if (one.bytes_left == 0) one.bytes_left = bytes.find("\r\n\r\n") + 4 + long_response;
     one.bytes_left -= std::min(count, one.bytes_left);
     say(one, "reads");
     one.reads_at = Clock::now() + pause;
@@ -237,14 +237,14 @@ void play_scene(const std::string& directory, const std::string& server, const s
       {"strace", "-f", "--seccomp-bpf", "-ttt", "-T", "-s", "20", "-e", "signal=none", "-e", calls,
        "-o", file, directory + "/" + server, "-b", std::to_string(backend.port)},
       listener.fd(), {"LISTEN_FDS=1"});
-  tracer.wait_until_ready(default_patience);
+  tracer.wait_until_ready(default_timeout);
 
   Scene scene(local_port(listener.fd()));
   scene.play();
 
   // strace heeds no signal while it follows a command: it ends when that has ended.
   for (const pid_t traced : children_of(tracer.pid())) kill(traced, SIGTERM);
-  if (tracer.wait_for_end(default_patience) != 0) throw StartFailed(server + " did not end well");
+  if (tracer.wait_for_end(default_timeout) != 0) throw StartFailed(server + " did not end well");
   std::ofstream recording(file, std::ios::app);
   recording << machine_header() << "# server: " << server << "\n" << scene.events();
   if (!recording.flush()) throw CallFailed("write", errno);

@@ -1,4 +1,4 @@
-#include "tests/kit/answer.hpp"
+#include "tests/kit/response.hpp"
 
 #include <strings.h>
 
@@ -59,7 +59,7 @@ Field field_in(std::string_view line) {
 
 }  // namespace
 
-std::string read_answer_head(std::string_view lines, ReceivedHead& head) {
+std::string read_response_head(std::string_view lines, ReceivedHead& head) {
   head = {};
   // "HTTP/1.1 200 OK" and nothing else.
   const std::string_view first = take_line(lines);

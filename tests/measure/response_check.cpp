@@ -1,7 +1,7 @@
-#include "tests/measure/answer_check.hpp"
-
 #include <algorithm>
 #include <charconv>
+
+#include "tests/measure/response_check.hpp"
 
 namespace {
 
@@ -27,7 +27,7 @@ bool agrees(std::string_view bytes, std::uint64_t offset, std::string_view text)
 
 }  // namespace
 
-Expectation expected_answer(std::string_view target) {
+Expectation expected_response(std::string_view target) {
   Expectation expected;
   if (target.starts_with("/echo/")) {
     expected.body = Expectation::Body::exactly;
@@ -44,15 +44,15 @@ Expectation expected_answer(std::string_view target) {
   return expected;
 }
 
-void AnswerCheck::reset() {
+void ResponseCheck::reset() {
   head_.clear();
   problem_.clear();
-  answer_ = {};
+  response_ = {};
   received_ = 0;
   stage_ = Stage::head;
 }
 
-std::size_t AnswerCheck::take(std::string_view bytes, const Expectation& expected) {
+std::size_t ResponseCheck::take(std::string_view bytes, const Expectation& expected) {
   std::size_t taken = 0;
   if (stage_ == Stage::head) {
     taken = take_head(bytes);
@@ -62,7 +62,7 @@ std::size_t AnswerCheck::take(std::string_view bytes, const Expectation& expecte
   return taken;
 }
 
-std::size_t AnswerCheck::take_head(std::string_view bytes) {
+std::size_t ResponseCheck::take_head(std::string_view bytes) {
   const std::size_t before = head_.size();
   // The empty line may have begun in what came earlier.
   const std::size_t start = before < 3 ? 0 : before - 3;
@@ -77,13 +77,13 @@ std::size_t AnswerCheck::take_head(std::string_view bytes) {
   return head_.size() - before;
 }
 
-void AnswerCheck::read_head(const Expectation& expected) {
+void ResponseCheck::read_head(const Expectation& expected) {
   const std::string_view lines = std::string_view(head_).substr(0, head_.size() - 2);
-  problem_ = read_answer_head(lines, answer_);
+  problem_ = read_response_head(lines, response_);
   using Body = Expectation::Body;
-  const std::uint64_t length = answer_.content_length;
+  const std::uint64_t length = response_.content_length;
   if (!problem_.empty()) return;
-  if (answer_.status != 200) {
+  if (response_.status != 200) {
     problem_ = "answered '" + readable(lines.substr(0, lines.find('\r'))) + "' instead of 200";
   } else if ((expected.body == Body::exactly && length != expected.text.size()) ||
              (expected.body == Body::pattern && length != expected.length) ||
@@ -93,14 +93,14 @@ void AnswerCheck::read_head(const Expectation& expected) {
   }
 }
 
-std::size_t AnswerCheck::take_body(std::string_view bytes, const Expectation& expected) {
-  const std::uint64_t left = answer_.content_length - received_;
+std::size_t ResponseCheck::take_body(std::string_view bytes, const Expectation& expected) {
+  const std::uint64_t left = response_.content_length - received_;
   bytes = bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));
   const bool right = expected.body == Expectation::Body::pattern
                          ? is_pattern(bytes, received_)
                          : agrees(bytes, received_, expected.text);
   if (!right) problem_ = "a wrong body: '" + readable(bytes) + "'";
   received_ += bytes.size();
-  if (received_ == answer_.content_length) stage_ = Stage::finished;
+  if (received_ == response_.content_length) stage_ = Stage::finished;
   return bytes.size();
 }

@@ -1,4 +1,4 @@
-// answer.hpp — what every answer of our servers must be like.
+// response.hpp — what every response of our servers must be like.
 //
 // Gives: the head of an answer, read strictly; the body of /bytes/N; bytes made readable.
 #pragma once
@@ -18,7 +18,7 @@ struct ReceivedHead {
 
 // Reads a head: its lines, each with its \r\n, without the empty one behind them. Returns in words
 // what is wrong with it, "" if nothing is.
-std::string read_answer_head(std::string_view lines, ReceivedHead& head);
+std::string read_response_head(std::string_view lines, ReceivedHead& head);
 
 // The value of a field in such lines.
 std::optional<std::string> field_of(std::string_view lines, std::string_view name);

@@ -1,4 +1,4 @@
-// answer_check.hpp — is this the answer that was asked for?
+// response_check.hpp — is this the answer that was asked for?
 //
 // Gives: a reader for one answer after the other from a stream cut anywhere, strict about what a
 //        failing server gets wrong: status, Content-Length, every byte of a body that is known.
@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "tests/kit/answer.hpp"
+#include "tests/kit/response.hpp"
 
 // What the answer to a target must be, as far as the target tells.
 struct Expectation {
@@ -21,16 +21,16 @@ struct Expectation {
 
 // "/echo/TEXT" is exactly TEXT, "/spin/20" is "spun 20 ms\n", "/row..." begins with the row's name,
 // "/bytes/N" is N bytes of the pattern; anything else is a body of one byte or more.
-Expectation expected_answer(std::string_view target);
+Expectation expected_response(std::string_view target);
 
-class AnswerCheck {
+class ResponseCheck {
  public:
   // Takes what belongs to this answer from the front of `bytes`; says how many bytes that were.
   std::size_t take(std::string_view bytes, const Expectation& expected);
 
   bool finished() const { return stage_ == Stage::finished; }
   bool untouched() const { return stage_ == Stage::head && head_.empty(); }
-  bool closes() const { return answer_.closes(); }  // the server has said that it will close
+  bool closes() const { return response_.closes(); }  // the server has said that it will close
   // In words, what is wrong; empty as long as nothing is.
   const std::string& problem() const { return problem_; }
   void reset();
@@ -42,7 +42,7 @@ class AnswerCheck {
   std::size_t take_body(std::string_view bytes, const Expectation& expected);
 
   std::string head_;
-  ReceivedHead answer_;
+  ReceivedHead response_;
   std::string problem_;
   std::uint64_t received_ = 0;  // of the body
   Stage stage_ = Stage::head;
