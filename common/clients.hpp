@@ -1,10 +1,12 @@
 // clients.hpp — every open conversation of a loop, in the order in which their time runs out.
 //
-// Gives: a list that owns its clients. All clients have the same time, so whoever's time starts
+// Gives: a list that owns its clients. All clients have the same time limit, so whoever's time
+// starts
 //        anew goes to the end, and whoever's runs out first stands in front: adding, removing,
 //        renewing and looking who is due are O(1), with no scan and no timer for each client.
 //        (A scan would do for select and poll, whose every wake-up is O(n) anyway. But it would
 //        be one more thing in which they differ from the event loop.)
+// Do:    give a `now` that never goes back; the order depends on it.
 // Do not: keep a Client& after remove().
 #pragma once
 
@@ -118,8 +120,8 @@ class Clients {
       last_ = client.before;
   }
 
-  // It happens once for every halving, so at least 32 clients have left each time. With bursts of
-  // 400 clients the processor time of it cannot be seen.
+  // Memory is given back once for every halving, so at least 32 clients have left each time. With
+  // bursts of 400 clients the processor time of it cannot be seen.
   static constexpr std::size_t worth_giving_back = 64;
 
   Clock::duration time_limit_;

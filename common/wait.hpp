@@ -30,15 +30,16 @@ enum class Progress : std::uint8_t {
 
 // What a loop is told when it has let a conversation go on.
 struct Turn {
-  std::optional<Wait> wait = {};  // what it waits for now; none: the conversation is over
+  std::optional<Wait> wait =
+      {};  // what it waits for now, never Interest::none; nothing: it is over
   Progress progress = Progress::none;
   bool closed = false;  // the backend's socket, which it waited for, was closed in this turn: the
                         // kernel has forgotten its registration
 };
 
 // Notices a loop that spins, because some conversation waits for what is ready and then does
-// nothing about it. A turn that brings nothing is no fault as such: each of very many clients may
-// only have been looked at. So it takes a million of them in a row.
+// nothing about it. A turn that brings nothing is no fault as such: with many clients each may have
+// one. So it takes a million of them in a row.
 class SpinCheck {
  public:
   void after(const Turn& turn) {
@@ -61,9 +62,9 @@ using Time = Clock::time_point;
 // The earlier of two moments, either of which may be never.
 std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b);
 
-// After select(2) or one of its kin has failed: returns if that was a signal, and after a short
-// pause if the kernel had no memory for the call (ENOMEM; POSIX: EAGAIN), for asking on at once
-// would be a spin. Otherwise throws CallFailed, for the descriptor if one is given.
+// After select(2) or one of its kin has failed. A signal (EINTR): returns. No memory in the kernel
+// (ENOMEM; POSIX: EAGAIN): returns after a short pause, for to ask on at once would be a spin.
+// Anything else: throws CallFailed, for the descriptor if one is given.
 void excuse_failed_wait(std::string_view call, int error, int descriptor = -1);
 
 // The same for poll(2), which besides refuses a list that is longer than RLIMIT_NOFILE (EINVAL),
@@ -73,7 +74,7 @@ void excuse_failed_wait(std::string_view call, int error, int descriptor = -1);
 int excuse_failed_poll(std::span<pollfd> watched, int error);
 
 // The timeout for poll(2) and its kin: milliseconds from `now` until `moment`, rounded up so that
-// it is not early; -1, which means without limit, for never.
+// it is not early; 0 if it has passed; -1, which means without limit, for never.
 int milliseconds_until(std::optional<Time> moment, Time now);
 
 }  // namespace two_ways

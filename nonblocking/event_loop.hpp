@@ -1,8 +1,22 @@
 // event_loop.hpp — one thread, and the kernel says which sockets are ready.
 //
-// The page to read for event_loop and for await_loop: the loop is the same, because how a
-// conversation is written, as continuations or as a coroutine, is all the same to it. Compare with
+// The page to read for event_loop and for await_loop: they share this loop, because it need not
+// know whether a conversation is written as continuations or as a coroutine. Compare with
 // select_poll/poll_loop.cpp: there only the waiting differs.
+//
+// Three files say the rest: wait.hpp, what a conversation waits for, and what the loop is told
+// after its turn; ready_queue.hpp, what epoll or kqueue is asked; clients.hpp, who is connected, in
+// the order in which their time runs out. Of the others this is enough here:
+//
+// - A conversation owns its client's socket, and its backend's while it has one: both close with
+//   it. resume() goes on as far as it can without waiting: it receives, computes, sends. It may be
+//   called although nothing is ready. expire() is called when the client's time is over: half a
+//   request gets 408, a client whose backend is too slow 504, and everybody else is given up.
+// - The acceptor owns the listener. next_client() accepts one client, if one waits. pause() makes
+//   is_accepting() false for a tenth of a second, until resumes_at(), because nobody can be held at
+//   the moment: descriptors or memory have run out. After close() it accepts nobody, ever.
+// - With SIGTERM or SIGINT context.draining becomes true, and after it `stop` readable. From then
+//   on a conversation ends with the response that is under way.
 #pragma once
 
 #include <cassert>
@@ -21,15 +35,16 @@
 
 namespace two_ways {
 
-// `Conversation` is the one of common/conversation.hpp or AwaitConversation, or any class with
-// their resume() and expire(), which do not throw, that can be moved and made of a client's socket
-// and the context. line_service.cpp has one.
+// `Conversation` is the one of common/conversation.hpp, or AwaitConversation, or any class that can
+// be moved, is made of a client's socket and the context, and has their resume() and expire(),
+// which do not throw. line_service.cpp has one.
 template <class Conversation>
 class EventLoop {
  public:
-  // The acceptor must have been made with Blocking::no. run() returns some time after `stop` has
-  // become readable and context.draining true. A client has so much time from one step to the next
-  // (Progress::new_time). Acceptor and context must live longer. Throws CallFailed.
+  // The acceptor must have been made with Blocking::no: it and all clients' sockets do not block
+  // then. run() returns some time after `stop` has become readable. `time_limit` is how long a
+  // client may take from one step to the next (Progress::new_time). Acceptor and context must live
+  // longer. Throws CallFailed.
   EventLoop(Acceptor& acceptor, int stop, Seconds time_limit, Context& context)
       : context_(context),
         stop_wait_{stop, Interest::readable},
@@ -48,7 +63,7 @@ class EventLoop {
       now_ = Clock::now();
       Counters::count(context_.counters.wakeups);
       for (void* owner : ready) dispatch(owner);
-      // Only now: these may end any client, and the events above may be about any client.
+      // Only now: this may free a client that one of the events above was about.
       expire_clients();
       if (!is_accepting_ && acceptor_.is_accepting(now_)) start_accepting();
       if (context_.draining && !acceptor_.is_closed()) stop();
@@ -109,7 +124,7 @@ class EventLoop {
 
   void expire_clients() {
     while (Client* client = clients_.first_due(now_)) {
-      clients_.renew(*client, now_);
+      clients_.renew(*client, now_);  // a last response, 408 or 504, has the same time to leave
       after_turn(*client, client->conversation.expire());
     }
   }
@@ -133,22 +148,22 @@ class EventLoop {
   // In the common round, read a request and write the response, the wait is the same as before, and
   // there is nothing to tell.
   //
-  // A wait for the backend costs three calls: the client is forgotten, the backend watched, and in
-  // the end the client watched again. Leaving the client registered meanwhile would save two, and
-  // cost the rule that dispatch() stands on, for then one wake-up could bring two events for one
-  // owner.
+  // A wait for the backend costs three calls or more: the client is forgotten, the backend watched,
+  // and in the end the client watched again. Leaving the client registered meanwhile would save
+  // two, and cost the rule that dispatch() stands on, for then one wake-up could bring two events
+  // for one owner.
   bool watch(Client& client, Wait wait) {
     if (wait == client.registration) return true;
     const Wait old = std::exchange(client.registration, wait);
     if (wait.fd == old.fd) return queue_.change(old, wait, &client);
     if (old.interest != Interest::none) queue_.forget(old);
-    return queue_.watch(wait, &client);
+    return queue_.watch(wait, &client);  // if it fails, the client ends
   }
 
   // -- the end --
 
-  // All go on: while draining, who waits for a request that has not come is over. Responses under
-  // way are finished first.
+  // Everybody has a turn: while draining, a conversation that waits for its next request ends in
+  // it, and one with a response under way goes on until that has left.
   void stop() {
     stop_accepting();
     acceptor_.close();
@@ -162,7 +177,7 @@ class EventLoop {
   const Wait stop_wait_;
   ReadyQueue queue_;
   Acceptor& acceptor_;
-  bool is_accepting_ = false;
+  bool is_accepting_ = false;  // the listener is watched
   Clients<Conversation, Wait> clients_;
   Time now_ = Clock::now();
   SpinCheck spin_check_;

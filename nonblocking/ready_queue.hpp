@@ -11,7 +11,7 @@
 // Do:    keep the owner alive until forget(), or until the descriptor is closed. Watch a descriptor
 //        for one thing at a time.
 // Do not: forget() what has been closed: its watch has ended with it, and the number may be
-//         another's by now. Call the functions from two threads.
+//         another's by now; nor call these functions from two threads.
 #pragma once
 
 #include <array>
@@ -30,18 +30,20 @@ class ReadyQueue {
   // room for it (ENOMEM, ENOSPC).
   bool watch(Wait wait, void* owner);
 
-  // As if by forget(from) and watch(to, owner), for the same descriptor.
+  // As if by forget(from) and watch(to, owner), for the same descriptor. After false either may be
+  // left: forget_before_close() it.
   bool change(Wait from, Wait to, void* owner);
 
   // Ends a watch. The descriptor must still be open.
   void forget(Wait wait);
 
-  // The same for a descriptor that is about to be closed, which may need no call.
+  // The same for a descriptor that is about to be closed, which may need no call. Harmless if it is
+  // not watched.
   void forget_before_close(Wait wait);
 
   // Parks the thread until something is ready, or `milliseconds` have passed (-1: without limit),
   // or a signal comes. Returns the owners of what is ready: some of them, if they are many. The
-  // span is valid until the next call. Throws CallFailed.
+  // span is valid until the next wait(). Throws CallFailed.
   std::span<void* const> wait(int milliseconds);
 
  private:
