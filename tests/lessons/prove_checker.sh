@@ -27,7 +27,7 @@ must_see 's/^- B: \*\*Right\.\*\* It is off the run queue/- B: **No.** It is/; s
 must_see 's/^- A: \*\*No\.\*\* That is level-triggered\.$/- A: **No.** No./' 'does not say why for A'
 must_see 's/^<details><summary>Answer<\/summary>$/Answer/' 'has no folded answer'
 must_see 's/^\*\*B, D, C, A\.\*\*/**A, B, C, D.**/' 'shows its choices in the right order already'
-must_see 's/std::optional<Wait> Conversation::linger() {" -->/std::optional<Wait> Conversation::dawdle() {" -->/' 'an excerpt needs one'
+must_see 's/std::optional<Wait> Conversation::ask_backend() {" -->/std::optional<Wait> Conversation::ask_nobody() {" -->/' 'an excerpt needs one'
 must_see 's/^  acceptor_\.close();$/  acceptor_.close_it();/' 'out of date'
 must_see 's/<!---->/0<!---->/' 'out of date'
 must_see 's/^| 10,000 | – | /&9/' 'out of date'
