@@ -25,10 +25,10 @@
 #     + listen(fd, 1)                           becomes that one
 #   Both may have several lines, and all but a first blank counts. A line "- ..." stands for whatever
 #   lies between the lines above and below it. Without a + line the text goes, and so does the line it
-#   stands on if nothing else does. A line that begins with two blanks is one that stays, as in any
-#   diff. An empty line ends a replacement, and so does a - after a +.
+#   stands on if nothing else does. An empty line ends a replacement, and so does a - after a +.
 #   A # begins a remark. What is called "solution" is tests/grade/solutions/EXERCISE.cpp for all that
-#   is read after it, though there is no such file.
+#   is read after it, though there is no such file. A line that begins with two blanks stays, as in
+#   any diff, and says where the + lines above or below it come.
 
 function complain(why) {
   print FILENAME ":" FNR ": " (title == "" ? "" : title ": ") why >"/dev/stderr"
@@ -68,18 +68,11 @@ function replace(  whole, from, to, at, part, before, after) {
 function print_to(path, all) { print substr(all, 1, length(all) - 1) >path }
 
 function end_replacement() {
-  if (!parts && news) complain("what is added here, and where?")
+  if (news && !parts) complain("where does this come?\n" new)
   if (parts && wanted) replace()
-  parts = olds = news = is_new = 0
+  parts = news = 0
   new = ""
 }
-
-function add_old(line) {
-  if (!parts) old[parts = 1] = ""
-  old[parts] = old[parts] (olds++ ? "\n" : "") line
-}
-
-function add_new(line) { new = new (news++ ? "\n" : "") line }
 
 function end_program(  path, folder) {
   end_replacement()
@@ -130,11 +123,23 @@ FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
   is[key] = substr($0, length(key) + 3)
   next
 }
-/^-( |$)/ && is_new { end_replacement() }
-/^- \.\.\.$/ { old[++parts] = ""; olds = 0; next }
-/^-( |$)/ { add_old(substr($0, 3)); next }
-/^\+( |$)/ { add_new(substr($0, 3)); is_new = 1; next }
-/^  / && title != "" { add_old(substr($0, 3)); add_new(substr($0, 3)); is_new = 0; next }
+/^- / || /^-$/ {
+  if (news) end_replacement()
+  if ($0 == "- ...") parts++
+  else if (!parts) old[parts = 1] = substr($0, 3)
+  else old[parts] = old[parts] (separate ? "" : "\n") substr($0, 3)
+  if ($0 == "- ...") old[parts] = ""
+  separate = $0 == "- ..."
+  next
+}
+/^\+ / || /^\+$/ { new = new (news++ ? "\n" : "") substr($0, 3); next }
+/^  / && title != "" {
+  if (!parts) old[parts = 1] = substr($0, 3)
+  else old[parts] = old[parts] (separate ? "" : "\n") substr($0, 3)
+  separate = 0
+  new = new (news++ ? "\n" : "") substr($0, 3)
+  next
+}
 { complain("what is this? " $0) }
 
 END {

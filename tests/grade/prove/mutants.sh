@@ -71,18 +71,18 @@ complains() { # of what, then the changes
 }
 
 becomes '  a|  x|  c|  d|' '- b' '+ x'
+becomes '  x|  a|  b|  c|  d|  y|' '+   x' '    a' '' '    d' '+   y'
 becomes '  a|  x|  y|  d|' '-   b' '-   c' '+   x' '+   y'
 becomes '  a|  c|  d|' '- b'
 becomes '  a|  c|' '- b' '' '- d'
 becomes '  x|  c|  y|' '-   a' '-   b' '+   x' '- d' '+ y'
 becomes '  x|  d|' '- a' '- ...' '- c' '+ x'
 becomes '  y|  b|  c|  d|' '- a' '+ x' '- x' '+ y'
-becomes '  x|  a|  y|  c|  z|  d|' '+   x' '    a' '-   b' '+   y' '    c' '+   z'
 complains 'this does not occur in file:' '- e' '+ x'
 complains 'this occurs more than once in file:' '-  ' '+ x'
 complains 'this changes nothing in file:' '- b' '+ b'
 complains 'what is this? Lose: A02' 'Lose: A02' '- b' '+ x'
-complains 'what is added here, and where?' '+ x'
+complains 'where does this come?' '+ x'
 complains 'cannot read nowhere' "File: $here/nowhere" '- b' '+ x'
 complains 'there are two called so' '== is: again' '- b' '+ x'
 
