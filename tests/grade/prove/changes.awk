@@ -23,9 +23,12 @@
 #     File: common/socket.cpp
 #     - listen(fd, SOMAXCONN)                   this text, which must stand in the file exactly once,
 #     + listen(fd, 1)                           becomes that one
+#     After: ++accepted;                        below the line that this text stands on, once as well,
+#     + pause();                                comes this one; with "Before:" above it
 #   Both may have several lines, and all but a first blank counts. A line "- ..." stands for whatever
 #   lies between the lines above and below it. Without a + line the text goes, and so does the line it
-#   stands on if nothing else does. An empty line ends a replacement, and so does a - after a +.
+#   stands on if nothing else does. An empty line ends a replacement, and so does what cannot go on
+#   with it, a - after a + for example.
 #   A # begins a remark. What is called "solution" is tests/grade/solutions/EXERCISE.cpp for all that
 #   is read after it, though there is no such file. A line that begins with two blanks stays, as in
 #   any diff, and says where the + lines above or below it come.
@@ -43,6 +46,13 @@ function contents(path, line, all, got) {
   return all
 }
 
+# Below (or above) the line that old[1] stands on.
+function put_lines(whole, from,  end) {
+  if (place == "Before") while (from > 1 && substr(whole, from - 1, 1) != "\n") from--
+  else if ((end = index(substr(whole, from), "\n"))) from += end
+  text[file] = substr(whole, 1, from - 1) new "\n" substr(whole, from)
+}
+
 function replace(  whole, from, to, at, part, before, after) {
   if (!(file in text)) text[file] = contents(file)
   whole = text[file]
@@ -55,6 +65,8 @@ function replace(  whole, from, to, at, part, before, after) {
       return complain("this occurs more than once in " file ":\n" old[1])
     to += at - 1 + length(old[part])
   }
+  if (place && !news) return complain("nothing comes there:\n" old[1])
+  if (place) return put_lines(whole, from)
   before = substr(whole, 1, from - 1)
   after = substr(whole, to)
   if (!news && before ~ /(^|\n) *$/ && after ~ /^\n/) {
@@ -71,7 +83,7 @@ function end_replacement() {
   if (news && !parts) complain("where does this come?\n" new)
   if (parts && wanted) replace()
   parts = news = 0
-  new = ""
+  new = place = ""
 }
 
 function end_program(  path, folder) {
@@ -123,8 +135,14 @@ FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
   is[key] = substr($0, length(key) + 3)
   next
 }
+/^(Before|After): ./ {
+  end_replacement()
+  place = substr($0, 1, index($0, ":") - 1)
+  old[parts = 1] = substr($0, length(place) + 3)
+  next
+}
 /^- / || /^-$/ {
-  if (news) end_replacement()
+  if (news || place) end_replacement()
   if ($0 == "- ...") parts++
   else if (!parts) old[parts = 1] = substr($0, 3)
   else old[parts] = old[parts] (separate ? "" : "\n") substr($0, 3)
