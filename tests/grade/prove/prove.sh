@@ -3,8 +3,8 @@
 # in tests/grade/correct/ has all points, and every mutant loses the checks that it names and no others.
 #
 # Usage: tests/grade/prove/prove.sh BUILD MAKE all|quick|correct|exercise [PATTERN [SHARE]]
-#   PATTERN picks what mutant.sh lists, and files of tests/grade/correct/, by name. SHARE is a part of
-#   it all, as in 2/4: of every four proofs the second, so that several machines can have a part each.
+#   PATTERN picks what mutant.sh lists, by name. SHARE is a part of it all, as in 2/4: of every four
+#   proofs the second, so that several machines can have a part each.
 #   The quick run asks each solution its first check only, and a few mutants the checks they lose:
 #   enough to see that the machinery works, and too little to say that nothing else is lost.
 #   "correct" is what is in tests/grade/correct/ alone, and "exercise" the exercise called PATTERN: its
@@ -185,11 +185,5 @@ while IFS='|' read -r name program must may quick _ <&3; do
     prove_exercise "$name" "$program" "$changed/tests/grade/solutions/$program.cpp" "$must" "$may"
   fi
 done 3<"$here/list"
-
-for source in tests/grade/correct/*"$pattern"*.cpp; do
-  if [ "$extent" = quick ] || [ ! -e "$source" ] || ! is_mine; then continue; fi
-  name=$(basename "$source" .cpp)
-  prove_exercise "$name" "${name%%-*}" "$source" '' ''
-done
 
 finish
