@@ -91,8 +91,7 @@ $(addprefix $(BUILD)/,$(SKETCHES)):
 KIT       = $(call objects,$(wildcard tests/kit/*.cpp))
 UNIT      = $(call objects,$(wildcard tests/unit/*.cpp) tests/fuzz/request_fuzz.cpp)
 CATALOGUE = $(call objects,$(filter-out %/main.cpp,$(wildcard tests/behaviour/*.cpp)))
-ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp) tests/measure/text_table.cpp \
-              tests/grade/containment.cpp tests/grade/interruption.cpp)
+ATTACK    = $(call objects,$(wildcard tests/attack/*.cpp) tests/measure/text_table.cpp)
 MEASURE   = $(call objects,$(filter-out %_main.cpp %_test.cpp,$(wildcard tests/measure/*.cpp)))
 MEASURE_TESTS = $(call objects,$(wildcard tests/measure/*_test.cpp))
 FLOORS    = $(addprefix $(BUILD)/,$(filter-out floor_epoll floor_kqueue, \

@@ -26,13 +26,12 @@
 #include <vector>
 
 #include "common/program.hpp"
-#include "tests/attack/attacker.hpp"
 #include "tests/attack/attacks.hpp"
-#include "tests/grade/containment.hpp"
-#include "tests/grade/interruption.hpp"
 #include "tests/kit/check.hpp"
 #include "tests/kit/client.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/kit/containment.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/measure/text_table.hpp"
 
 using namespace two_ways;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/error.hpp"
-#include "tests/attack/attacker.hpp"
+#include "tests/attack/attacks.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/kit/client.hpp"

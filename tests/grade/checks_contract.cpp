@@ -6,7 +6,7 @@
 #include <string>
 #include <thread>
 
-#include "tests/attack/attacker.hpp"
+#include "tests/attack/attacks.hpp"
 #include "tests/behaviour/catalogue.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "tests/behaviour/lessons.hpp"
-#include "tests/grade/containment.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/kit/client.hpp"
+#include "tests/kit/containment.hpp"
 
 namespace {
 

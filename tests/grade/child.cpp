@@ -15,8 +15,8 @@
 #include <optional>
 #include <thread>
 
-#include "tests/grade/containment.hpp"
-#include "tests/grade/interruption.hpp"
+#include "tests/kit/containment.hpp"
+#include "tests/kit/interruption.hpp"
 
 namespace {
 

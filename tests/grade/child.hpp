@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "tests/kit/descendants.hpp"
 #include "tests/kit/forked.hpp"
+#include "tests/kit/observe.hpp"
 
 class Child {
  public:

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "tests/grade/build_directory.hpp"
-#include "tests/grade/containment.hpp"
 #include "tests/grade/exercise.hpp"
+#include "tests/kit/containment.hpp"
 
 namespace files = std::filesystem;
 using Strings = std::vector<std::string>;

@@ -1,5 +1,5 @@
 // What keeps a submission from the grader, and from the others.
-#include "tests/grade/containment.hpp"
+#include "tests/kit/containment.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>

@@ -13,8 +13,8 @@
 
 #include "tests/grade/build_directory.hpp"
 #include "tests/grade/child.hpp"
-#include "tests/grade/containment.hpp"
 #include "tests/grade/report.hpp"
+#include "tests/kit/containment.hpp"
 
 namespace {
 

@@ -16,8 +16,8 @@
 #include "tests/behaviour/catalogue.hpp"
 #include "tests/grade/child.hpp"
 #include "tests/grade/grade_checks.hpp"
-#include "tests/grade/interruption.hpp"
-#include "tests/kit/descendants.hpp"
+#include "tests/kit/interruption.hpp"
+#include "tests/kit/observe.hpp"
 
 namespace {
 

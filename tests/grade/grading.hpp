@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/grade/containment.hpp"
 #include "tests/grade/exercise.hpp"
 #include "tests/grade/report.hpp"
+#include "tests/kit/containment.hpp"
 
 struct Task {
   Check check;

@@ -14,9 +14,9 @@
 
 #include "tests/grade/build_directory.hpp"
 #include "tests/grade/child.hpp"
-#include "tests/grade/containment.hpp"
 #include "tests/grade/exercise.hpp"
-#include "tests/kit/descendants.hpp"
+#include "tests/kit/containment.hpp"
+#include "tests/kit/observe.hpp"
 
 namespace files = std::filesystem;
 

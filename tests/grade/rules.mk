@@ -44,7 +44,7 @@ UNKNOWN   = $(filter-out $(EXERCISES) quiz,$(WANTED))
 STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(foreach ex,$(EXERCISES),$(if $(wildcard tests/grade/solutions/$(ex).*),$(BUILD)/solutions/$(ex)))
 GRADE     = $(call objects,$(filter-out %_test.cpp,$(wildcard tests/grade/*.cpp))) $(EXERCISE_LIST).o $(CATALOGUE) $(KIT) \
-            $(call objects,tests/attack/attacks.cpp tests/attack/attacker.cpp) \
+            $(call objects,tests/attack/attacks.cpp) \
             $(call objects,$(patsubst %,tests/measure/%.cpp,response_check client_group dial histogram \
               text_table watcher))
 

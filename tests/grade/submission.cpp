@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -17,7 +18,6 @@
 #include "tests/grade/child.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
-#include "tests/grade/quiz_item.hpp"
 
 namespace {
 
@@ -210,6 +210,41 @@ Report grade_submission(const Exercise& exercise, const std::string& file, const
   Report report = grade(exercise.name, tested, tasks_of(exercise, ""), options,
                         [&](const Report& so_far, std::size_t) { progress(so_far); });
   report.compiler = compiler;
+  return report;
+}
+
+Report grade_quiz(const std::string& build, const std::string& answers, const std::string& log,
+                  const std::function<void()>& confine) {
+  Report report;
+  report.exercise = "quiz";
+  report.is_finished = true;
+  constexpr double most_seconds = 20;
+  if (run_bounded({build + "/quiz", "-a", answers}, log, most_seconds, confine) != 0) {
+    std::ifstream said(log);
+    std::string line;
+    std::getline(said, line);
+    report.problem = "The answers cannot be graded. " + escaped(line, 300);
+    return report;
+  }
+  std::ifstream lines(log);  // "3.1   right", "3.2   wrong", "3.3   missing"
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string id;
+    std::string outcome;
+    if (!(words >> id >> outcome)) continue;
+    if (outcome != "right" && outcome != "wrong" && outcome != "missing") continue;
+    CheckReport check;
+    check.id = id;
+    check.title = "question " + id + " of lesson " + id.substr(0, id.find('.'));
+    check.points = 1;
+    check.verdict = outcome == "right" ? Verdict::passed : Verdict::failed;
+    check.did = "I looked up the answer to question " + id + " in the file.";
+    check.expected = "the right one; lessons.md says which, and why.";
+    check.saw = outcome == "missing" ? "none" : "another one";
+    check.lesson = "lessons.md, quiz " + id;
+    check.again = "make quiz LESSON=" + id.substr(0, id.find('.'));
+    report.checks.push_back(check);
+  }
   return report;
 }
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/grade/containment.hpp"
 #include "tests/grade/exercise.hpp"
 #include "tests/grade/report.hpp"
+#include "tests/kit/containment.hpp"
 
 // What lies in a folder, and in those in it. Links are not followed.
 class HandedIn {
@@ -44,7 +44,12 @@ struct Bench {
 Report grade_submission(const Exercise& exercise, const std::string& file, const Bench& bench,
                         const std::function<void(const Report&)>& progress);
 
-// A file of answers for the quiz.
+// Lets BUILD/quiz grade a file of answers, and makes a report of it: a check and a point for every
+// question. `log` is a file to write to; `confine` is run_bounded()'s.
+Report grade_quiz(const std::string& build, const std::string& answers, const std::string& log,
+                  const std::function<void()>& confine = {});
+
+// The same with a file that somebody else has written.
 Report grade_answers(const std::string& file, const Bench& bench);
 
 // Runs make for targets of ours, with the bounds of run_bounded(). Its exit status.

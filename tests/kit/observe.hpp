@@ -53,7 +53,19 @@ bool is_traced(pid_t process);
 // Do all of its threads sleep in a call? One that a debugger has stopped does not.
 bool is_asleep(pid_t process);
 
+// What a process has started, and what those have started. Where the system does not tell, nobody,
+// and what a program has started is only reached through its process group.
+bool tells_of_descendants();
 std::vector<pid_t> children_of(pid_t process);
+std::vector<pid_t> descendants_of(pid_t process);
+
+// Orphans among our descendants become our children from now on, instead of init's.
+void adopt_orphans();
+
+// Kills every descendant of this process except `spared` and theirs, and collects them. Bounded.
+void kill_descendants(const std::vector<pid_t>& spared);
+
+std::size_t resident_kib_of(pid_t process);
 
 // CPU time of everything that this process has started: of threads that have ended as well, and of
 // children that have been collected by who is still there. In steps of 10 ms.

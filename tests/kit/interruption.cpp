@@ -1,9 +1,9 @@
-#include "tests/grade/interruption.hpp"
+#include "tests/kit/interruption.hpp"
 
 #include <csignal>
 #include <cstdlib>
 
-#include "tests/kit/descendants.hpp"
+#include "tests/kit/observe.hpp"
 
 namespace {
 

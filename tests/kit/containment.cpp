@@ -1,4 +1,4 @@
-#include "tests/grade/containment.hpp"
+#include "tests/kit/containment.hpp"
 
 #include <fcntl.h>
 #include <grp.h>
