@@ -40,408 +40,359 @@ void expect_refused_fields(Context& context, const std::vector<std::string>& fie
 const Check checks[] = {
     {.id = "B30",
      .title = "a request without Host, or with two, is 400",
-     .hint = "which field must a request of HTTP/1.1 have exactly once?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent requests without Host, and with two.",
-                         "400 and the end; in HTTP/1.0 none is fine, and two are not.");
-           expect_refusals(context,
-                           {{"GET / HTTP/1.1\r\n\r\n", 400},
-                            {"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", 400},
-                            {"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400},
-                            {"GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nhost: y\r\n\r\n", 400},
-                            {"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", 400},
-                            {"GET http://x/ HTTP/1.1\r\n\r\n", 400}});
-           Client old(context);
-           old.send("GET /echo/old HTTP/1.0\r\n\r\n");
-           old.expect_response(200, context.echo("old"));
-         }},
+     .hint{"which field must a request of HTTP/1.1 have exactly once?", lesson::refusing},
+     .scene{"I sent requests without Host, and with two.",
+            "400 and the end; in HTTP/1.0 none is fine, and two are not."},
+     .run{[](Context& context) {
+       expect_refusals(context,
+                       {{"GET / HTTP/1.1\r\n\r\n", 400},
+                        {"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", 400},
+                        {"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400},
+                        {"GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nhost: y\r\n\r\n", 400},
+                        {"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", 400},
+                        {"GET http://x/ HTTP/1.1\r\n\r\n", 400}});
+       Client old(context);
+       old.send("GET /echo/old HTTP/1.0\r\n\r\n");
+       old.expect_response(200, context.echo("old"));
+     }}},
 
     {.id = "B60",
      .title = "a Host that is no host is 400, and so is one in an absolute target",
-     .hint = "what may stand before the colon of a host and its port, and what behind it?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I named hosts that are none, in Host and in 'GET http://HOST/'.",
-                         "400 and the end; addresses, ports and an empty Host are fine.");
-           std::vector<Refusal> refusals;
-           for (const std::string host :
-                {"a:b:c", "a:80:80", "a:xx", ":80", "u@h", "[]", "[", "[::1", "[::1]x", "[1::2::3]",
-                 "%zz", "%4", "h<>", "a b"}) {
-             refusals.push_back({"GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n", 400});
-             refusals.push_back({"GET http://" + host + "/ HTTP/1.1\r\n" + host_and_end, 400});
-           }
-           expect_refusals(context, refusals);
-           Client client(context);
-           for (const std::string host : {"a.b-c:80", "a:", "127.0.0.1", "[::1]:8080", "%41", ""}) {
-             client.send("GET /echo/x HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
-             client.expect_response(200, context.echo("x"));
-           }
-         }},
+     .hint{"what may stand before the colon of a host and its port, and what behind it?",
+           lesson::refusing},
+     .scene{"I named hosts that are none, in Host and in 'GET http://HOST/'.",
+            "400 and the end; addresses, ports and an empty Host are fine."},
+     .run{[](Context& context) {
+       std::vector<Refusal> refusals;
+       for (const std::string host : {"a:b:c", "a:80:80", "a:xx", ":80", "u@h", "[]", "[", "[::1",
+                                      "[::1]x", "[1::2::3]", "%zz", "%4", "h<>", "a b"}) {
+         refusals.push_back({"GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n", 400});
+         refusals.push_back({"GET http://" + host + "/ HTTP/1.1\r\n" + host_and_end, 400});
+       }
+       expect_refusals(context, refusals);
+       Client client(context);
+       for (const std::string host : {"a.b-c:80", "a:", "127.0.0.1", "[::1]:8080", "%41", ""}) {
+         client.send("GET /echo/x HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+         client.expect_response(200, context.echo("x"));
+       }
+     }}},
 
     {.id = "B61",
      .title = "what is wrong with a head comes before what its method is",
-     .hint = "is a method not served of a request that is none?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent other methods than GET and HEAD in heads that have faults.",
-                         "400 for the fault, not 405 or 501 for the method.");
-           expect_refusals(context,
-                           {{"POST / HTTP/1.1\r\n\r\n", 400},
-                            {"POST / HTTP/1.1\r\nHost : x\r\n\r\n", 400},
-                            {"POST / HTTP/1.1\r\nContent-Length: x\r\n" + host_and_end, 400},
-                            {"FOO / HTTP/1.1\r\nHost: x\r\n" + host_and_end, 400},
-                            {"OPTIONS * HTTP/1.1\r\n\r\n", 400}});
-         }},
+     .hint{"is a method not served of a request that is none?", lesson::refusing},
+     .scene{"I sent other methods than GET and HEAD in heads that have faults.",
+            "400 for the fault, not 405 or 501 for the method."},
+     .run{[](Context& context) {
+       expect_refusals(context, {{"POST / HTTP/1.1\r\n\r\n", 400},
+                                 {"POST / HTTP/1.1\r\nHost : x\r\n\r\n", 400},
+                                 {"POST / HTTP/1.1\r\nContent-Length: x\r\n" + host_and_end, 400},
+                                 {"FOO / HTTP/1.1\r\nHost: x\r\n" + host_and_end, 400},
+                                 {"OPTIONS * HTTP/1.1\r\n\r\n", 400}});
+     }}},
 
     {.id = "B31",
      .title = "a version that is none is 400, one not served 505",
-     .hint = "which part of the version may grow without breaking you?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent requests in HTTP/2.0 and in versions that are none.",
-                         "505 for the first; 400 for the others; HTTP/1.7 is served as 1.1.");
-           expect_refusals(context, {{"GET / HTTP/2.0\r\n" + host_and_end, 505},
-                                     {"GET / HTTP/9.9\r\n" + host_and_end, 505},
-                                     {"GET / HTTP/0.9\r\n" + host_and_end, 505},
-                                     {"GET / http/1.1\r\n" + host_and_end, 400},
-                                     {"GET / HTTP/1\r\n" + host_and_end, 400},
-                                     {"GET / HTTP/1.\r\n" + host_and_end, 400},
-                                     {"GET / HTTP/1.10\r\n" + host_and_end, 400},
-                                     {"GET / HTTP/a.b\r\n" + host_and_end, 400},
-                                     {"GET / HTTPS/1.1\r\n" + host_and_end, 400},
-                                     {"GET / HTTP/1.1 \r\n" + host_and_end, 400},
-                                     {"GET /\r\n" + host_and_end, 400},
-                                     {"GET \r\n" + host_and_end, 400},
-                                     {"GET\r\n" + host_and_end, 400}});
-           Client later(context);
-           later.send("GET /echo/a HTTP/1.7\r\n" + host_and_end);
-           later.expect_response(200, context.echo("a"));
-         }},
+     .hint{"which part of the version may grow without breaking you?", lesson::refusing},
+     .scene{"I sent requests in HTTP/2.0 and in versions that are none.",
+            "505 for the first; 400 for the others; HTTP/1.7 is served as 1.1."},
+     .run{[](Context& context) {
+       expect_refusals(context, {{"GET / HTTP/2.0\r\n" + host_and_end, 505},
+                                 {"GET / HTTP/9.9\r\n" + host_and_end, 505},
+                                 {"GET / HTTP/0.9\r\n" + host_and_end, 505},
+                                 {"GET / http/1.1\r\n" + host_and_end, 400},
+                                 {"GET / HTTP/1\r\n" + host_and_end, 400},
+                                 {"GET / HTTP/1.\r\n" + host_and_end, 400},
+                                 {"GET / HTTP/1.10\r\n" + host_and_end, 400},
+                                 {"GET / HTTP/a.b\r\n" + host_and_end, 400},
+                                 {"GET / HTTPS/1.1\r\n" + host_and_end, 400},
+                                 {"GET / HTTP/1.1 \r\n" + host_and_end, 400},
+                                 {"GET /\r\n" + host_and_end, 400},
+                                 {"GET \r\n" + host_and_end, 400},
+                                 {"GET\r\n" + host_and_end, 400}});
+       Client later(context);
+       later.send("GET /echo/a HTTP/1.7\r\n" + host_and_end);
+       later.expect_response(200, context.echo("a"));
+     }}},
 
     {.id = "B32",
      .title = "a method it does not serve is 405, one it does not know 501",
-     .hint = "what does Allow tell the client?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent requests with other methods than GET and HEAD.",
-                         "405 with Allow: GET, HEAD; 501 for a word nobody knows; 400 for none.");
-           for (const char* method :
-                {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"}) {
-             Client client(context);
-             client.send(std::string(method) + " /echo/x HTTP/1.1\r\n" + host_and_end);
-             const ReceivedResponse response = client.expect_response(405);
-             const auto allow = response.field("allow");
-             context.expect(allow && *allow == "GET, HEAD",
-                            std::string("the 405 to ") + method + " has no 'Allow: GET, HEAD'");
-             client.expect_end();
-           }
-           expect_refusals(context, {{"BREW / HTTP/1.1\r\n" + host_and_end, 501},
-                                     {"get / HTTP/1.1\r\n" + host_and_end, 501},
-                                     {"GETS / HTTP/1.1\r\n" + host_and_end, 501},
-                                     {"G(T / HTTP/1.1\r\n" + host_and_end, 400},
-                                     {" GET / HTTP/1.1\r\n" + host_and_end, 400},
-                                     {": / HTTP/1.1\r\n" + host_and_end, 400}});
-         }},
+     .hint{"what does Allow tell the client?", lesson::refusing},
+     .scene{"I sent requests with other methods than GET and HEAD.",
+            "405 with Allow: GET, HEAD; 501 for a word nobody knows; 400 for none."},
+     .run{[](Context& context) {
+       for (const char* method :
+            {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"}) {
+         Client client(context);
+         client.send(std::string(method) + " /echo/x HTTP/1.1\r\n" + host_and_end);
+         const ReceivedResponse response = client.expect_response(405);
+         const auto allow = response.field("allow");
+         context.expect(allow && *allow == "GET, HEAD",
+                        std::string("the 405 to ") + method + " has no 'Allow: GET, HEAD'");
+         client.expect_end();
+       }
+       expect_refusals(context, {{"BREW / HTTP/1.1\r\n" + host_and_end, 501},
+                                 {"get / HTTP/1.1\r\n" + host_and_end, 501},
+                                 {"GETS / HTTP/1.1\r\n" + host_and_end, 501},
+                                 {"G(T / HTTP/1.1\r\n" + host_and_end, 400},
+                                 {" GET / HTTP/1.1\r\n" + host_and_end, 400},
+                                 {": / HTTP/1.1\r\n" + host_and_end, 400}});
+     }}},
 
     {.id = "B33",
      .title = "a target that is none is 400",
-     .hint = "what may stand between the two blanks of a request line?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I sent request lines with blanks, control characters or nothing where "
-               "the target should be.",
-               "400 and the end.");
-           expect_refusals(context, {{"GET  / HTTP/1.1\r\n" + host_and_end, 400},
-                                     {"GET /a b HTTP/1.1\r\n" + host_and_end, 400},
-                                     {"GET /a\tb HTTP/1.1\r\n" + host_and_end, 400},
-                                     {"GET /\x01 HTTP/1.1\r\n" + host_and_end, 400},
-                                     {"GET /\x7f HTTP/1.1\r\n" + host_and_end, 400},
-                                     {"GET /\x1b[2J HTTP/1.1\r\n" + host_and_end, 400},
-                                     {"GET echo HTTP/1.1\r\n" + host_and_end, 400}});
-         }},
+     .hint{"what may stand between the two blanks of a request line?", lesson::refusing},
+     .scene{"I sent request lines with blanks, control characters or nothing where the target "
+            "should be.",
+            "400 and the end."},
+     .run{[](Context& context) {
+       expect_refusals(context, {{"GET  / HTTP/1.1\r\n" + host_and_end, 400},
+                                 {"GET /a b HTTP/1.1\r\n" + host_and_end, 400},
+                                 {"GET /a\tb HTTP/1.1\r\n" + host_and_end, 400},
+                                 {"GET /\x01 HTTP/1.1\r\n" + host_and_end, 400},
+                                 {"GET /\x7f HTTP/1.1\r\n" + host_and_end, 400},
+                                 {"GET /\x1b[2J HTTP/1.1\r\n" + host_and_end, 400},
+                                 {"GET echo HTTP/1.1\r\n" + host_and_end, 400}});
+     }}},
 
     {.id = "B34",
      .title = "a bare line feed or carriage return is 400",
-     .hint = "what ends a line in HTTP?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I ended lines with a line feed alone, and put carriage returns where "
-               "none belongs.",
-               "400 and the end.");
-           expect_refusals(context, {{"GET / HTTP/1.1\nHost: x\n\n", 400},
-                                     {"GET / HTTP/1.1\nHost: x\r\n\r\n", 400},
-                                     {"GET / HTTP/1.1\r\nHost: x\n\r\n", 400},
-                                     {"GET / HTTP/1.1\r\nHost: x\r\nA: b\nC: d\r\n\r\n", 400},
-                                     {"GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", 400},
-                                     {"GET / HTTP/1.1\r\nHost: x\r\r\n\r\n", 400},
-                                     {"GET / HTTP/1.1\r\r\nHost: x\r\n\r\n", 400},
-                                     {"GET /\r HTTP/1.1\r\nHost: x\r\n\r\n", 400}});
-         }},
+     .hint{"what ends a line in HTTP?", lesson::refusing},
+     .scene{"I ended lines with a line feed alone, and put carriage returns where none belongs.",
+            "400 and the end."},
+     .run{[](Context& context) {
+       expect_refusals(context, {{"GET / HTTP/1.1\nHost: x\n\n", 400},
+                                 {"GET / HTTP/1.1\nHost: x\r\n\r\n", 400},
+                                 {"GET / HTTP/1.1\r\nHost: x\n\r\n", 400},
+                                 {"GET / HTTP/1.1\r\nHost: x\r\nA: b\nC: d\r\n\r\n", 400},
+                                 {"GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", 400},
+                                 {"GET / HTTP/1.1\r\nHost: x\r\r\n\r\n", 400},
+                                 {"GET / HTTP/1.1\r\r\nHost: x\r\n\r\n", 400},
+                                 {"GET /\r HTTP/1.1\r\nHost: x\r\n\r\n", 400}});
+     }}},
 
     {.id = "B62",
      .title = "who ends lines with a line feed alone is told what ends a line",
      .models = servers,
-     .hint = "what does a person do whose nc gets a 400?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent a request line as nc sends it, with LF alone.",
-                         "a 400 that speaks of CR LF.");
-           Client client(context);
-           client.send("GET / HTTP/1.1\n");
-           const ReceivedResponse response = client.expect_response(400);
-           context.expect(response.body.find("CR LF") != std::string::npos,
-                          "it says only '" + readable(response.body, 200) + "'");
-           client.expect_end();
-         }},
+     .hint{"what does a person do whose nc gets a 400?", lesson::refusing},
+     .scene{"I sent a request line as nc sends it, with LF alone.", "a 400 that speaks of CR LF."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.send("GET / HTTP/1.1\n");
+       const ReceivedResponse response = client.expect_response(400);
+       context.expect(response.body.find("CR LF") != std::string::npos,
+                      "it says only '" + readable(response.body, 200) + "'");
+       client.expect_end();
+     }}},
 
     {.id = "B35",
      .title = "a control character in a field is 400",
-     .hint = "which bytes may a field value hold? And where does strlen() stop?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I put control characters, a zero byte among them, into fields.",
-                         "400 and the end.");
-           using namespace std::string_literals;
-           expect_refused_fields(
-               context,
-               {"A: b\0c"s, "A: \x01", "A: b\x0b", "A: \x7f", "A\0: b"s, "A: b\x1b[31m", "\x02: b"},
-               400);
-           expect_refusals(context, {{"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n"s, 400}});
-           Client client(context);  // a tab and bytes above 127 are allowed
-           client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nA: b\tc \xe4\xff\r\nB:\r\nC: \r\n\r\n");
-           client.expect_response(200, context.echo("x"));
-         }},
+     .hint{"which bytes may a field value hold? And where does strlen() stop?", lesson::refusing},
+     .scene{"I put control characters, a zero byte among them, into fields.", "400 and the end."},
+     .run{[](Context& context) {
+       using namespace std::string_literals;
+       expect_refused_fields(
+           context,
+           {"A: b\0c"s, "A: \x01", "A: b\x0b", "A: \x7f", "A\0: b"s, "A: b\x1b[31m", "\x02: b"},
+           400);
+       expect_refusals(context, {{"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n"s, 400}});
+       Client client(context);  // a tab and bytes above 127 are allowed
+       client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nA: b\tc \xe4\xff\r\nB:\r\nC: \r\n\r\n");
+       client.expect_response(200, context.echo("x"));
+     }}},
 
     {.id = "B36",
      .title = "a field that is not 'Name: value' is 400, a folded one too",
-     .hint = "why is a blank before the colon dangerous behind a proxy?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I sent fields with a blank before the colon, without a colon, without a "
-               "name, and continued on a second line.",
-               "400 and the end.");
-           expect_refused_fields(context,
-                                 {"A : b", "A\t: b", "no colon", ": no name", "A b: c",
-                                  "A: b\r\n c", "A: b\r\n\tc", "(A): b", "A\x80: b"},
-                                 400);
-           expect_refusals(context, {{"GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400}});
-         }},
+     .hint{"why is a blank before the colon dangerous behind a proxy?", lesson::refusing},
+     .scene{"I sent fields with a blank before the colon, without a colon, without a name, and "
+            "continued on a second line.",
+            "400 and the end."},
+     .run{[](Context& context) {
+       expect_refused_fields(context,
+                             {"A : b", "A\t: b", "no colon", ": no name", "A b: c", "A: b\r\n c",
+                              "A: b\r\n\tc", "(A): b", "A\x80: b"},
+                             400);
+       expect_refusals(context, {{"GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400}});
+     }}},
 
     {.id = "B37",
      .title = "a Content-Length that is malformed or contradicts itself is 400",
-     .hint = "which of two lengths would the next server believe?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent malformed and contradicting lengths.",
-                         "400 and the end; a plain 0 is fine.");
-           expect_refused_fields(
-               context,
-               {"Content-Length: x", "Content-Length: -1", "Content-Length: +0",
-                "Content-Length:", "Content-Length: 0x0", "Content-Length: 1 0",
-                "Content-Length: 0\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 0",
-                "Content-Length: 0, 5", "Content-Length: 99999999999999999999999",
-                "Content-Length: 0 ;", "Content-Length: 18446744073709551616"},
-               400);
-           Client client(context);
-           client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-           client.expect_response(200, context.echo("x"));
-         }},
+     .hint{"which of two lengths would the next server believe?", lesson::refusing},
+     .scene{"I sent malformed and contradicting lengths.", "400 and the end; a plain 0 is fine."},
+     .run{[](Context& context) {
+       expect_refused_fields(
+           context,
+           {"Content-Length: x", "Content-Length: -1", "Content-Length: +0",
+            "Content-Length:", "Content-Length: 0x0", "Content-Length: 1 0",
+            "Content-Length: 0\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 0",
+            "Content-Length: 0, 5", "Content-Length: 99999999999999999999999",
+            "Content-Length: 0 ;", "Content-Length: 18446744073709551616"},
+           400);
+       Client client(context);
+       client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+       client.expect_response(200, context.echo("x"));
+     }}},
 
     {.id = "B38",
      .title = "the body of a GET is never taken for a request",
-     .hint = "where does the next request begin if the first has a body?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I announced a body that looks like a request, and sent it.",
-                         "400 and the end: one answer, not two.");
-           const std::string body = "GET /echo/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
-           expect_refusals(context, {{"GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: " +
-                                          std::to_string(body.size()) + "\r\n\r\n" + body,
-                                      400}});
-         }},
+     .hint{"where does the next request begin if the first has a body?", lesson::refusing},
+     .scene{"I announced a body that looks like a request, and sent it.",
+            "400 and the end: one answer, not two."},
+     .run{[](Context& context) {
+       const std::string body = "GET /echo/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+       expect_refusals(context, {{"GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                                      std::to_string(body.size()) + "\r\n\r\n" + body,
+                                  400}});
+     }}},
 
     {.id = "B39",
      .title = "any Transfer-Encoding is 501",
-     .hint = "how would you find the end of a body in a coding you do not know?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent requests with Transfer-Encoding.", "501 and the end.");
-           expect_refused_fields(
-               context,
-               {"Transfer-Encoding: chunked", "transfer-encoding: identity", "Transfer-Encoding: x",
-                "Content-Length: 0\r\nTransfer-Encoding: chunked"},
-               501);
-         }},
+     .hint{"how would you find the end of a body in a coding you do not know?", lesson::refusing},
+     .scene{"I sent requests with Transfer-Encoding.", "501 and the end."},
+     .run{[](Context& context) {
+       expect_refused_fields(
+           context,
+           {"Transfer-Encoding: chunked", "transfer-encoding: identity", "Transfer-Encoding: x",
+            "Content-Length: 0\r\nTransfer-Encoding: chunked"},
+           501);
+     }}},
 
     {.id = "B40",
      .title = "Expect: 100-continue is answered at once, other expectations are 417",
-     .hint = "what does a client wait for that sends Expect and no body?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent Expect: 100-continue, and Expect: miracles.",
-                         "the final answer at once; 417 and the end.");
-           Client client(context);
-           client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\n\r\n");
-           client.expect_response(200, context.echo("x"));
-           client.close();
-           expect_refused_fields(context, {"Expect: miracles", "Expect: 200-ok"}, 417);
-         }},
+     .hint{"what does a client wait for that sends Expect and no body?", lesson::refusing},
+     .scene{"I sent Expect: 100-continue, and Expect: miracles.",
+            "the final answer at once; 417 and the end."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\n\r\n");
+       client.expect_response(200, context.echo("x"));
+       client.close();
+       expect_refused_fields(context, {"Expect: miracles", "Expect: 200-ok"}, 417);
+     }}},
 
     {.id = "B41",
      .title = "good requests before a bad one are answered, those behind it are not",
-     .hint = "in which order do answers leave, and which is the last?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("I sent two good requests, a bad one and another good one in one piece.",
-                         "200, 200, 400, and the end.");
-           Client client(context);
-           client.send(
-               "GET /echo/a HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: x\r\n"
-               "\r\nGET /echo/c\r\n\r\nGET /echo/d HTTP/1.1\r\nHost: x\r\n\r\n");
-           client.expect_response(200, context.echo("a"));
-           client.expect_response(200, context.echo("b"));
-           client.expect_response(400);
-           client.expect_end();
-         }},
+     .hint{"in which order do answers leave, and which is the last?", lesson::refusing},
+     .scene{"I sent two good requests, a bad one and another good one in one piece.",
+            "200, 200, 400, and the end."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.send(
+           "GET /echo/a HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: x\r\n\r\nGET "
+           "/echo/c\r\n\r\nGET /echo/d HTTP/1.1\r\nHost: x\r\n\r\n");
+       client.expect_response(200, context.echo("a"));
+       client.expect_response(200, context.echo("b"));
+       client.expect_response(400);
+       client.expect_end();
+     }}},
 
     {.id = "B42",
      .title = "a bad request is answered, and its connection ended, without a reset",
      .models = servers,
-     .hint = "what does close() do to a socket in which unread bytes lie?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I stopped the server, sent a bad request and 200 kB behind it, let the server run "
-               "on, and read.",
-               "the whole answer 400, then the end of the stream. The reset that close() sends for "
-               "unread bytes is none: where a kernel throws away at a reset what has come before "
-               "it, it takes the answer along.");
-           for (int round = 0; round < 5; ++round) {
-             Client client(context);
-             context.server().stop_running();
-             const std::string all = "BAD\r\n\r\n" + std::string(200'000, 'x');
-             const bool is_taken = client.offer(all) == all.size();
-             context.server().run_on();
-             if (!is_taken) throw Skipped{"the kernel takes too little at once to tell"};
-             client.expect_response(400);
-             client.expect_orderly_end();
-           }
-         }},
+     .hint{"what does close() do to a socket in which unread bytes lie?", lesson::refusing},
+     .scene{"I stopped the server, sent a bad request and 200 kB behind it, let the server run on, "
+            "and read.",
+            "the whole answer 400, then the end of the stream. The reset that close() sends for "
+            "unread bytes is none: where a kernel throws away at a reset what has come before it, "
+            "it takes the answer along."},
+     .run{[](Context& context) {
+       for (int round = 0; round < 5; ++round) {
+         Client client(context);
+         context.server().stop_running();
+         const std::string all = "BAD\r\n\r\n" + std::string(200'000, 'x');
+         const bool is_taken = client.offer(all) == all.size();
+         context.server().run_on();
+         if (!is_taken) throw Skipped{"the kernel takes too little at once to tell"};
+         client.expect_response(400);
+         client.expect_orderly_end();
+       }
+     }}},
 
     {.id = "B44",
      .title = "neither are the answers before it",
      .models = servers,
      .needs = need_sockets,
-     .hint = "what happens to sent bytes that are still on their way when a socket is closed in "
-             "which unread bytes lie?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "With small buffers, I asked for 30,000 bytes, sent a bad request and "
-               "60 kB more behind it, and then read.",
-               "30,000 right bytes, the answer 400, the end.");
-           context.start_small();
-           Client client(context, {.small_buffer = true});
-           client.send(get_request("/bytes/30000") + "BAD\r\n\r\n" + std::string(60'000, 'x'));
-           client.wait_until_server_is_stuck();
-           client.expect_bytes(30'000);
-           client.expect_response(400);
-           client.expect_end();
-         }},
+     .hint{"what happens to sent bytes that are still on their way when a socket is closed in "
+           "which unread bytes lie?",
+           lesson::refusing},
+     .scene{"With small buffers, I asked for 30,000 bytes, sent a bad request and 60 kB more "
+            "behind it, and then read.",
+            "30,000 right bytes, the answer 400, the end."},
+     .run{[](Context& context) {
+       context.start_small();
+       Client client(context, {.small_buffer = true});
+       client.send(get_request("/bytes/30000") + "BAD\r\n\r\n" + std::string(60'000, 'x'));
+       client.wait_until_server_is_stuck();
+       client.expect_bytes(30'000);
+       client.expect_response(400);
+       client.expect_end();
+     }}},
 
     {.id = "B46",
      .title = "a bad request in front of a long upload is answered, and the answer arrives",
      .models = servers,
      .needs = need_sockets,
-     .hint = "do you count the bytes that you drain before you close, or the calls?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I sent a bad request, and behind it 900 kB in pieces of 1,400 bytes, each when the "
-               "server had read the one before; then I read.",
-               "the answer 400, then the end of the stream, and no reset: the server listens to 1 "
-               "MiB before it gives up.");
-           Client client(context);
-           client.send("BAD\r\n\r\n");
-           const std::string piece(1400, 'x');
-           for (int i = 0; i < 640; ++i) {
-             if (!client.try_to_send(piece))
-               context.fail("it has closed after " + std::to_string(i) + " pieces");
-             client.wait_until_read();
-           }
-           client.half_close();
-           client.expect_response(400);
-           client.expect_orderly_end();
-         }},
+     .hint{"do you count the bytes that you drain before you close, or the calls?",
+           lesson::refusing},
+     .scene{"I sent a bad request, and behind it 900 kB in pieces of 1,400 bytes, each when the "
+            "server had read the one before; then I read.",
+            "the answer 400, then the end of the stream, and no reset: the server listens to 1 MiB "
+            "before it gives up."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.send("BAD\r\n\r\n");
+       const std::string piece(1400, 'x');
+       for (int i = 0; i < 640; ++i) {
+         if (!client.try_to_send(piece))
+           context.fail("it has closed after " + std::to_string(i) + " pieces");
+         client.wait_until_read();
+       }
+       client.half_close();
+       client.expect_response(400);
+       client.expect_orderly_end();
+     }}},
 
     {.id = "B45",
      .title = "nothing that a client sends is printed",
-     .hint = "who reads your log, and what would he make of a line that a client has written?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I sent targets, fields and noise that hold lines of their own and words for a "
-               "terminal.",
-               "not a word of them on stdout or stderr.");
-           for (const std::string request :
-                {"GET /forged%0aaccepted HTTP/1.1\r\nHost: x\r\n\r\n",
-                 "GET /forged\nlistening on http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\n\r\n",
-                 "GET / HTTP/1.1\r\nHost: forged\r\nX: \x1b[2Jforged\r\n\r\n",
-                 "forged\nforged\r\n\r\n"}) {
-             Client client(context);
-             client.send(request);
-             (void)client.read_response();
-           }
-           context.settle();
-           const std::string said = context.server().output() + context.server().error_output();
-           for (const char* word : {"forged", "127.0.0.1:1/", "\x1b"})
-             context.expect(said.find(word) == std::string::npos,
-                            "it has printed '" + readable(said, 200) + "'");
-         }},
+     .hint{"who reads your log, and what would he make of a line that a client has written?",
+           lesson::refusing},
+     .scene{
+         "I sent targets, fields and noise that hold lines of their own and words for a terminal.",
+         "not a word of them on stdout or stderr."},
+     .run{[](Context& context) {
+       for (const std::string request :
+            {"GET /forged%0aaccepted HTTP/1.1\r\nHost: x\r\n\r\n",
+             "GET /forged\nlistening on http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\n\r\n",
+             "GET / HTTP/1.1\r\nHost: forged\r\nX: \x1b[2Jforged\r\n\r\n",
+             "forged\nforged\r\n\r\n"}) {
+         Client client(context);
+         client.send(request);
+         (void)client.read_response();
+       }
+       context.settle();
+       const std::string said = context.server().output() + context.server().error_output();
+       for (const char* word : {"forged", "127.0.0.1:1/", "\x1b"})
+         context.expect(said.find(word) == std::string::npos,
+                        "it has printed '" + readable(said, 200) + "'");
+     }}},
 
     {.id = "B43",
      .title = "who goes on sending after a bad request is not listened to for ever",
      .models = every_concurrent,
-     .hint = "how much do you drain before you close?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene("With -t 1, I sent a bad request and went on sending without an end.",
-                         "the connection ends, after some time or some bytes.");
-           context.start_with({"-t", "1"});
-           Client client(context);
-           client.send("BAD\r\n\r\n");
-           const std::string more(10'000, 'x');
-           const auto deadline = std::chrono::steady_clock::now() + context.timeout();
-           while (client.try_to_send(more))
-             context.expect(std::chrono::steady_clock::now() < deadline,
-                            "after " + std::to_string(context.timeout().count()) +
-                                " s it still takes everything");
-           context.settle();
-         }},
+     .hint{"how much do you drain before you close?", lesson::refusing},
+     .scene{"With -t 1, I sent a bad request and went on sending without an end.",
+            "the connection ends, after some time or some bytes."},
+     .run{[](Context& context) {
+       context.start_with({"-t", "1"});
+       Client client(context);
+       client.send("BAD\r\n\r\n");
+       const std::string more(10'000, 'x');
+       const auto deadline = std::chrono::steady_clock::now() + context.timeout();
+       while (client.try_to_send(more))
+         context.expect(
+             std::chrono::steady_clock::now() < deadline,
+             "after " + std::to_string(context.timeout().count()) + " s it still takes everything");
+       context.settle();
+     }}},
 };
 
 }  // namespace

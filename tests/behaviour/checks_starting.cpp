@@ -125,416 +125,373 @@ ChildProcess& start_with_own_listener(Context& context, std::vector<std::string>
 const Check checks[] = {
     {.id = "A00",
      .title = "it starts and answers one request",
-     .hint = "does it print its ready line, flush it, and then read and answer?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene("I started the server and sent GET /.", "an answer with status 200.");
-           Client client(context);
-           client.get("/");
-           const ReceivedResponse response = client.expect_response(200);
-           context.expect(!response.body.empty(), "the greeting is empty");
-         }},
+     .hint{"does it print its ready line, flush it, and then read and answer?",
+           lesson::first_server},
+     .scene{"I started the server and sent GET /.", "an answer with status 200."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.get("/");
+       const ReceivedResponse response = client.expect_response(200);
+       context.expect(!response.body.empty(), "the greeting is empty");
+     }}},
 
     {.id = "A01",
      .title = "every client of a burst is accepted",
-     .hint = "if several clients are waiting, how often is the listener reported, and how often do "
-             "you accept?",
-     .lesson = lesson::accepting,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I stopped the server, connected 32 clients that each asked for a text of "
-               "their own, and let it run on.",
-               "32 answers, each with the right text.");
-           context.server().stop_running();
-           std::vector<Client> clients;
-           for (int i = 0; i < 32; ++i) {
-             clients.emplace_back(context).send(
-                 "GET /echo/client" + std::to_string(i) +
-                 " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-           }
-           context.server().run_on();
-           for (std::size_t i = 0; i < clients.size(); ++i)
-             clients[i].expect_response(200, context.echo("client" + std::to_string(i)));
-         }},
+     .hint{"if several clients are waiting, how often is the listener reported, and how often do "
+           "you accept?",
+           lesson::accepting},
+     .scene{"I stopped the server, connected 32 clients that each asked for a text of their own, "
+            "and let it run on.",
+            "32 answers, each with the right text."},
+     .run{[](Context& context) {
+       context.server().stop_running();
+       std::vector<Client> clients;
+       for (int i = 0; i < 32; ++i) {
+         clients.emplace_back(context).send("GET /echo/client" + std::to_string(i) +
+                                            " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+       }
+       context.server().run_on();
+       for (std::size_t i = 0; i < clients.size(); ++i)
+         clients[i].expect_response(200, context.echo("client" + std::to_string(i)));
+     }}},
 
     {.id = "A10",
      .title = "the backlog has room for a burst",
      .needs = need_sockets,
-     .hint = "what is the second argument of listen() for?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene("I let the server make its own listener.",
-                         "its backlog has room for at least 16 clients.");
-           start_with_own_listener(context);
-           const auto backlog = backlog_of(context.server().port());
-           context.expect(backlog.has_value(), "nobody listens on the announced port");
-           context.expect(backlog->room >= 16,
-                          "the backlog has room for " + std::to_string(backlog->room));
-         }},
+     .hint{"what is the second argument of listen() for?", lesson::first_server},
+     .scene{"I let the server make its own listener.",
+            "its backlog has room for at least 16 clients."},
+     .run{[](Context& context) {
+       start_with_own_listener(context);
+       const auto backlog = backlog_of(context.server().port());
+       context.expect(backlog.has_value(), "nobody listens on the announced port");
+       context.expect(backlog->room >= 16,
+                      "the backlog has room for " + std::to_string(backlog->room));
+     }}},
 
     {.id = "A11",
      .title = "it can be restarted on the same port at once",
-     .hint = "which socket option lets bind() take a port whose old connections are in TIME_WAIT?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I had the server close a connection first, stopped it, and started it "
-               "again on the same port.",
-               "it starts.");
-           start_with_own_listener(context);
-           const std::string port = std::to_string(context.server().port());
-           Client client(context);
-           client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-           client.expect_response(200);
-           client.expect_end();  // the server's end of it is now the one that waits
-           client.close();
-           context.expect_clean_stop();
-           start_with_own_listener(context, {"-p", port});
-           Client second(context);
-           second.ask("/", 200);
-         }},
+     .hint{"which socket option lets bind() take a port whose old connections are in TIME_WAIT?",
+           lesson::first_server},
+     .scene{"I had the server close a connection first, stopped it, and started it again on the "
+            "same port.",
+            "it starts."},
+     .run{[](Context& context) {
+       start_with_own_listener(context);
+       const std::string port = std::to_string(context.server().port());
+       Client client(context);
+       client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+       client.expect_response(200);
+       client.expect_end();  // the server's end of it is now the one that waits
+       client.close();
+       context.expect_clean_stop();
+       start_with_own_listener(context, {"-p", port});
+       Client second(context);
+       second.ask("/", 200);
+     }}},
 
     {.id = "A12",
      .title = "it listens on 127.0.0.1 only, unless told otherwise",
      .needs = need_proc | need_peace,  // elsewhere 127.0.0.2 is not an address of the machine
-     .hint = "which address does bind() get?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene("I let the server make its own listener and tried 127.0.0.2.",
-                         "that is refused; and with -a 127.0.0.2 it listens there.");
-           start_with_own_listener(context);
-           const bool reached =
-               Client::try_to_connect(context, {.address = "127.0.0.2"}).has_value();
-           context.expect(!reached, "127.0.0.2 was accepted: it listens on every address");
-           ChildProcess& server = context.start({.arguments = {"-a", "127.0.0.2", "-p", "0"},
-                                                 .hand_down_listener = false,
-                                                 .expect_ready = false});
-           const std::string expected = "listening on http://127.0.0.2:";
-           context.eventually([&] { return server.output().find('\n') != std::string::npos; },
-                              [&] { return "it printed '" + server.output() + "'"; });
-           context.expect(server.output().compare(0, expected.size(), expected) == 0,
-                          "it printed '" + server.output() + "'");
-         }},
+     .hint{"which address does bind() get?", lesson::first_server},
+     .scene{"I let the server make its own listener and tried 127.0.0.2.",
+            "that is refused; and with -a 127.0.0.2 it listens there."},
+     .run{[](Context& context) {
+       start_with_own_listener(context);
+       const bool reached = Client::try_to_connect(context, {.address = "127.0.0.2"}).has_value();
+       context.expect(!reached, "127.0.0.2 was accepted: it listens on every address");
+       ChildProcess& server = context.start({.arguments = {"-a", "127.0.0.2", "-p", "0"},
+                                             .hand_down_listener = false,
+                                             .expect_ready = false});
+       const std::string expected = "listening on http://127.0.0.2:";
+       context.eventually([&] { return server.output().find('\n') != std::string::npos; },
+                          [&] { return "it printed '" + server.output() + "'"; });
+       context.expect(server.output().compare(0, expected.size(), expected) == 0,
+                      "it printed '" + server.output() + "'");
+     }}},
 
     {.id = "A22",
      .title = "who listens for other machines is told so",
      .needs = need_peace,
-     .hint = "who can connect to 0.0.0.0, and does the person who has typed it know?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene("I started the server with -a 0.0.0.0, and without.",
-                         "a note on stderr that other machines can reach it; none without.");
-           for (const bool wide : {true, false}) {
-             Launch launch;
-             launch.hand_down_listener = false;
-             launch.expect_ready = false;
-             if (wide) launch.arguments = {"-a", "0.0.0.0", "-p", "0"};
-             ChildProcess& server = context.start(launch);
-             context.eventually([&] { return server.output().find('\n') != std::string::npos; },
-                                [&] { return "it printed '" + server.output() + "'"; });
-             const std::string said = server.error_output();
-             context.expect((said.find("other machines") != std::string::npos) == wide,
-                            "on stderr it said '" + readable(said, 200) + "'");
-             context.expect_clean_stop();
-           }
-         }},
+     .hint{"who can connect to 0.0.0.0, and does the person who has typed it know?",
+           lesson::first_server},
+     .scene{"I started the server with -a 0.0.0.0, and without.",
+            "a note on stderr that other machines can reach it; none without."},
+     .run{[](Context& context) {
+       for (const bool wide : {true, false}) {
+         Launch launch;
+         launch.hand_down_listener = false;
+         launch.expect_ready = false;
+         if (wide) launch.arguments = {"-a", "0.0.0.0", "-p", "0"};
+         ChildProcess& server = context.start(launch);
+         context.eventually([&] { return server.output().find('\n') != std::string::npos; },
+                            [&] { return "it printed '" + server.output() + "'"; });
+         const std::string said = server.error_output();
+         context.expect((said.find("other machines") != std::string::npos) == wide,
+                        "on stderr it said '" + readable(said, 200) + "'");
+         context.expect_clean_stop();
+       }
+     }}},
 
     {.id = "A13",
      .title = "a port that is taken is reported in words",
-     .hint = "what do you do with the result of bind()?",
-     .lesson = lesson::errors,
-     .run =
-         [](Context& context) {
-           context.scene("I started the server on a port on which somebody else listens.",
-                         "one line on stderr that names bind, EADDRINUSE, the port, and -p for "
-                         "another; exit status 1.");
-           const Backend somebody_else;
-           expect_refusal(context, run_to_end(context, {"-p", somebody_else.port_text()}), 1,
-                          {"bind: EADDRINUSE (", "port " + somebody_else.port_text(), "-p"});
-         }},
+     .hint{"what do you do with the result of bind()?", lesson::errors},
+     .scene{"I started the server on a port on which somebody else listens.",
+            "one line on stderr that names bind, EADDRINUSE, the port, and -p for another; exit "
+            "status 1."},
+     .run{[](Context& context) {
+       const Backend somebody_else;
+       expect_refusal(context, run_to_end(context, {"-p", somebody_else.port_text()}), 1,
+                      {"bind: EADDRINUSE (", "port " + somebody_else.port_text(), "-p"});
+     }}},
 
     {.id = "A14",
      .title = "the ready line is the only line, and is true",
-     .hint = "is the line printed after listen(), and flushed?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene("I let the server make its own listener on a port that the kernel chose.",
-                         "one line 'listening on http://127.0.0.1:PORT/' on stdout, and whoever "
-                         "connects to that port then is served.");
-           ChildProcess& server = start_with_own_listener(context);
-           Client client(context);
-           client.expect_echo("ready");
-           const std::string line =
-               "listening on http://127.0.0.1:" + std::to_string(server.port()) + "/\n";
-           context.expect(server.output() == line,
-                          "stdout is '" + readable(server.output(), 200) + "'");
-         }},
+     .hint{"is the line printed after listen(), and flushed?", lesson::first_server},
+     .scene{"I let the server make its own listener on a port that the kernel chose.",
+            "one line 'listening on http://127.0.0.1:PORT/' on stdout, and whoever connects to "
+            "that port then is served."},
+     .run{[](Context& context) {
+       ChildProcess& server = start_with_own_listener(context);
+       Client client(context);
+       client.expect_echo("ready");
+       const std::string line =
+           "listening on http://127.0.0.1:" + std::to_string(server.port()) + "/\n";
+       context.expect(server.output() == line,
+                      "stdout is '" + readable(server.output(), 200) + "'");
+     }}},
 
     {.id = "A15",
      .title = "its descriptors are not inherited by programs it might start",
      .needs = need_proc,
-     .hint = "which flag of a descriptor closes it at exec()?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I looked at the flags of the listener, of a client's socket, and of whatever else "
-               "the server has opened for itself.",
-               "all have close-on-exec.");
-           start_with_own_listener(context);
-           Client client(context);
-           client.ask("/", 200);
-           const std::string open = inheritable_descriptors_of(context.server().pid());
-           context.expect(open.empty(), "these lack it: descriptor " + open);
-         }},
+     .hint{"which flag of a descriptor closes it at exec()?", lesson::first_server},
+     .scene{"I looked at the flags of the listener, of a client's socket, and of whatever else the "
+            "server has opened for itself.",
+            "all have close-on-exec."},
+     .run{[](Context& context) {
+       start_with_own_listener(context);
+       Client client(context);
+       client.ask("/", 200);
+       const std::string open = inheritable_descriptors_of(context.server().pid());
+       context.expect(open.empty(), "these lack it: descriptor " + open);
+     }}},
 
     {.id = "A17",
      .title = "many clients are served in any order",
      .models = every_concurrent,
-     .hint = "who is looked after while you wait for one client?",
-     .lesson = lesson::one_at_a_time,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I connected 8 clients, and asked with the last one first, going back to "
-               "the first; and all that once more.",
-               "each is answered at once, whoever connected before.");
-           std::vector<Client> clients;
-           for (int i = 0; i < 8; ++i) clients.emplace_back(context);
-           for (int round = 0; round < 2; ++round)
-             for (std::size_t i = clients.size(); i-- > 0;) {
-               const std::string text = std::to_string(round) + "-" + std::to_string(i);
-               clients[i].expect_echo(text);
-             }
-         }},
+     .hint{"who is looked after while you wait for one client?", lesson::one_at_a_time},
+     .scene{"I connected 8 clients, and asked with the last one first, going back to the first; "
+            "and all that once more.",
+            "each is answered at once, whoever connected before."},
+     .run{[](Context& context) {
+       std::vector<Client> clients;
+       for (int i = 0; i < 8; ++i) clients.emplace_back(context);
+       for (int round = 0; round < 2; ++round)
+         for (std::size_t i = clients.size(); i-- > 0;) {
+           const std::string text = std::to_string(round) + "-" + std::to_string(i);
+           clients[i].expect_echo(text);
+         }
+     }}},
 
     {.id = "A18",
      .title = "a second client waits until the first has gone",
      .models = one_at_a_time,
-     .hint = "where is the only thread while the first client is silent?",
-     .lesson = lesson::one_at_a_time,
-     .run =
-         [](Context& context) {
-           context.scene("I connected a silent client and then one that asks.",
-                         "the second is answered only after the first has gone: that is what this "
-                         "server is there to show.");
-           Client silent(context);
-           silent.ask("/", 200);
-           Client waiting(context);
-           waiting.get("/echo/waiting");
-           context.wait_until_quiet();
-           context.expect(!waiting.something_arrives_within(std::chrono::milliseconds(50)),
-                          "the second was answered while the first was still there");
-           silent.close();
-           waiting.expect_response(200, "waiting");
-         }},
+     .hint{"where is the only thread while the first client is silent?", lesson::one_at_a_time},
+     .scene{"I connected a silent client and then one that asks.",
+            "the second is answered only after the first has gone: that is what this server is "
+            "there to show."},
+     .run{[](Context& context) {
+       Client silent(context);
+       silent.ask("/", 200);
+       Client waiting(context);
+       waiting.get("/echo/waiting");
+       context.wait_until_quiet();
+       context.expect(!waiting.something_arrives_within(std::chrono::milliseconds(50)),
+                      "the second was answered while the first was still there");
+       silent.close();
+       waiting.expect_response(200, "waiting");
+     }}},
 
     {.id = "A19",
      .title = "a listener that is handed down is used",
-     .hint = "what do LISTEN_FDS and LISTEN_PID say, and which descriptor is meant?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I handed a listener down as descriptor 3 with LISTEN_FDS=1; then the "
-               "same with a LISTEN_PID that means somebody else.",
-               "the first is used; the second is not, and it listens on its own -p.");
-           const std::uint16_t handed_down = context.start().port();
-           Client client(context);
-           client.expect_echo("handed-down");
-           client.close();
-           Launch launch;
-           launch.hand_down_listener = false;  // the variables alone
-           launch.environment = {"LISTEN_FDS=1", "LISTEN_PID=1"};
-           context.expect(context.start(launch).port() != handed_down,
-                          "it used a listener meant for another process");
-         }},
+     .hint{"what do LISTEN_FDS and LISTEN_PID say, and which descriptor is meant?",
+           lesson::first_server},
+     .scene{"I handed a listener down as descriptor 3 with LISTEN_FDS=1; then the same with a "
+            "LISTEN_PID that means somebody else.",
+            "the first is used; the second is not, and it listens on its own -p."},
+     .run{[](Context& context) {
+       const std::uint16_t handed_down = context.start().port();
+       Client client(context);
+       client.expect_echo("handed-down");
+       client.close();
+       Launch launch;
+       launch.hand_down_listener = false;  // the variables alone
+       launch.environment = {"LISTEN_FDS=1", "LISTEN_PID=1"};
+       context.expect(context.start(launch).port() != handed_down,
+                      "it used a listener meant for another process");
+     }}},
 
     {.id = "A20",
      .title = "-h prints the usage",
-     .hint = "what should a program do when it is asked for help?",
-     .lesson = lesson::errors,
-     .run =
-         [](Context& context) {
-           context.scene("I asked for help with -h.",
-                         "the usage on stdout, nothing on stderr, exit status 0.");
-           const ShortRun run = run_to_end(context, {"-h"});
-           context.expect(run.exit_status == 0,
-                          "the exit status is " + std::to_string(run.exit_status));
-           context.expect(run.output.find("-p") != std::string::npos,
-                          "stdout is '" + readable(run.output, 200) + "'");
-           context.expect(run.error_output.empty(),
-                          "stderr is '" + readable(run.error_output, 200) + "'");
-         }},
+     .hint{"what should a program do when it is asked for help?", lesson::errors},
+     .scene{"I asked for help with -h.", "the usage on stdout, nothing on stderr, exit status 0."},
+     .run{[](Context& context) {
+       const ShortRun run = run_to_end(context, {"-h"});
+       context.expect(run.exit_status == 0,
+                      "the exit status is " + std::to_string(run.exit_status));
+       context.expect(run.output.find("-p") != std::string::npos,
+                      "stdout is '" + readable(run.output, 200) + "'");
+       context.expect(run.error_output.empty(),
+                      "stderr is '" + readable(run.error_output, 200) + "'");
+     }}},
 
     {.id = "A21",
      .title = "a bad command line is refused in one line",
-     .hint = "what does getopt() return for what it does not know?",
-     .lesson = lesson::errors,
-     .run =
-         [](Context& context) {
-           context.scene("I started the program with bad command lines.",
-                         "each gets one line on stderr, nothing on stdout, and exit status 2.");
-           const std::vector<std::vector<std::string>> bad = {
-               {"-p", "99999"}, {"-p", "x"},    {"-p", "80x"}, {"-p", "-1"}, {"-p"},
-               {"-t", "x"},     {"-t", "-1"},   {"-t", "nan"}, {"-t", ""},   {"-t", "0"},
-               {"-Z"},          {"--nonsense"}, {"argument"},  {"-p", ""},   {"-p", "0", "extra"},
-           };
-           for (const std::vector<std::string>& arguments : bad) {
-             const ShortRun run = run_to_end(context, arguments);
-             std::string words = "'";
-             for (const std::string& argument : arguments) words += argument + " ";
-             words.back() = '\'';
-             context.expect(run.exit_status == 2, "with " + words + " it exited with status " +
-                                                      std::to_string(run.exit_status));
-             context.expect(is_one_line(run.error_output) && run.output.empty(),
-                            "with " + words + " it printed '" + readable(run.output) +
-                                "' on stdout and '" + readable(run.error_output, 200) +
-                                "' on stderr");
-           }
-         }},
+     .hint{"what does getopt() return for what it does not know?", lesson::errors},
+     .scene{"I started the program with bad command lines.",
+            "each gets one line on stderr, nothing on stdout, and exit status 2."},
+     .run{[](Context& context) {
+       const std::vector<std::vector<std::string>> bad = {
+           {"-p", "99999"}, {"-p", "x"},    {"-p", "80x"}, {"-p", "-1"}, {"-p"},
+           {"-t", "x"},     {"-t", "-1"},   {"-t", "nan"}, {"-t", ""},   {"-t", "0"},
+           {"-Z"},          {"--nonsense"}, {"argument"},  {"-p", ""},   {"-p", "0", "extra"},
+       };
+       for (const std::vector<std::string>& arguments : bad) {
+         const ShortRun run = run_to_end(context, arguments);
+         std::string words = "'";
+         for (const std::string& argument : arguments) words += argument + " ";
+         words.back() = '\'';
+         context.expect(run.exit_status == 2, "with " + words + " it exited with status " +
+                                                  std::to_string(run.exit_status));
+         context.expect(is_one_line(run.error_output) && run.output.empty(),
+                        "with " + words + " it printed '" + readable(run.output) +
+                            "' on stdout and '" + readable(run.error_output, 200) + "' on stderr");
+       }
+     }}},
 
     {.id = "A40",
      .title = "started without standard descriptors, it prints into nobody's answer",
      .models = every_program,
      .needs = need_peace,
-     .hint = "which number does the next descriptor get if 0, 1 or 2 is free?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I started the server with every choice of descriptors 0, 1 and 2 closed; a client "
-               "asked, SIGUSR1 came, the client asked again, and I sent SIGTERM.",
-               "each answer as always and nothing between them; it sleeps when it has nothing to "
-               "do; exit status 0. What it has no place to print is lost.");
-           for (unsigned choice = 1; choice < 8; ++choice) {
-             Launch launch;
-             for (int fd = 0; fd <= 2; ++fd)
-               if ((choice >> fd & 1U) != 0) launch.closed.push_back(fd);
-             // With nowhere to print its ready line, the port must be known beforehand.
-             launch.expect_ready = (choice & 2U) == 0;
-             launch.hand_down_listener = !launch.expect_ready;
-             ChildProcess& server = context.start(launch);
-             std::string numbers = "descriptors closed:";
-             for (const int fd : launch.closed) numbers += " " + std::to_string(fd);
-             context.note(numbers);
-             Client client(context);
-             client.expect_echo("before");
-             server.signal(SIGUSR1);
-             context.expect(context.wait_until_quiet(),
-                            "it does not go to sleep; " + context.describe_server());
-             client.expect_echo("after");
-             client.close();
-             context.expect_clean_stop();
-           }
-         }},
+     .hint{"which number does the next descriptor get if 0, 1 or 2 is free?", lesson::first_server},
+     .scene{"I started the server with every choice of descriptors 0, 1 and 2 closed; a client "
+            "asked, SIGUSR1 came, the client asked again, and I sent SIGTERM.",
+            "each answer as always and nothing between them; it sleeps when it has nothing to do; "
+            "exit status 0. What it has no place to print is lost."},
+     .run{[](Context& context) {
+       for (unsigned choice = 1; choice < 8; ++choice) {
+         Launch launch;
+         for (int fd = 0; fd <= 2; ++fd)
+           if ((choice >> fd & 1U) != 0) launch.closed.push_back(fd);
+         // With nowhere to print its ready line, the port must be known beforehand.
+         launch.expect_ready = (choice & 2U) == 0;
+         launch.hand_down_listener = !launch.expect_ready;
+         ChildProcess& server = context.start(launch);
+         std::string numbers = "descriptors closed:";
+         for (const int fd : launch.closed) numbers += " " + std::to_string(fd);
+         context.note(numbers);
+         Client client(context);
+         client.expect_echo("before");
+         server.signal(SIGUSR1);
+         context.expect(context.wait_until_quiet(),
+                        "it does not go to sleep; " + context.describe_server());
+         client.expect_echo("after");
+         client.close();
+         context.expect_clean_stop();
+       }
+     }}},
 
     {.id = "A41",
      .title = "a ready line that nobody can read is reported in words",
      .models = every_program,
      .needs = need_peace,
-     .hint = "what do you do with the result of fflush(), and what does SIGPIPE do by default?",
-     .lesson = lesson::errors,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I started the server with a pipe as its stdout whose reader had gone, and, where "
-               "there is one, with /dev/full.",
-               "one line on stderr: write: EPIPE, write: ENOSPC; exit status 1.");
-           int ends[2];
-           open_pipe(ends);
-           const Descriptor writer(ends[1]);
-           { const Descriptor reader_goes(ends[0]); }
-           Launch launch;
-           launch.output = writer.fd();
-           expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: EPIPE ("});
-           const Descriptor full(open("/dev/full", O_WRONLY | O_CLOEXEC));
-           launch.output = full.fd();
-           if (full)
-             expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1,
-                            {"write: ENOSPC ("});
-         }},
+     .hint{"what do you do with the result of fflush(), and what does SIGPIPE do by default?",
+           lesson::errors},
+     .scene{"I started the server with a pipe as its stdout whose reader had gone, and, where "
+            "there is one, with /dev/full.",
+            "one line on stderr: write: EPIPE, write: ENOSPC; exit status 1."},
+     .run{[](Context& context) {
+       int ends[2];
+       open_pipe(ends);
+       const Descriptor writer(ends[1]);
+       { const Descriptor reader_goes(ends[0]); }
+       Launch launch;
+       launch.output = writer.fd();
+       expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: EPIPE ("});
+       const Descriptor full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+       launch.output = full.fd();
+       if (full)
+         expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: ENOSPC ("});
+     }}},
 
     {.id = "A42",
      .title = "a listener in the file system is announced by its path",
      .models = every_program,
      .needs = need_peace,
-     .hint = "which families of addresses can a listener have that somebody else has made?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene("I handed down UNIX-domain listeners, one with a long path.",
-                         "the ready line 'listening on unix:PATH'; no word about other machines, "
-                         "who cannot reach it; whoever asks there is answered.");
-           Folder folder;
-           for (const std::size_t length : {std::size_t{0}, std::size_t{100}}) {
-             const std::string& path = folder.file_of_length(length);
-             const Descriptor listener = unix_listener(path);
-             ChildProcess& server =
-                 context.start({.listener = listener.fd(), .expect_ready = false});
-             context.eventually(
-                 [&] { return server.output().find('\n') != std::string::npos; },
-                 [&] { return "it said '" + server.output() + server.error_output() + "'"; });
-             context.expect(server.output() == "listening on unix:" + path + "\n" &&
-                                server.error_output().empty(),
-                            "it said '" + server.output() + server.error_output() + "'");
-             const std::string response = answer_at(path, context.timeout());
-             context.expect(response == "HTTP/1.1 200", "the answer is '" + response + "'");
-             context.expect_clean_stop();
-           }
-         }},
+     .hint{"which families of addresses can a listener have that somebody else has made?",
+           lesson::first_server},
+     .scene{"I handed down UNIX-domain listeners, one with a long path.",
+            "the ready line 'listening on unix:PATH'; no word about other machines, who cannot "
+            "reach it; whoever asks there is answered."},
+     .run{[](Context& context) {
+       Folder folder;
+       for (const std::size_t length : {std::size_t{0}, std::size_t{100}}) {
+         const std::string& path = folder.file_of_length(length);
+         const Descriptor listener = unix_listener(path);
+         ChildProcess& server = context.start({.listener = listener.fd(), .expect_ready = false});
+         context.eventually(
+             [&] { return server.output().find('\n') != std::string::npos; },
+             [&] { return "it said '" + server.output() + server.error_output() + "'"; });
+         context.expect(
+             server.output() == "listening on unix:" + path + "\n" && server.error_output().empty(),
+             "it said '" + server.output() + server.error_output() + "'");
+         const std::string response = answer_at(path, context.timeout());
+         context.expect(response == "HTTP/1.1 200", "the answer is '" + response + "'");
+         context.expect_clean_stop();
+       }
+     }}},
 
     {.id = "A43",
      .title = "a backend that would be the server itself is refused",
      .models = servers,
      .needs = need_peace,
-     .hint = "whom does /row ask if -b is the server's own port, and where does that end?",
-     .lesson = lesson::backend,
-     .run =
-         [](Context& context) {
-           context.scene("I gave -b the port of -p, and then that of a listener handed down.",
-                         "one line on stderr that names -b; exit status 2. Each /row would ask for "
-                         "another one, until no descriptor is left.");
-           const std::string port = std::to_string(Backend::dead_port());
-           expect_refusal(context, run_to_end(context, {"-p", port, "-b", port}), 2,
-                          {"-b " + port});
-           const Descriptor listener = listen_on("127.0.0.1", 0);
-           const std::string handed_down = std::to_string(local_port(listener.fd()));
-           Launch launch;
-           launch.listener = listener.fd();
-           expect_refusal(context, run_to_end(context, {"-b", handed_down}, launch), 2,
-                          {"-b " + handed_down});
-         }},
+     .hint{"whom does /row ask if -b is the server's own port, and where does that end?",
+           lesson::backend},
+     .scene{"I gave -b the port of -p, and then that of a listener handed down.",
+            "one line on stderr that names -b; exit status 2. Each /row would ask for another one, "
+            "until no descriptor is left."},
+     .run{[](Context& context) {
+       const std::string port = std::to_string(Backend::dead_port());
+       expect_refusal(context, run_to_end(context, {"-p", port, "-b", port}), 2, {"-b " + port});
+       const Descriptor listener = listen_on("127.0.0.1", 0);
+       const std::string handed_down = std::to_string(local_port(listener.fd()));
+       Launch launch;
+       launch.listener = listener.fd();
+       expect_refusal(context, run_to_end(context, {"-b", handed_down}, launch), 2,
+                      {"-b " + handed_down});
+     }}},
 
     {.id = "A44",
      .title = "a stack that is too small is refused in words",
      .models = every_program,
      .needs = need_peace | need_plain_build,
-     .hint = "how much stack does your deepest call need, and who may have allowed less?",
-     .lesson = lesson::errors,
-     .run =
-         [](Context& context) {
-           context.scene("I started the server with a stack of 32 KiB, and of 128 KiB.",
-                         "with 32 one line on stderr that says what to do, and exit status 1; with "
-                         "128 it serves, a long answer too.");
-           Launch launch;
-           launch.stack_limit = 32 * 1024;
-           expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"ulimit -s"});
-           launch.stack_limit = 128 * 1024;
-           context.start(launch);
-           context.settle();
-           if (context.is(slow_backend)) return;
-           Client client(context);
-           client.get("/bytes/1000000");
-           client.expect_bytes(1'000'000);
-         }},
+     .hint{"how much stack does your deepest call need, and who may have allowed less?",
+           lesson::errors},
+     .scene{"I started the server with a stack of 32 KiB, and of 128 KiB.",
+            "with 32 one line on stderr that says what to do, and exit status 1; with 128 it "
+            "serves, a long answer too."},
+     .run{[](Context& context) {
+       Launch launch;
+       launch.stack_limit = 32 * 1024;
+       expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"ulimit -s"});
+       launch.stack_limit = 128 * 1024;
+       context.start(launch);
+       context.settle();
+       if (context.is(slow_backend)) return;
+       Client client(context);
+       client.get("/bytes/1000000");
+       client.expect_bytes(1'000'000);
+     }}},
 };
 
 }  // namespace

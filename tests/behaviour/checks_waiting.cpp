@@ -72,211 +72,181 @@ const Check checks[] = {
      .title = "one thread serves all clients",
      .models = loops | slow_backend | one_at_a_time,
      .needs = need_proc,
-     .hint = "who said that many clients need many threads?",
-     .lesson = lesson::asking,
-     .run =
-         [](Context& context) {
-           context.scene("I looked at the threads with 20 clients connected.", "there is one.");
-           const int count = context.is(one_at_a_time) ? 1 : 20;
-           const std::vector<Client> clients = answered_clients(context, count);
-           context.expect(context.threads() <= 1 + extra_threads(context),
-                          "there are " + std::to_string(context.threads()));
-         }},
+     .hint{"who said that many clients need many threads?", lesson::asking},
+     .scene{"I looked at the threads with 20 clients connected.", "there is one."},
+     .run{[](Context& context) {
+       const int count = context.is(one_at_a_time) ? 1 : 20;
+       const std::vector<Client> clients = answered_clients(context, count);
+       context.expect(context.threads() <= 1 + extra_threads(context),
+                      "there are " + std::to_string(context.threads()));
+     }}},
 
     {.id = "M02",
      .title = "one thread for each client, and one that accepts",
      .models = thread_per_connection,
      .needs = need_proc,
-     .hint = "where is each thread while its client is silent?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene("I looked at the threads with no client, with 20, and with 5 of them.",
-                         "1, 21, and 6 when the threads of those who left have ended.");
-           context.settle();
-           const std::size_t alone = context.threads();
-           context.expect(alone <= 1 + extra_threads(context),
-                          "with no client there are " + std::to_string(alone));
-           std::vector<Client> clients = answered_clients(context, 20);
-           context.expect(context.threads() == alone + 20,
-                          "with 20 clients there are " + std::to_string(context.threads()));
-           while (clients.size() > 5) clients.pop_back();
-           context.eventually(
-               [&] { return context.threads() == alone + 5; },
-               [&] { return "with 5 clients there are " + std::to_string(context.threads()); });
-         }},
+     .hint{"where is each thread while its client is silent?", lesson::threads},
+     .scene{"I looked at the threads with no client, with 20, and with 5 of them.",
+            "1, 21, and 6 when the threads of those who left have ended."},
+     .run{[](Context& context) {
+       context.settle();
+       const std::size_t alone = context.threads();
+       context.expect(alone <= 1 + extra_threads(context),
+                      "with no client there are " + std::to_string(alone));
+       std::vector<Client> clients = answered_clients(context, 20);
+       context.expect(context.threads() == alone + 20,
+                      "with 20 clients there are " + std::to_string(context.threads()));
+       while (clients.size() > 5) clients.pop_back();
+       context.eventually(
+           [&] { return context.threads() == alone + 5; },
+           [&] { return "with 5 clients there are " + std::to_string(context.threads()); });
+     }}},
 
     {.id = "M03",
      .title = "with no client it sleeps",
      .needs = need_proc,
-     .hint = "does the call that waits have a time limit, and does it need one?",
-     .lesson = lesson::asking,
-     .run =
-         [](Context& context) {
-           context.scene("I watched the server before the first client, and after the last.",
-                         "it sleeps.");
-           context.server();
-           context.expect_asleep("Before the first client");
-           context.settle();
-           context.expect_asleep("After the last client");
-         }},
+     .hint{"does the call that waits have a time limit, and does it need one?", lesson::asking},
+     .scene{"I watched the server before the first client, and after the last.", "it sleeps."},
+     .run{[](Context& context) {
+       context.server();
+       context.expect_asleep("Before the first client");
+       context.settle();
+       context.expect_asleep("After the last client");
+     }}},
 
     {.id = "M04",
      .title = "with a thousand silent clients it sleeps",
      .models = every_concurrent,
      .needs = need_proc,
-     .hint = "is anybody told to look again who has nothing to look for?",
-     .lesson = lesson::asking,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I watched the server with 1000 silent clients, half of which had been "
-               "answered once.",
-               "it sleeps: no time limit is asked for again and again.");
-           const int count = context.sanitizers().any() ? 100 : 1000;
-           const std::vector<Client> answered = answered_clients(context, count / 2);
-           std::vector<Client> silent;
-           for (int i = 0; i < count / 2; ++i) silent.emplace_back(context);
-           context.settle();
-           const std::uint64_t before = context.cpu_nanoseconds();
-           context.expect_asleep("With " + std::to_string(count) + " silent clients");
-           const std::uint64_t spent = context.cpu_nanoseconds() - before;
-           context.expect(spent < 20'000'000, "it has used " + std::to_string(spent / 1'000'000) +
-                                                  " ms of CPU time in half a second");
-         }},
+     .hint{"is anybody told to look again who has nothing to look for?", lesson::asking},
+     .scene{"I watched the server with 1000 silent clients, half of which had been answered once.",
+            "it sleeps: no time limit is asked for again and again."},
+     .run{[](Context& context) {
+       const int count = context.sanitizers().any() ? 100 : 1000;
+       const std::vector<Client> answered = answered_clients(context, count / 2);
+       std::vector<Client> silent;
+       for (int i = 0; i < count / 2; ++i) silent.emplace_back(context);
+       context.settle();
+       const std::uint64_t before = context.cpu_nanoseconds();
+       context.expect_asleep("With " + std::to_string(count) + " silent clients");
+       const std::uint64_t spent = context.cpu_nanoseconds() - before;
+       context.expect(spent < 20'000'000, "it has used " + std::to_string(spent / 1'000'000) +
+                                              " ms of CPU time in half a second");
+     }}},
 
     {.id = "M05",
      .title = "it sleeps in the call of its model",
      .models = loops,
      .needs = need_proc | need_plain_build,
-     .hint = "which call waits?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           const std::set<std::string> wanted = calls_of_model(context);
-           context.scene("I looked where the server sleeps with 5 idle clients.",
-                         "in " + joined({wanted.begin(), wanted.end()}) + ".");
-           const std::vector<Client> clients = answered_clients(context, 5);
-           const auto calls = calls_slept_in(context);
-           context.expect(count_of(calls, wanted) == calls.size(), "it sleeps in " + joined(calls));
-         }},
+     .hint{"which call waits?", lesson::being_told},
+     .run{[](Context& context) {
+       const std::set<std::string> wanted = calls_of_model(context);
+       context.scene("I looked where the server sleeps with 5 idle clients.",
+                     "in " + joined({wanted.begin(), wanted.end()}) + ".");
+       const std::vector<Client> clients = answered_clients(context, 5);
+       const auto calls = calls_slept_in(context);
+       context.expect(count_of(calls, wanted) == calls.size(), "it sleeps in " + joined(calls));
+     }}},
 
     {.id = "M06",
      .title = "each thread sleeps in the read of its client",
      .models = thread_per_connection | one_at_a_time,
      .needs = need_proc | need_plain_build,
-     .hint = "what does a parked thread look like from outside?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene("I looked where the threads sleep with idle clients.",
-                         "one thread in read or recv for each client that is served.");
-           const std::size_t count = context.is(one_at_a_time) ? 1 : 5;
-           const std::vector<Client> clients = answered_clients(context, static_cast<int>(count));
-           const auto calls = calls_slept_in(context);
-           context.expect(count_of(calls, calls_of_model(context)) == count,
-                          "they sleep in " + joined(calls));
-         }},
+     .hint{"what does a parked thread look like from outside?", lesson::threads},
+     .scene{"I looked where the threads sleep with idle clients.",
+            "one thread in read or recv for each client that is served."},
+     .run{[](Context& context) {
+       const std::size_t count = context.is(one_at_a_time) ? 1 : 5;
+       const std::vector<Client> clients = answered_clients(context, static_cast<int>(count));
+       const auto calls = calls_slept_in(context);
+       context.expect(count_of(calls, calls_of_model(context)) == count,
+                      "they sleep in " + joined(calls));
+     }}},
 
     {.id = "M07",
      .title = "nobody waits for room to write who has nothing to write",
      .models = queue_loops,
      .needs = need_proc,
-     .hint = "an empty socket is always writable. What does the queue say if you ask for that?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           context.scene("I looked at what is registered for 10 idle clients.",
-                         "each is watched for reading, none for writing.");
-           const std::vector<Client> clients = answered_clients(context, 10);
-           context.wait_until_quiet();
-           const std::vector<std::uint32_t> masks = epoll_masks_of(context.server().pid());
-           context.expect(masks.size() >= 10,
-                          "only " + std::to_string(masks.size()) + " descriptors are registered");
-           constexpr std::uint32_t out = 0x4;                      // EPOLLOUT
-           constexpr std::uint32_t edge = std::uint32_t{1} << 31;  // EPOLLET: armed once for both
-           for (const std::uint32_t mask : masks)
-             context.expect((mask & out) == 0 || (mask & edge) != 0,
-                            "one is watched for writing, too");
-         }},
+     .hint{"an empty socket is always writable. What does the queue say if you ask for that?",
+           lesson::being_told},
+     .scene{"I looked at what is registered for 10 idle clients.",
+            "each is watched for reading, none for writing."},
+     .run{[](Context& context) {
+       const std::vector<Client> clients = answered_clients(context, 10);
+       context.wait_until_quiet();
+       const std::vector<std::uint32_t> masks = epoll_masks_of(context.server().pid());
+       context.expect(masks.size() >= 10,
+                      "only " + std::to_string(masks.size()) + " descriptors are registered");
+       constexpr std::uint32_t out = 0x4;                      // EPOLLOUT
+       constexpr std::uint32_t edge = std::uint32_t{1} << 31;  // EPOLLET: armed once for both
+       for (const std::uint32_t mask : masks)
+         context.expect((mask & out) == 0 || (mask & edge) != 0, "one is watched for writing, too");
+     }}},
 
     {.id = "M08",
      .title = "idle clients cost an active one nothing",
      .models = queue_loops,
      .needs = need_proc | need_peace,
-     .hint = "what does your loop do for each client on each wake-up?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I measured the CPU time of a request with 1 client, and with 1500 idle "
-               "ones.",
-               "the same, as near as can be measured.");
-           if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
-           const Costs costs = costs_with_idle(context, 1500);
-           context.expect(costs.with_idle < 2 * costs.alone + 10'000, costs.words);
-         }},
+     .hint{"what does your loop do for each client on each wake-up?", lesson::being_told},
+     .scene{"I measured the CPU time of a request with 1 client, and with 1500 idle ones.",
+            "the same, as near as can be measured."},
+     .run{[](Context& context) {
+       if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
+       const Costs costs = costs_with_idle(context, 1500);
+       context.expect(costs.with_idle < 2 * costs.alone + 10'000, costs.words);
+     }}},
 
     {.id = "M09",
      .title = "who asks about all pays for all",
      .models = scan_loops,
      .needs = need_proc | need_plain_build | need_peace,
-     .hint = "how long is the list that the kernel goes through on each call?",
-     .lesson = lesson::asking,
-     .run =
-         [](Context& context) {
-           // As many as it can hold: one more, and what a program has besides.
-           const std::size_t most = most_clients(program_of(context.tested().model), 74);
-           const int idle = most > 0 ? static_cast<int>(most) : 1500;
-           context.scene("I measured the CPU time of a request with 1 client, and with " +
-                             std::to_string(idle) + " idle ones.",
-                         "clearly more: that is what this server is there to show.");
-           if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
-           const Costs costs = costs_with_idle(context, idle);
-           context.expect(costs.with_idle > 1.5 * costs.alone, costs.words);
-         }},
+     .hint{"how long is the list that the kernel goes through on each call?", lesson::asking},
+     .run{[](Context& context) {
+       // As many as it can hold: one more, and what a program has besides.
+       const std::size_t most = most_clients(program_of(context.tested().model), 74);
+       const int idle = most > 0 ? static_cast<int>(most) : 1500;
+       context.scene("I measured the CPU time of a request with 1 client, and with " +
+                         std::to_string(idle) + " idle ones.",
+                     "clearly more: that is what this server is there to show.");
+       if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
+       const Costs costs = costs_with_idle(context, idle);
+       context.expect(costs.with_idle > 1.5 * costs.alone, costs.words);
+     }}},
 
     {.id = "M10",
      .title = "one handler that computes holds up everybody",
      .models = loops,
-     .hint = "what can an event loop not hide?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "Client 1 asked for /spin/100; when the server had read that, client 2 "
-               "asked for a word.",
-               "client 2 is not answered before client 1: that is the price of one "
-               "thread.");
-           Client spinning(context);
-           spinning.get("/spin/100");
-           spinning.wait_until_read();
-           Client waiting(context);
-           waiting.expect_echo("word");
-           context.expect(spinning.something_arrives_within(std::chrono::milliseconds(0)),
-                          "client 2 was answered first, as if there were a second thread");
-         }},
+     .hint{"what can an event loop not hide?", lesson::being_told},
+     .scene{
+         "Client 1 asked for /spin/100; when the server had read that, client 2 asked for a word.",
+         "client 2 is not answered before client 1: that is the price of one thread."},
+     .run{[](Context& context) {
+       Client spinning(context);
+       spinning.get("/spin/100");
+       spinning.wait_until_read();
+       Client waiting(context);
+       waiting.expect_echo("word");
+       context.expect(spinning.something_arrives_within(std::chrono::milliseconds(0)),
+                      "client 2 was answered first, as if there were a second thread");
+     }}},
 
     {.id = "M11",
      .title = "one handler that computes holds up nobody else",
      .models = thread_per_connection,
-     .hint = "who else could run meanwhile?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "Client 1 asked for /spin/400; when the server had read that, client 2 "
-               "asked for a word.",
-               "client 2 is answered first.");
-           Client waiting(context);
-           waiting.ask("/echo/known", 200);
-           Client spinning(context);
-           spinning.get("/spin/400");
-           spinning.wait_until_read();
-           waiting.expect_echo("word");
-           context.expect(!spinning.something_arrives_within(std::chrono::milliseconds(0)),
-                          "client 1 was answered first");
-         }},
+     .hint{"who else could run meanwhile?", lesson::threads},
+     .scene{
+         "Client 1 asked for /spin/400; when the server had read that, client 2 asked for a word.",
+         "client 2 is answered first."},
+     .run{[](Context& context) {
+       Client waiting(context);
+       waiting.ask("/echo/known", 200);
+       Client spinning(context);
+       spinning.get("/spin/400");
+       spinning.wait_until_read();
+       waiting.expect_echo("word");
+       context.expect(!spinning.something_arrives_within(std::chrono::milliseconds(0)),
+                      "client 1 was answered first");
+     }}},
 };
 
 }  // namespace

@@ -58,26 +58,24 @@ const Check checks[] = {
      .models = prefork,
      .needs = need_proc,
      .disturbed_by = breaking_faults | exhaustion_faults,
-     .hint = "which calls of the supervisor may fail, and is it to end because of that?",
-     .lesson = lesson::stopping,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I started three workers, event_loop each, was served, killed one worker after "
-               "another, was served each time, and sent SIGTERM.",
-               "each worker is replaced, and with the supervisor all workers end.");
-           const auto served = [&] { return is_served(context); };
-           const auto nobody = [] { return "nobody is served"; };
-           if (comes_up(context)) {
-             context.eventually(served, nobody);
-             for (std::size_t i = 0; i < workers; ++i) {
-               context.expect_replacement();
-               context.eventually(served, nobody);
-             }
-             expect_end_of_all(context);
-           }
-           context.forget_server();
-         }},
+     .hint{"which calls of the supervisor may fail, and is it to end because of that?",
+           lesson::stopping},
+     .scene{"I started three workers, event_loop each, was served, killed one worker after "
+            "another, was served each time, and sent SIGTERM.",
+            "each worker is replaced, and with the supervisor all workers end."},
+     .run{[](Context& context) {
+       const auto served = [&] { return is_served(context); };
+       const auto nobody = [] { return "nobody is served"; };
+       if (comes_up(context)) {
+         context.eventually(served, nobody);
+         for (std::size_t i = 0; i < workers; ++i) {
+           context.expect_replacement();
+           context.eventually(served, nobody);
+         }
+         expect_end_of_all(context);
+       }
+       context.forget_server();
+     }}},
 };
 
 }  // namespace

@@ -123,420 +123,360 @@ class Groups {
 const Check checks[] = {
     {.id = "H01",
      .title = "/sleep/150 is answered, and not before its time",
-     .models = queue_loops,
-     .hint = "to which side do you round when you tell epoll_wait how long to wait?",
-     .lesson = lesson::awaiting,
-     .run =
-         [](Context& context) {
-           context.scene("One client asked for /sleep/150, nobody else was there; then /sleep/0.",
-                         "'slept 150 ms' after 150 ms or more, and 'slept 0 ms'.");
-           Client client(context);
-           const auto begin = Clock::now();
-           client.ask("/sleep/150", 200, slept(150));
-           context.expect(since(begin) >= milliseconds(150),
-                          "it came after " + std::to_string(since(begin).count()) + " ms");
-           client.ask("/sleep/0", 200, slept(0));
-         }},
+     .hint{"to which side do you round when you tell epoll_wait how long to wait?",
+           lesson::awaiting},
+     .scene{"One client asked for /sleep/150, nobody else was there; then /sleep/0.",
+            "'slept 150 ms' after 150 ms or more, and 'slept 0 ms'."},
+     .run{[](Context& context) {
+       Client client(context);
+       const auto begin = Clock::now();
+       client.ask("/sleep/150", 200, slept(150));
+       context.expect(since(begin) >= milliseconds(150),
+                      "it came after " + std::to_string(since(begin).count()) + " ms");
+       client.ask("/sleep/0", 200, slept(0));
+     }}},
 
     {.id = "H02",
      .title = "while one sleeps, others are answered",
-     .models = queue_loops,
-     .hint = "who sleeps: the coroutine, or the thread?",
-     .lesson = lesson::awaiting,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "A client asked for /sleep/60000; when that had been read, another one asked for a "
-               "word, and for /sleep/20.",
-               "the other one is answered.");
-           Sleepers sleeper(context, 1);
-           Client other(context);
-           other.expect_echo("word");
-           other.ask("/sleep/20", 200, slept(20));
-           context.forget_server();  // does it notice a sleeper's reset? H07 asks that
-         }},
+     .hint{"who sleeps: the coroutine, or the thread?", lesson::awaiting},
+     .scene{"A client asked for /sleep/60000; when that had been read, another one asked for a "
+            "word, and for /sleep/20.",
+            "the other one is answered."},
+     .run{[](Context& context) {
+       Sleepers sleeper(context, 1);
+       Client other(context);
+       other.expect_echo("word");
+       other.ask("/sleep/20", 200, slept(20));
+       context.forget_server();  // does it notice a sleeper's reset? H07 asks that
+     }}},
 
     {.id = "H03",
      .title = "a time that is none, or too long, is 400",
-     .models = queue_loops,
-     .hint = "what does your reader of numbers say to -1, to an x, to nothing?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I asked for /sleep/ and /within/ with times that are none, and for /within/10 "
-               "without a path; then for /within/10000 with one.",
-               "400 each time; the connection goes on.");
-           Client client(context);
-           for (const char* path :
-                {"/sleep/", "/sleep/-1", "/sleep/x", "/sleep/60001", "/sleep/99999999999999999999",
-                 "/within/x/echo/a", "/within/60001/echo/a", "/within/10", "/within//echo/a"}) {
-             client.ask(path, 400);
-           }
-           client.ask("/within/10000/echo/after", 200, "after");
-           client.ask("/within/10000/nothing", 404);
-         }},
+     .hint{"what does your reader of numbers say to -1, to an x, to nothing?", lesson::refusing},
+     .scene{"I asked for /sleep/ and /within/ with times that are none, and for /within/10 without "
+            "a path; then for /within/10000 with one.",
+            "400 each time; the connection goes on."},
+     .run{[](Context& context) {
+       Client client(context);
+       for (const char* path :
+            {"/sleep/", "/sleep/-1", "/sleep/x", "/sleep/60001", "/sleep/99999999999999999999",
+             "/within/x/echo/a", "/within/60001/echo/a", "/within/10", "/within//echo/a"}) {
+         client.ask(path, 400);
+       }
+       client.ask("/within/10000/echo/after", 200, "after");
+       client.ask("/within/10000/nothing", 404);
+     }}},
 
     {.id = "H04",
      .title = "two thousand sleep, and are answered as they are due",
-     .models = queue_loops,
      .needs = need_proc,
-     .hint = "which of your sleepers do you look at when one of them may be due?",
-     .lesson = lesson::awaiting,
-     .run =
-         [](Context& context) {
-           const int in_each = as_many_as_allowed(2000) / Groups::count;
-           context.scene(
-               std::to_string(Groups::count * in_each) +
-                   " clients in four groups asked for sleeps of 1000, 1500, 2000 and 2500 "
-                   "ms; the longest asked first.",
-               "when somebody of a group is answered, all of the groups before are.");
-           Groups groups(context, in_each);
-           groups.ask(context);
-           groups.expect_order(context);
-           groups.expect_responses();
-         }},
+     .hint{"which of your sleepers do you look at when one of them may be due?", lesson::awaiting},
+     .run{[](Context& context) {
+       const int in_each = as_many_as_allowed(2000) / Groups::count;
+       context.scene(std::to_string(Groups::count * in_each) +
+                         " clients in four groups asked for sleeps of 1000, 1500, 2000 and 2500 "
+                         "ms; the longest asked first.",
+                     "when somebody of a group is answered, all of the groups before are.");
+       Groups groups(context, in_each);
+       groups.ask(context);
+       groups.expect_order(context);
+       groups.expect_responses();
+     }}},
 
     {.id = "H05",
      .title = "a thousand sleepers need one thread, which sleeps as well",
-     .models = queue_loops,
      .needs = need_proc,
-     .hint = "until when may epoll_wait wait?",
-     .lesson = lesson::awaiting,
-     .run =
-         [](Context& context) {
-           const int count = as_many_as_allowed(1000);
-           context.scene(std::to_string(count) + " clients asked for /sleep/60000.",
-                         "there is one thread, and it does not wake up meanwhile.");
-           const Sleepers sleepers(context, count);
-           context.expect(context.threads() == 1,
-                          "there are " + std::to_string(context.threads()) + " threads");
-           context.expect_asleep("With " + std::to_string(count) + " sleepers");
-           context.forget_server();
-         }},
+     .hint{"until when may epoll_wait wait?", lesson::awaiting},
+     .run{[](Context& context) {
+       const int count = as_many_as_allowed(1000);
+       context.scene(std::to_string(count) + " clients asked for /sleep/60000.",
+                     "there is one thread, and it does not wake up meanwhile.");
+       const Sleepers sleepers(context, count);
+       context.expect(context.threads() == 1,
+                      "there are " + std::to_string(context.threads()) + " threads");
+       context.expect_asleep("With " + std::to_string(count) + " sleepers");
+       context.forget_server();
+     }}},
 
     {.id = "H06",
      .title = "sleepers cost an active client nothing",
-     .models = queue_loops,
      .needs = need_proc | need_plain_build,
-     .hint = "what do you do for each sleeper whenever the loop wakes up?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           const int count = as_many_as_allowed(4000);
-           context.scene("I measured the CPU time of a request alone, and with " +
-                             std::to_string(count) + " sleepers.",
-                         "the same, as near as can be measured.");
-           Client active(context);
-           active.expect_echo("x");
-           // Others may use the machine more in one half than in the other: a cost that is the
-           // server's own is there each time.
-           constexpr int most_tries = 4;
-           const std::size_t descriptors = context.descriptors();
-           std::string seen;
-           for (int i = 0; i < most_tries && context.descriptors() <= descriptors; ++i) {
-             const double alone = cost_per_request(context, active);
-             Sleepers sleepers(context, count);
-             const double beside = cost_per_request(context, active);
-             seen = "a request cost " + std::to_string(static_cast<int>(alone / 1000)) +
-                    " microseconds alone and " + std::to_string(static_cast<int>(beside / 1000)) +
-                    " beside them";
-             if (beside < 1.5 * alone + 10'000) return context.forget_server();
-             sleepers.reset();
-             context.wait_until_quiet();
-           }
-           context.fail(seen);
-         }},
+     .hint{"what do you do for each sleeper whenever the loop wakes up?", lesson::being_told},
+     .run{[](Context& context) {
+       const int count = as_many_as_allowed(4000);
+       context.scene("I measured the CPU time of a request alone, and with " +
+                         std::to_string(count) + " sleepers.",
+                     "the same, as near as can be measured.");
+       Client active(context);
+       active.expect_echo("x");
+       // Others may use the machine more in one half than in the other: a cost that is the
+       // server's own is there each time.
+       constexpr int most_tries = 4;
+       const std::size_t descriptors = context.descriptors();
+       std::string seen;
+       for (int i = 0; i < most_tries && context.descriptors() <= descriptors; ++i) {
+         const double alone = cost_per_request(context, active);
+         Sleepers sleepers(context, count);
+         const double beside = cost_per_request(context, active);
+         seen = "a request cost " + std::to_string(static_cast<int>(alone / 1000)) +
+                " microseconds alone and " + std::to_string(static_cast<int>(beside / 1000)) +
+                " beside them";
+         if (beside < 1.5 * alone + 10'000) return context.forget_server();
+         sleepers.reset();
+         context.wait_until_quiet();
+       }
+       context.fail(seen);
+     }}},
 
     {.id = "H07",
      .title = "who resets in its sleep is gone at once, with all it had",
-     .models = queue_loops,
      .needs = need_proc,
-     .hint = "which descriptor does a conversation watch that waits for a moment?",
-     .lesson = lesson::frames,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "300 clients asked for /sleep/60000, and reset when that had been read; ten times.",
-               "each time their descriptors are closed long before the minute is over, and in the "
-               "end the server has grown by 1 MiB at most.");
-           context.settle();
-           const std::size_t descriptors = context.descriptors();
-           Memory before{};
-           for (int i = 0; i < 10; ++i) {
-             Sleepers(context, 300).reset();
-             context.expect_back_to({descriptors});
-             if (i == 0) before = context.memory();
-           }
-           context.settle();
-           context.expect_growth_below(1024, &Memory::anonymous_kib, before);
-         }},
+     .hint{"which descriptor does a conversation watch that waits for a moment?", lesson::frames},
+     .scene{"300 clients asked for /sleep/60000, and reset when that had been read; ten times.",
+            "each time their descriptors are closed long before the minute is over, and in the end "
+            "the server has grown by 1 MiB at most."},
+     .run{[](Context& context) {
+       context.settle();
+       const std::size_t descriptors = context.descriptors();
+       Memory before{};
+       for (int i = 0; i < 10; ++i) {
+         Sleepers(context, 300).reset();
+         context.expect_back_to({descriptors});
+         if (i == 0) before = context.memory();
+       }
+       context.settle();
+       context.expect_growth_below(1024, &Memory::anonymous_kib, before);
+     }}},
 
     {.id = "H08",
      .title = "who half-closes or goes on asking is answered, and wakes nobody",
-     .models = queue_loops,
      .needs = need_proc,
-     .hint = "recv says 0, or there are bytes. How often will epoll_wait tell you?",
-     .lesson = lesson::leaving,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "Two clients asked for /sleep/2000. Then one closed its sending side, and the other "
-               "sent its next request.",
-               "the server sleeps meanwhile, and all three requests are answered.");
-           Client half_closed(context);
-           Client eager(context);
-           for (Client* client : {&half_closed, &eager}) {
-             client->get("/sleep/2000");
-             client->wait_until_read();
-           }
-           half_closed.half_close();
-           eager.get("/echo/next");
-           // Not expect_asleep(): it would first wait for rest, until the sleeps are over.
-           const std::uint64_t burnt = context.cpu_nanoseconds();
-           const auto seen = watch(context.server().pid());
-           if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
-           const bool is_awake = seen->runnable * 100 > seen->looks * 15;
-           const bool wakes_up = seen->wakeups_per_second > 30;
-           // Whoever stands in line for a core looks runnable, and burns nothing.
-           if (is_awake && !wakes_up && context.cpu_nanoseconds() < burnt + 20'000'000)
-             throw Inconclusive{"the machine is so busy that sleep looks like spinning"};
-           context.expect(!is_awake && !wakes_up,
-                          "meanwhile the server was runnable in " + std::to_string(seen->runnable) +
-                              " of " + std::to_string(seen->looks) + " looks and woke up " +
-                              std::to_string(static_cast<int>(seen->wakeups_per_second)) +
-                              " times a second");
-           half_closed.expect_response(200, slept(2000));
-           half_closed.expect_end();
-           eager.expect_response(200, slept(2000));
-           eager.expect_response(200, "next");
-         }},
+     .hint{"recv says 0, or there are bytes. How often will epoll_wait tell you?", lesson::leaving},
+     .scene{"Two clients asked for /sleep/2000. Then one closed its sending side, and the other "
+            "sent its next request.",
+            "the server sleeps meanwhile, and all three requests are answered."},
+     .run{[](Context& context) {
+       Client half_closed(context);
+       Client eager(context);
+       for (Client* client : {&half_closed, &eager}) {
+         client->get("/sleep/2000");
+         client->wait_until_read();
+       }
+       half_closed.half_close();
+       eager.get("/echo/next");
+       // Not expect_asleep(): it would first wait for rest, until the sleeps are over.
+       const std::uint64_t burnt = context.cpu_nanoseconds();
+       const auto seen = watch(context.server().pid());
+       if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
+       const bool is_awake = seen->runnable * 100 > seen->looks * 15;
+       const bool wakes_up = seen->wakeups_per_second > 30;
+       // Whoever stands in line for a core looks runnable, and burns nothing.
+       if (is_awake && !wakes_up && context.cpu_nanoseconds() < burnt + 20'000'000)
+         throw Inconclusive{"the machine is so busy that sleep looks like spinning"};
+       context.expect(!is_awake && !wakes_up,
+                      "meanwhile the server was runnable in " + std::to_string(seen->runnable) +
+                          " of " + std::to_string(seen->looks) + " looks and woke up " +
+                          std::to_string(static_cast<int>(seen->wakeups_per_second)) +
+                          " times a second");
+       half_closed.expect_response(200, slept(2000));
+       half_closed.expect_end();
+       eager.expect_response(200, slept(2000));
+       eager.expect_response(200, "next");
+     }}},
 
     {.id = "H09",
      .title = "a sleep is no silence: -t does not count in it",
-     .models = queue_loops,
-     .hint = "whose silence does -t limit?",
-     .lesson = lesson::time_limits,
-     .run =
-         [](Context& context) {
-           context.scene("With -t 0.5, a client asked for /sleep/1300, and then was silent.",
-                         "it is answered, and closed some time after that.");
-           context.start_with({"-t", "0.5"});
-           Client client(context);
-           client.ask("/sleep/1300", 200, slept(1300));
-           client.expect_end();
-         }},
+     .hint{"whose silence does -t limit?", lesson::time_limits},
+     .scene{"With -t 0.5, a client asked for /sleep/1300, and then was silent.",
+            "it is answered, and closed some time after that."},
+     .run{[](Context& context) {
+       context.start_with({"-t", "0.5"});
+       Client client(context);
+       client.ask("/sleep/1300", 200, slept(1300));
+       client.expect_end();
+     }}},
 
     {.id = "H10",
      .title = "a backend too slow for /within: 504, and it is let go",
-     .models = queue_loops,
-     .hint = "who owns the connection to the backend, and when is that destroyed?",
-     .lesson = lesson::backend,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "With -t 30, a client asked for /within/200/row; the backend did not answer.",
-               "504 after 200 ms or more; the connection to the backend is closed, the client's "
-               "goes on.");
-           Backend backend(context, {"-t", "30"});
-           Client client(context);
-           const auto begin = Clock::now();
-           client.get("/within/200/row");
-           BackendCall call = backend.take(context);
-           client.expect_response(504);
-           context.expect(since(begin) >= milliseconds(200),
-                          "it came after " + std::to_string(since(begin).count()) + " ms");
-           context.expect(call.is_left_within(context.timeout()),
-                          "the 504 came, but the backend's connection is still open");
-           client.expect_echo("after");
-         }},
+     .hint{"who owns the connection to the backend, and when is that destroyed?", lesson::backend},
+     .scene{"With -t 30, a client asked for /within/200/row; the backend did not answer.",
+            "504 after 200 ms or more; the connection to the backend is closed, the client's goes "
+            "on."},
+     .run{[](Context& context) {
+       Backend backend(context, {"-t", "30"});
+       Client client(context);
+       const auto begin = Clock::now();
+       client.get("/within/200/row");
+       BackendCall call = backend.take(context);
+       client.expect_response(504);
+       context.expect(since(begin) >= milliseconds(200),
+                      "it came after " + std::to_string(since(begin).count()) + " ms");
+       context.expect(call.is_left_within(context.timeout()),
+                      "the 504 came, but the backend's connection is still open");
+       client.expect_echo("after");
+     }}},
 
     {.id = "H11",
      .title = "what is there in time is the answer, and its deadline is gone with it",
-     .models = queue_loops,
-     .hint = "who takes the deadline off the list when it is not needed any more?",
-     .lesson = lesson::awaiting,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "A client asked for /within/20000/row, which the backend answered at once; then for "
-               "/within/300/sleep/20 and /within/300/echo/word, and after each for /sleep/700.",
-               "the row; and no sleep is cut short by a deadline of what came before.");
-           Backend backend(context);
-           Client client(context);
-           client.get("/within/20000/row?a=1");
-           BackendCall call = backend.take(context);
-           context.expect(call.first_line() == "GET /row?a=1 HTTP/1.0",
-                          "the backend was asked '" + readable(call.first_line()) + "'");
-           call.answer("the row");
-           client.expect_response(200, "the row");
-           for (const char* path : {"/within/300/sleep/20", "/within/300/echo/word"}) {
-             client.get(path);
-             // 504 if the machine was busy; what counts is the deadline that is left behind.
-             (void)client.read_response();
-             const auto begin = Clock::now();
-             client.ask("/sleep/700", 200, slept(700));
-             context.expect(since(begin) >= milliseconds(700),
-                            "the sleep behind " + std::string(path) + " was over after " +
-                                std::to_string(since(begin).count()) + " ms");
-           }
-         }},
+     .hint{"who takes the deadline off the list when it is not needed any more?", lesson::awaiting},
+     .scene{"A client asked for /within/20000/row, which the backend answered at once; then for "
+            "/within/300/sleep/20 and /within/300/echo/word, and after each for /sleep/700.",
+            "the row; and no sleep is cut short by a deadline of what came before."},
+     .run{[](Context& context) {
+       Backend backend(context);
+       Client client(context);
+       client.get("/within/20000/row?a=1");
+       BackendCall call = backend.take(context);
+       context.expect(call.first_line() == "GET /row?a=1 HTTP/1.0",
+                      "the backend was asked '" + readable(call.first_line()) + "'");
+       call.answer("the row");
+       client.expect_response(200, "the row");
+       for (const char* path : {"/within/300/sleep/20", "/within/300/echo/word"}) {
+         client.get(path);
+         // 504 if the machine was busy; what counts is the deadline that is left behind.
+         (void)client.read_response();
+         const auto begin = Clock::now();
+         client.ask("/sleep/700", 200, slept(700));
+         context.expect(since(begin) >= milliseconds(700),
+                        "the sleep behind " + std::string(path) + " was over after " +
+                            std::to_string(since(begin).count()) + " ms");
+       }
+     }}},
 
     {.id = "H12",
      .title = "deadlines in deadlines, and around sleeps",
-     .models = queue_loops,
-     .hint = "is it the innermost wait that runs out of time, or one further out?",
-     .lesson = lesson::frames,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "One client asked, one after the other, for sleeps within deadlines of which now "
-               "the inner one and now the outer one is too short.",
-               "504, 504, 504, and the answer that is there in time.");
-           Client client(context);
-           for (const char* path : {"/within/50/sleep/60000", "/within/50/within/60000/sleep/60000",
-                                    "/within/60000/within/50/sleep/60000"}) {
-             client.ask(path, 504);
-           }
-           client.ask("/within/60000/within/50000/sleep/30", 200, slept(30));
-         }},
+     .hint{"is it the innermost wait that runs out of time, or one further out?", lesson::frames},
+     .scene{"One client asked, one after the other, for sleeps within deadlines of which now the "
+            "inner one and now the outer one is too short.",
+            "504, 504, 504, and the answer that is there in time."},
+     .run{[](Context& context) {
+       Client client(context);
+       for (const char* path : {"/within/50/sleep/60000", "/within/50/within/60000/sleep/60000",
+                                "/within/60000/within/50/sleep/60000"}) {
+         client.ask(path, 504);
+       }
+       client.ask("/within/60000/within/50000/sleep/30", 200, slept(30));
+     }}},
 
     {.id = "H13",
      .title = "twenty thousand waits that are given up leave nothing behind",
-     .models = queue_loops,
      .needs = need_proc | need_plain_build,
-     .hint = "a coroutine is suspended for ever: who destroys its frame?",
-     .lesson = lesson::frames,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "200 clients asked for /within/1/sleep/60000, ten times each; then a hundred times "
-               "each.",
-               "504 each time, and the second round leaves 2 MiB at most behind.");
-           std::vector<Client> clients;
-           for (int i = 0; i < 200; ++i) clients.emplace_back(context);
-           const auto give_up = [&clients](int times) {
-             std::string requests;
-             for (int i = 0; i < times; ++i) requests += get_request("/within/1/sleep/60000");
-             for (Client& client : clients) client.send(requests);
-             for (Client& client : clients)
-               for (int i = 0; i < times; ++i) client.expect_response(504);
-           };
-           give_up(10);
-           context.settle();
-           const Memory before = context.memory();
-           give_up(100);
-           context.settle();
-           context.expect_growth_below(2048, &Memory::anonymous_kib, before);
-         }},
+     .hint{"a coroutine is suspended for ever: who destroys its frame?", lesson::frames},
+     .scene{
+         "200 clients asked for /within/1/sleep/60000, ten times each; then a hundred times each.",
+         "504 each time, and the second round leaves 2 MiB at most behind."},
+     .run{[](Context& context) {
+       std::vector<Client> clients;
+       for (int i = 0; i < 200; ++i) clients.emplace_back(context);
+       const auto give_up = [&clients](int times) {
+         std::string requests;
+         for (int i = 0; i < times; ++i) requests += get_request("/within/1/sleep/60000");
+         for (Client& client : clients) client.send(requests);
+         for (Client& client : clients)
+           for (int i = 0; i < times; ++i) client.expect_response(504);
+       };
+       give_up(10);
+       context.settle();
+       const Memory before = context.memory();
+       give_up(100);
+       context.settle();
+       context.expect_growth_below(2048, &Memory::anonymous_kib, before);
+     }}},
 
     {.id = "H14",
      .title = "answer and deadline in one wake-up: only one of them",
-     .models = queue_loops,
-     .hint = "the event and the alarm are for the same coroutine. Who is destroyed by the first?",
-     .lesson = lesson::frames,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "Five clients asked for /within/150/row. While the server computed a /spin, the "
-               "backend answered and the deadlines passed.",
-               "each gets the row or 504, one answer, and its connection goes on.");
-           Backend backend(context);
-           std::vector<Client> clients;
-           std::vector<BackendCall> calls;
-           for (int i = 0; i < 5; ++i) {
-             clients.emplace_back(context).get("/within/150/row");
-             calls.push_back(backend.take(context));
-           }
-           Client spinner(context);
-           spinner.get("/spin/300");
-           spinner.wait_until_read();
-           for (BackendCall& call : calls) call.answer("row");
-           spinner.expect_response(200, "spun 300 ms\n");
-           for (Client& client : clients) {
-             const ReceivedResponse response = client.read_response();
-             const bool is_row = response.status == 200 && response.body == "row";
-             context.expect(is_row || response.status == 504,
-                            "one was answered with " + std::to_string(response.status));
-             client.expect_echo("after");
-           }
-         }},
+     .hint{"the event and the alarm are for the same coroutine. Who is destroyed by the first?",
+           lesson::frames},
+     .scene{"Five clients asked for /within/150/row. While the server computed a /spin, the "
+            "backend answered and the deadlines passed.",
+            "each gets the row or 504, one answer, and its connection goes on."},
+     .run{[](Context& context) {
+       Backend backend(context);
+       std::vector<Client> clients;
+       std::vector<BackendCall> calls;
+       for (int i = 0; i < 5; ++i) {
+         clients.emplace_back(context).get("/within/150/row");
+         calls.push_back(backend.take(context));
+       }
+       Client spinner(context);
+       spinner.get("/spin/300");
+       spinner.wait_until_read();
+       for (BackendCall& call : calls) call.answer("row");
+       spinner.expect_response(200, "spun 300 ms\n");
+       for (Client& client : clients) {
+         const ReceivedResponse response = client.read_response();
+         const bool is_row = response.status == 200 && response.body == "row";
+         context.expect(is_row || response.status == 504,
+                        "one was answered with " + std::to_string(response.status));
+         client.expect_echo("after");
+       }
+     }}},
 
     {.id = "H15",
      .title = "pipelined requests around sleeps come back in order",
-     .models = queue_loops,
-     .hint = "what do you do with a client's next request while it sleeps?",
-     .lesson = lesson::reading,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "One client sent a word, a sleep, one that is given up, another sleep and another "
-               "word in one piece.",
-               "five answers in that order.");
-           Client client(context);
-           client.send(get_request("/echo/before") + get_request("/sleep/60") +
-                       get_request("/within/20/sleep/60000") + get_request("/sleep/1") +
-                       get_request("/echo/behind"));
-           client.expect_response(200, "before");
-           client.expect_response(200, slept(60));
-           client.expect_response(504);
-           client.expect_response(200, slept(1));
-           client.expect_response(200, "behind");
-         }},
+     .hint{"what do you do with a client's next request while it sleeps?", lesson::reading},
+     .scene{"One client sent a word, a sleep, one that is given up, another sleep and another word "
+            "in one piece.",
+            "five answers in that order."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.send(get_request("/echo/before") + get_request("/sleep/60") +
+                   get_request("/within/20/sleep/60000") + get_request("/sleep/1") +
+                   get_request("/echo/behind"));
+       client.expect_response(200, "before");
+       client.expect_response(200, slept(60));
+       client.expect_response(504);
+       client.expect_response(200, slept(1));
+       client.expect_response(200, "behind");
+     }}},
 
     {.id = "H16",
      .title = "SIGTERM while clients sleep: they get their answers",
-     .models = queue_loops,
-     .hint = "which clients may be closed at once, and which have been promised something?",
-     .lesson = lesson::stopping,
-     .run =
-         [](Context& context) {
-           context.scene("Ten clients asked for /sleep/400; then came SIGTERM.",
-                         "ten answers, ten ends, and exit status 0.");
-           std::vector<Client> clients;
-           for (int i = 0; i < 10; ++i) clients.emplace_back(context).get("/sleep/400");
-           for (Client& client : clients) client.wait_until_read();
-           context.server().signal(SIGTERM);
-           for (Client& client : clients) {
-             client.expect_response(200, slept(400));
-             client.expect_end();
-           }
-           context.expect_exit_status_0();
-         }},
+     .hint{"which clients may be closed at once, and which have been promised something?",
+           lesson::stopping},
+     .scene{"Ten clients asked for /sleep/400; then came SIGTERM.",
+            "ten answers, ten ends, and exit status 0."},
+     .run{[](Context& context) {
+       std::vector<Client> clients;
+       for (int i = 0; i < 10; ++i) clients.emplace_back(context).get("/sleep/400");
+       for (Client& client : clients) client.wait_until_read();
+       context.server().signal(SIGTERM);
+       for (Client& client : clients) {
+         client.expect_response(200, slept(400));
+         client.expect_end();
+       }
+       context.expect_exit_status_0();
+     }}},
 
     {.id = "H17",
      .title = "due, and reset, in one wake-up",
-     .models = queue_loops,
      .needs = need_proc,
-     .hint = "one of the two destroys the coroutine. What does the other one point to then?",
-     .lesson = lesson::frames,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "50 clients asked for /sleep/300. While the server computed a /spin, every other "
-               "one "
-               "reset and the time of all ran out.",
-               "the others are answered, and nothing of those is left.");
-           context.settle();
-           const std::size_t before = context.descriptors();
-           std::vector<Client> staying;
-           std::vector<Client> leaving;
-           for (int i = 0; i < 25; ++i) {
-             staying.emplace_back(context).get("/sleep/300");
-             leaving.emplace_back(context).get("/sleep/300");
-           }
-           Client spinner(context);
-           spinner.get("/spin/320");
-           spinner.wait_until_read();
-           for (Client& client : leaving) client.reset();
-           spinner.expect_response(200, "spun 320 ms\n");
-           spinner.close();
-           for (Client& client : staying) {
-             client.expect_response(200, slept(300));
-             client.expect_echo("after");
-           }
-           context.expect_back_to({before + staying.size()});
-         }},
+     .hint{"one of the two destroys the coroutine. What does the other one point to then?",
+           lesson::frames},
+     .scene{"50 clients asked for /sleep/300. While the server computed a /spin, every other one "
+            "reset and the time of all ran out.",
+            "the others are answered, and nothing of those is left."},
+     .run{[](Context& context) {
+       context.settle();
+       const std::size_t before = context.descriptors();
+       std::vector<Client> staying;
+       std::vector<Client> leaving;
+       for (int i = 0; i < 25; ++i) {
+         staying.emplace_back(context).get("/sleep/300");
+         leaving.emplace_back(context).get("/sleep/300");
+       }
+       Client spinner(context);
+       spinner.get("/spin/320");
+       spinner.wait_until_read();
+       for (Client& client : leaving) client.reset();
+       spinner.expect_response(200, "spun 320 ms\n");
+       spinner.close();
+       for (Client& client : staying) {
+         client.expect_response(200, slept(300));
+         client.expect_echo("after");
+       }
+       context.expect_back_to({before + staying.size()});
+     }}},
 };
 
 }  // namespace

@@ -8,12 +8,11 @@ namespace {
 constexpr Check checks[] = {
     {.id = "Y01",
      .title = "AddressSanitizer and UBSan have nothing to report",
-     .hint = "who owns the memory at that line, and until when?",
-     .lesson = "lessons.md#exercises"},
+     .hint{"who owns the memory at that line, and until when?", "lessons.md#exercises"}},
     {.id = "Y02",
      .title = "ThreadSanitizer has nothing to report",
-     .hint = "which lock do both threads of the report hold when they touch it?",
-     .lesson = "lessons.md#exercises"},
+     .hint{"which lock do both threads of the report hold when they touch it?",
+           "lessons.md#exercises"}},
 };
 
 constexpr Rebuild rebuilds_by_check[] = {{"Y01", "asan"}, {"Y02", "tsan"}};

@@ -193,142 +193,127 @@ Slowest best_of_three(Contest& contest) {
 const Check checks[] = {
     {.id = "Q00",
      .title = "neither the server nor this machine forbids ten thousand clients",
-     .hint = "what do `ulimit -Hn` and your setrlimit() say?",
-     .lesson = lesson::c10k,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I started the server and asked the kernel how many descriptors it allows it.",
-               "enough for " + words_for_idle(context) + ".");
-           const auto allowed = descriptor_limit_of(context.start().pid());
-           context.expect(!allowed || *allowed >= idle_clients(context),
-                          "it has lowered its limit (RLIMIT_NOFILE) to " +
-                              std::to_string(allowed.value_or(0)));
-           if (idle_clients(context) < wished_idle)
-             throw Skipped{"the limit of descriptors (ulimit -Hn) allows " +
-                           std::to_string(idle_clients(context)) +
-                           " silent clients here; everything below is judged with those"};
-         }},
+     .hint{"what do `ulimit -Hn` and your setrlimit() say?", lesson::c10k},
+     .run{[](Context& context) {
+       context.scene("I started the server and asked the kernel how many descriptors it allows it.",
+                     "enough for " + words_for_idle(context) + ".");
+       const auto allowed = descriptor_limit_of(context.start().pid());
+       context.expect(
+           !allowed || *allowed >= idle_clients(context),
+           "it has lowered its limit (RLIMIT_NOFILE) to " + std::to_string(allowed.value_or(0)));
+       if (idle_clients(context) < wished_idle)
+         throw Skipped{"the limit of descriptors (ulimit -Hn) allows " +
+                       std::to_string(idle_clients(context)) +
+                       " silent clients here; everything below is judged with those"};
+     }}},
 
     {.id = "Q01",
      .title = "ten thousand clients are answered, stay, and are answered again",
-     .hint = "what do you need for each client, and which of it runs out first?",
-     .lesson = lesson::c10k,
-     .run =
-         [](Context& context) {
-           context.scene(
-               words_for_idle(context) + " came and asked; when all were there, each asked again.",
-               "every one of them gets its own answers.");
-           Crowd crowd(context, idle_clients(context));
-           crowd.ask(context);
-         }},
+     .hint{"what do you need for each client, and which of it runs out first?", lesson::c10k},
+     .run{[](Context& context) {
+       context.scene(
+           words_for_idle(context) + " came and asked; when all were there, each asked again.",
+           "every one of them gets its own answers.");
+       Crowd crowd(context, idle_clients(context));
+       crowd.ask(context);
+     }}},
 
     {.id = "Q02",
      .title = "a silent client costs 1 KiB of memory at most",
      .needs = need_proc | need_plain_build,
-     .hint = "what do you keep for a client who has said nothing that is unfinished?",
-     .lesson = lesson::c10k,
-     .run =
-         [](Context& context) {
-           context.scene("I looked at the server's own memory with no client, and when " +
-                             words_for_idle(context) + " had been answered and were silent.",
-                         "1 KiB more for each at most; what the kernel needs does not count.");
-           context.settle();
-           const std::size_t before = context.memory().anonymous_kib;
-           const std::size_t count = idle_clients(context);
-           const Crowd crowd(context, count);
-           context.wait_until_quiet();
-           const std::size_t after = context.memory().anonymous_kib;
-           const std::size_t each = (after - std::min(before, after)) * 1024 / count;
-           context.expect(each <= most_bytes_for_one,
-                          "each takes " + std::to_string(each) + " bytes");
-         }},
+     .hint{"what do you keep for a client who has said nothing that is unfinished?", lesson::c10k},
+     .run{[](Context& context) {
+       context.scene("I looked at the server's own memory with no client, and when " +
+                         words_for_idle(context) + " had been answered and were silent.",
+                     "1 KiB more for each at most; what the kernel needs does not count.");
+       context.settle();
+       const std::size_t before = context.memory().anonymous_kib;
+       const std::size_t count = idle_clients(context);
+       const Crowd crowd(context, count);
+       context.wait_until_quiet();
+       const std::size_t after = context.memory().anonymous_kib;
+       const std::size_t each = (after - std::min(before, after)) * 1024 / count;
+       context.expect(each <= most_bytes_for_one, "each takes " + std::to_string(each) + " bytes");
+     }}},
 
     {.id = "Q03",
      .title = "sixteen threads are enough, whoever comes",
      .needs = need_proc,
-     .hint = "how many threads can your machine run at a time, and what do the others do?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           const std::size_t count = idle_clients(context) / 4;
-           context.scene(
-               std::to_string(count) + " clients were silent, and 24 asked for /spin/20 at once.",
-               "never more than 16 threads, and 24 answers.");
-           const Crowd crowd(context, count);
-           std::vector<Client> spinning;
-           for (int i = 0; i < 24; ++i) spinning.emplace_back(context).get("/spin/20");
-           std::size_t most = context.threads();
-           for (Client& client : spinning) {
-             client.expect_response(200, "spun 20 ms\n");
-             most = std::max(most, context.threads());
-           }
-           context.expect(most <= most_threads, "there were " + std::to_string(most));
-         }},
+     .hint{"how many threads can your machine run at a time, and what do the others do?",
+           lesson::threads},
+     .run{[](Context& context) {
+       const std::size_t count = idle_clients(context) / 4;
+       context.scene(
+           std::to_string(count) + " clients were silent, and 24 asked for /spin/20 at once.",
+           "never more than 16 threads, and 24 answers.");
+       const Crowd crowd(context, count);
+       std::vector<Client> spinning;
+       for (int i = 0; i < 24; ++i) spinning.emplace_back(context).get("/spin/20");
+       std::size_t most = context.threads();
+       for (Client& client : spinning) {
+         client.expect_response(200, "spun 20 ms\n");
+         most = std::max(most, context.threads());
+       }
+       context.expect(most <= most_threads, "there were " + std::to_string(most));
+     }}},
 
     {.id = "Q04",
      .title = "with ten thousand silent clients it sleeps",
      .needs = need_proc | need_plain_build,
-     .hint = "who is told to look again, and what for?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           context.scene("I watched the server with " + words_for_idle(context) + ", all silent.",
-                         "it sleeps.");
-           const Crowd crowd(context, idle_clients(context));
-           context.expect_asleep("With " + words_for_idle(context));
-           const std::uint64_t before = context.cpu_nanoseconds();
-           context.expect_asleep("With " + words_for_idle(context));
-           const std::uint64_t spent = context.cpu_nanoseconds() - before;
-           context.expect(spent < 50'000'000, "it has used " + std::to_string(spent / 1'000'000) +
-                                                  " ms of CPU time in half a second");
-         }},
+     .hint{"who is told to look again, and what for?", lesson::being_told},
+     .run{[](Context& context) {
+       context.scene("I watched the server with " + words_for_idle(context) + ", all silent.",
+                     "it sleeps.");
+       const Crowd crowd(context, idle_clients(context));
+       context.expect_asleep("With " + words_for_idle(context));
+       const std::uint64_t before = context.cpu_nanoseconds();
+       context.expect_asleep("With " + words_for_idle(context));
+       const std::uint64_t spent = context.cpu_nanoseconds() - before;
+       context.expect(spent < 50'000'000, "it has used " + std::to_string(spent / 1'000'000) +
+                                              " ms of CPU time in half a second");
+     }}},
 
     {.id = "Q05",
      .title = "beside ten thousand silent clients, 64 get 0.6 of event_loop's speed",
      .needs = need_plain_build | need_peace,
-     .hint = "what do you do for one answer: which calls, which locks, which walks?",
-     .lesson = lesson::c10k,
-     .run =
-         [](Context& context) {
-           context.scene(
-               words_for_contest(context) +
-                   "asked again and again; each server in turn was measured for 25 ms, twenty "
-                   "times.",
-               "at least 0.6 times as many answers per second as event_loop (the median of the "
-               "ratios).");
-           Contest contest(context);
-           const Speeds seen = speeds_of(contest);
-           context.expect(seen.ratio >= least_share,
-                          "it is " + with_digits(seen.ratio, 2) +
-                              " times: " + with_commas(static_cast<std::uint64_t>(seen.yours)) +
-                              " answers per second, and event_loop " +
-                              with_commas(static_cast<std::uint64_t>(seen.ours)));
-         }},
+     .hint{"what do you do for one answer: which calls, which locks, which walks?", lesson::c10k},
+     .run{[](Context& context) {
+       context.scene(
+           words_for_contest(context) +
+               "asked again and again; each server in turn was measured for 25 ms, twenty times.",
+           "at least 0.6 times as many answers per second as event_loop (the median of the "
+           "ratios).");
+       Contest contest(context);
+       const Speeds seen = speeds_of(contest);
+       context.expect(seen.ratio >= least_share,
+                      "it is " + with_digits(seen.ratio, 2) +
+                          " times: " + with_commas(static_cast<std::uint64_t>(seen.yours)) +
+                          " answers per second, and event_loop " +
+                          with_commas(static_cast<std::uint64_t>(seen.ours)));
+     }}},
 
     {.id = "Q06",
      .title = "beside ten thousand silent clients, p99 is five times event_loop's at most",
      .needs = need_plain_build | need_peace,
-     .hint = "from the byte that comes to the answer that leaves: who is looked at in between, and "
-             "what is waited for?",
-     .lesson = lesson::c10k,
-     .run =
-         [](Context& context) {
-           context.scene(
-               words_for_contest(context) +
-                   "asked 4,000 times a second together; each server in turn was measured for 25 "
-                   "ms, 24 times.",
-               "a p99 of five times event_loop's at most (the lower quartiles of the 24, the best "
-               "of three measurements): neither server has much to do, so nobody need wait.");
-           Contest contest(context);
-           const Slowest slowest = best_of_three(contest);
-           const std::string seen = "it is " + with_digits(slowest.ratio(), 1) +
-                                    " times: " + in_milliseconds(slowest.yours) +
-                                    ", and event_loop " + in_milliseconds(slowest.ours);
-           if (slowest.ratio() > most_p99 && slowest.is_disturbed())
-             throw Inconclusive{"p99 on a machine where event_loop is late as well: " + seen};
-           context.expect(slowest.ratio() <= most_p99, seen);
-         }},
+     .hint{"from the byte that comes to the answer that leaves: who is looked at in between, and "
+           "what is waited for?",
+           lesson::c10k},
+     .run{[](Context& context) {
+       context.scene(
+           words_for_contest(context) +
+               "asked 4,000 times a second together; each server in turn was measured for 25 ms, "
+               "24 times.",
+           "a p99 of five times event_loop's at most (the lower quartiles of the 24, the best of "
+           "three measurements): neither server has much to do, so nobody need wait.");
+       Contest contest(context);
+       const Slowest slowest = best_of_three(contest);
+       const std::string seen = "it is " + with_digits(slowest.ratio(), 1) +
+                                " times: " + in_milliseconds(slowest.yours) + ", and event_loop " +
+                                in_milliseconds(slowest.ours);
+       if (slowest.ratio() > most_p99 && slowest.is_disturbed())
+         throw Inconclusive{"p99 on a machine where event_loop is late as well: " + seen};
+       context.expect(slowest.ratio() <= most_p99, seen);
+     }}},
 };
 
 }  // namespace

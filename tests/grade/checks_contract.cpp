@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 void ask_all(Context& context, std::initializer_list<std::string_view> ids) {
   for (const std::string_view id : ids)
     for (const Check& check : all_checks())
-      if (check.id == id) check.run(context);
+      if (check.id == id) context.play(check);
 }
 
 // Whether it goes on reading what it has refused is its own affair.
@@ -97,39 +97,32 @@ void bear_all(Context& context, bool few_descriptors) {
 const Check checks[] = {
     {.id = "Z01",
      .title = "the contract: no bad client ends it, stalls others, or makes it grow",
-     .models = concurrent,
      .needs = need_proc,
-     .hint = "what does such a client do to the calls that you make for it: recv, send, accept?",
-     .lesson = lesson::attacks,
-     .run =
-         [](Context& context) {
-           bear_all(context, false);
-           bear_all(context, true);
-         }},
+     .hint{"what does such a client do to the calls that you make for it: recv, send, accept?",
+           lesson::attacks},
+     .run{[](Context& context) {
+       bear_all(context, false);
+       bear_all(context, true);
+     }}},
 
     {.id = "Z02",
      .title = "the contract: what HTTP asks is answered, what it forbids is refused",
-     .models = concurrent,
      .needs = need_proc | need_sockets,
-     .hint = "which rule is that, and where is it looked at?",
-     .lesson = lesson::refusing,
-     .run =
-         [](Context& context) {
-           ask_all(context, {"B03", "B04", "B25", "B32", "B38", "C18", "D03", "B16"});
-           send_head_without_end(context);
-           ask_all(context, {"C12"});
-         }},
+     .hint{"which rule is that, and where is it looked at?", lesson::refusing},
+     .run{[](Context& context) {
+       ask_all(context, {"B03", "B04", "B25", "B32", "B38", "C18", "D03", "B16"});
+       send_head_without_end(context);
+       ask_all(context, {"C12"});
+     }}},
 
     {.id = "Z03",
      .title = "the contract: silence, a request and an answer have their time",
-     .models = concurrent,
      .needs = need_sockets,
-     .hint = "what is the client doing, since when, and who looks at the clock?",
-     .lesson = lesson::time_limits,
-     .run =
-         [](Context& context) {
-           ask_all(context, {"T01", "T03", "T04"});
-         }},
+     .hint{"what is the client doing, since when, and who looks at the clock?",
+           lesson::time_limits},
+     .run{[](Context& context) {
+       ask_all(context, {"T01", "T03", "T04"});
+     }}},
 };
 
 }  // namespace

@@ -74,193 +74,167 @@ void be_a_nuisance(Context& context, int kind) {
 const Check checks[] = {
     {.id = "P01",
      .title = "the threads are there before the first client, and -n says how many",
-     .models = thread_per_connection,
      .needs = need_proc,
-     .hint = "when should a server learn that it cannot have its threads?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene("I started it with -n 3 and with -n 11, and counted the threads.",
-                         "3 and 11, and the main thread (one more may look after signals).");
-           const std::size_t few = threads_with(context, 3);
-           const std::size_t more = threads_with(context, 11);
-           const std::size_t others = context.sanitizers().thread ? 3 : 2;
-           context.expect(few >= 3 && few <= 3 + others && more == few + 8,
-                          "I counted " + to_string(few) + " with -n 3, and " + to_string(more) +
-                              " with -n 11");
-         }},
+     .hint{"when should a server learn that it cannot have its threads?", lesson::threads},
+     .scene{"I started it with -n 3 and with -n 11, and counted the threads.",
+            "3 and 11, and the main thread (one more may look after signals)."},
+     .run{[](Context& context) {
+       const std::size_t few = threads_with(context, 3);
+       const std::size_t more = threads_with(context, 11);
+       const std::size_t others = context.sanitizers().thread ? 3 : 2;
+       context.expect(
+           few >= 3 && few <= 3 + others && more == few + 8,
+           "I counted " + to_string(few) + " with -n 3, and " + to_string(more) + " with -n 11");
+     }}},
 
     {.id = "P02",
      .title = "the same threads serve the first client and the last",
-     .models = thread_per_connection,
      .needs = need_proc,
-     .hint = "what does a thread do when its client has gone?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene("With -n 4, 150 clients came, some of them a nuisance, and four at once.",
-                         "the same thread ids at every look.");
-           context.start_with({"-n", "4"});
-           context.wait_until_quiet();
-           const std::set<int> before = thread_ids(context);
-           context.expect(before.size() >= 4, "at the start I counted " + to_string(before.size()));
-           const auto expect_the_same = [&] {
-             for (const int id : thread_ids(context))
-               context.expect(before.count(id) > 0, "there is a thread that was not there before");
-             context.expect(thread_ids(context).size() == before.size(), "a thread has ended");
-           };
-           for (int i = 0; i < 150; ++i) {
-             be_a_nuisance(context, i);
-             if (i % 10 == 0) expect_the_same();
-           }
-           const std::vector<Client> clients = answered_clients(context, 4);
-           expect_the_same();
-         }},
+     .hint{"what does a thread do when its client has gone?", lesson::threads},
+     .scene{"With -n 4, 150 clients came, some of them a nuisance, and four at once.",
+            "the same thread ids at every look."},
+     .run{[](Context& context) {
+       context.start_with({"-n", "4"});
+       context.wait_until_quiet();
+       const std::set<int> before = thread_ids(context);
+       context.expect(before.size() >= 4, "at the start I counted " + to_string(before.size()));
+       const auto expect_the_same = [&] {
+         for (const int id : thread_ids(context))
+           context.expect(before.count(id) > 0, "there is a thread that was not there before");
+         context.expect(thread_ids(context).size() == before.size(), "a thread has ended");
+       };
+       for (int i = 0; i < 150; ++i) {
+         be_a_nuisance(context, i);
+         if (i % 10 == 0) expect_the_same();
+       }
+       const std::vector<Client> clients = answered_clients(context, 4);
+       expect_the_same();
+     }}},
 
     {.id = "P03",
      .title = "whoever finds no thread free is not accepted, and is served in turn",
-     .models = thread_per_connection,
      .needs = need_sockets,
-     .hint = "who calls accept(), and does it know that a thread is free?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "With -n 3 and three clients connected, five more connected and asked; then one "
-               "of the three left, and then each that had been served.",
-               "the five stay in the backlog, and with each that leaves the next is accepted.");
-           context.start_with({"-n", "3"});
-           std::vector<Client> served = answered_clients(context, 3);
-           std::vector<Client> waiting = asking_clients(context, 5);
-           served[0].close();
-           for (std::size_t i = 0; i < waiting.size(); ++i) {
-             waiting[i].expect_response(200, "waiting");
-             context.wait_until_quiet();
-             for (std::size_t other = i + 1; other < waiting.size(); ++other)
-               context.expect(!is_accepted(waiting[other]),
-                              "client " + to_string(waiting[other].number()) +
-                                  " has been accepted, and there is no thread for it");
-             waiting[i].close();
-           }
-         }},
+     .hint{"who calls accept(), and does it know that a thread is free?", lesson::threads},
+     .scene{"With -n 3 and three clients connected, five more connected and asked; then one of the "
+            "three left, and then each that had been served.",
+            "the five stay in the backlog, and with each that leaves the next is accepted."},
+     .run{[](Context& context) {
+       context.start_with({"-n", "3"});
+       std::vector<Client> served = answered_clients(context, 3);
+       std::vector<Client> waiting = asking_clients(context, 5);
+       served[0].close();
+       for (std::size_t i = 0; i < waiting.size(); ++i) {
+         waiting[i].expect_response(200, "waiting");
+         context.wait_until_quiet();
+         for (std::size_t other = i + 1; other < waiting.size(); ++other)
+           context.expect(!is_accepted(waiting[other]),
+                          "client " + to_string(waiting[other].number()) +
+                              " has been accepted, and there is no thread for it");
+         waiting[i].close();
+       }
+     }}},
 
     {.id = "P04",
      .title = "whatever its clients do, no thread is lost",
-     .models = thread_per_connection,
-     .hint = "on which way out of a conversation does a thread not become free?",
-     .lesson = lesson::leaving,
-     .run =
-         [](Context& context) {
-           context.scene("With -n 4, sixty nuisances came and went; then four clients at once.",
-                         "the four are answered, with all of them connected.");
-           context.start_with({"-n", "4"});
-           for (int i = 0; i < 60; ++i) be_a_nuisance(context, i);
-           std::vector<Client> clients;
-           for (int i = 0; i < 4; ++i) clients.emplace_back(context);
-           for (int i = 4; i-- > 0;) {
-             clients[static_cast<std::size_t>(i)].expect_echo("four");
-           }
-         }},
+     .hint{"on which way out of a conversation does a thread not become free?", lesson::leaving},
+     .scene{"With -n 4, sixty nuisances came and went; then four clients at once.",
+            "the four are answered, with all of them connected."},
+     .run{[](Context& context) {
+       context.start_with({"-n", "4"});
+       for (int i = 0; i < 60; ++i) be_a_nuisance(context, i);
+       std::vector<Client> clients;
+       for (int i = 0; i < 4; ++i) clients.emplace_back(context);
+       for (int i = 4; i-- > 0;) {
+         clients[static_cast<std::size_t>(i)].expect_echo("four");
+       }
+     }}},
 
     {.id = "P05",
      .title = "SIGTERM: each thread ends when its client is served, and is waited for",
-     .models = thread_per_connection,
      .needs = need_proc | need_sockets,
-     .hint = "which call gives a thread back, and who makes it?",
-     .lesson = lesson::stopping,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "With -n 6 and small buffers, one client asked for 400,000 bytes and did not read, "
-               "three were silent; then came SIGTERM; then the first read.",
-               "the three get the end; five of six threads end; the others sleep until the answer "
-               "has left; exit status 0.");
-           context.start_small({"-n", "6"});
-           Client slow = stuck_client(context, 400'000);
-           std::vector<Client> silent = answered_clients(context, 3);
-           context.wait_until_quiet();
-           const std::size_t before = context.threads();
-           context.server().signal(SIGTERM);
-           for (Client& client : silent) client.expect_end();
-           context.eventually([&] { return context.threads() + 5 <= before; },
-                              [&] {
-                                return "of " + to_string(before) + " threads " +
-                                       to_string(context.threads()) +
-                                       " are left while one client is being answered; " +
-                                       context.describe_server();
-                              });
-           context.expect_asleep("While the last answer waits for its reader");
-           slow.expect_bytes(400'000);
-           slow.expect_end();
-           context.expect_exit_status_0();
-         }},
+     .hint{"which call gives a thread back, and who makes it?", lesson::stopping},
+     .scene{"With -n 6 and small buffers, one client asked for 400,000 bytes and did not read, "
+            "three were silent; then came SIGTERM; then the first read.",
+            "the three get the end; five of six threads end; the others sleep until the answer has "
+            "left; exit status 0."},
+     .run{[](Context& context) {
+       context.start_small({"-n", "6"});
+       Client slow = stuck_client(context, 400'000);
+       std::vector<Client> silent = answered_clients(context, 3);
+       context.wait_until_quiet();
+       const std::size_t before = context.threads();
+       context.server().signal(SIGTERM);
+       for (Client& client : silent) client.expect_end();
+       context.eventually(
+           [&] { return context.threads() + 5 <= before; },
+           [&] {
+             return "of " + to_string(before) + " threads " + to_string(context.threads()) +
+                    " are left while one client is being answered; " + context.describe_server();
+           });
+       context.expect_asleep("While the last answer waits for its reader");
+       slow.expect_bytes(400'000);
+       slow.expect_end();
+       context.expect_exit_status_0();
+     }}},
 
     {.id = "P06",
      .title = "after SIGTERM nobody is taken out of the backlog",
-     .models = thread_per_connection,
      .needs = need_sockets,
-     .hint = "a thread comes back from its client after the stop. What does it do next?",
-     .lesson = lesson::stopping,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "With -n 1 and small buffers, one client asked for 100,000 bytes and did not read, "
-               "three asked behind it; then came SIGTERM; then the first read.",
-               "the first gets every byte, the three nothing but the end; exit status 0.");
-           context.start_small({"-n", "1"});
-           Client slow = stuck_client(context, 100'000);
-           std::vector<Client> waiting = asking_clients(context, 3);
-           context.server().signal(SIGTERM);
-           context.wait_until_quiet();
-           slow.expect_bytes(100'000);
-           slow.expect_end();
-           for (Client& client : waiting) client.expect_end();
-           context.expect_exit_status_0();
-         }},
+     .hint{"a thread comes back from its client after the stop. What does it do next?",
+           lesson::stopping},
+     .scene{"With -n 1 and small buffers, one client asked for 100,000 bytes and did not read, "
+            "three asked behind it; then came SIGTERM; then the first read.",
+            "the first gets every byte, the three nothing but the end; exit status 0."},
+     .run{[](Context& context) {
+       context.start_small({"-n", "1"});
+       Client slow = stuck_client(context, 100'000);
+       std::vector<Client> waiting = asking_clients(context, 3);
+       context.server().signal(SIGTERM);
+       context.wait_until_quiet();
+       slow.expect_bytes(100'000);
+       slow.expect_end();
+       for (Client& client : waiting) client.expect_end();
+       context.expect_exit_status_0();
+     }}},
 
     {.id = "P07",
      .title = "without room for its threads it says so and exits with status 1",
-     .models = thread_per_connection,
      .needs = need_plain_build,
-     .hint = "what happens to the threads that are there already when the next cannot be made? "
-             "(~thread)",
-     .lesson = lesson::errors,
-     .run =
-         [](Context& context) {
-           context.scene("I started it with -n 20000 and 512 MiB of address space.",
-                         "words on stderr, exit status 1, and no ready line.");
-           context.note("ran " + context.tested().name + " -n 20000");
-           Launch launch;
-           launch.arguments = {"-n", "20000"};
-           launch.address_space_limit = std::size_t{512} << 20;
-           launch.expect_ready = false;
-           ChildProcess process(context.tested().path, launch);
-           const auto status = process.wait_for_end(context.timeout());
-           if (!status) context.fail("it still runs; " + describe_threads(process.pid()));
-           context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 1,
-                          "it " + describe_status(*status) +
-                              ". It said: " + readable(process.error_output(), 300));
-           context.expect(!process.error_output().empty(), "it said nothing");
-           context.expect(process.output().empty(), "it said that it was ready");
-         }},
+     .hint{"what happens to the threads that are there already when the next cannot be made? "
+           "(~thread)",
+           lesson::errors},
+     .scene{"I started it with -n 20000 and 512 MiB of address space.",
+            "words on stderr, exit status 1, and no ready line."},
+     .run{[](Context& context) {
+       context.note("ran " + context.tested().name + " -n 20000");
+       Launch launch;
+       launch.arguments = {"-n", "20000"};
+       launch.address_space_limit = std::size_t{512} << 20;
+       launch.expect_ready = false;
+       ChildProcess process(context.tested().path, launch);
+       const auto status = process.wait_for_end(context.timeout());
+       if (!status) context.fail("it still runs; " + describe_threads(process.pid()));
+       context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 1,
+                      "it " + describe_status(*status) +
+                          ". It said: " + readable(process.error_output(), 300));
+       context.expect(!process.error_output().empty(), "it said nothing");
+       context.expect(process.output().empty(), "it said that it was ready");
+     }}},
 
     {.id = "P08",
      .title = "a client wakes a thread or two, not all of them",
-     .models = thread_per_connection,
      .needs = need_proc | need_plain_build,
-     .hint = "how many threads wait for the same thing, and how many does it wake?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene("With -n 40, forty clients came one after the other.",
-                         "its threads went to sleep ten times for each client at most.");
-           context.start_with({"-n", "40"});
-           answered_clients(context, 1);
-           const std::uint64_t before = sleeps_of(context);
-           for (int i = 0; i < 40; ++i) answered_clients(context, 1);
-           const std::uint64_t count = sleeps_of(context) - before;
-           context.expect(count <= 400, "they went to sleep " + to_string(count) + " times");
-         }},
+     .hint{"how many threads wait for the same thing, and how many does it wake?", lesson::threads},
+     .scene{"With -n 40, forty clients came one after the other.",
+            "its threads went to sleep ten times for each client at most."},
+     .run{[](Context& context) {
+       context.start_with({"-n", "40"});
+       answered_clients(context, 1);
+       const std::uint64_t before = sleeps_of(context);
+       for (int i = 0; i < 40; ++i) answered_clients(context, 1);
+       const std::uint64_t count = sleeps_of(context) - before;
+       context.expect(count <= 400, "they went to sleep " + to_string(count) + " times");
+     }}},
 };
 
 }  // namespace

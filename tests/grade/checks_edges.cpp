@@ -24,29 +24,26 @@ Watches watches_of(pid_t process) {
 const Check checks[] = {
     {.id = "E01",
      .title = "every client is watched for edges",
-     .models = event_loop,
      .needs = need_proc,
-     .hint = "which queue does the exercise give you, and is yours told of a change or of a state?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "I looked at what is registered with epoll, before and after five clients "
-               "had been answered one by one.",
-               "EPOLLET in the mask of every client; how you watch the listener and "
-               "what else you have is up to you.");
-           context.settle();
-           const Watches before = watches_of(context.server().pid());
-           if (before.edges + before.levels == 0 && !can_observe_epoll())
-             throw Skipped{"what epoll watches cannot be seen here"};
-           std::vector<Client> clients = answered_clients(context, 5);
-           const Watches after = watches_of(context.server().pid());
-           // A client from before may have been there still, and have gone meanwhile.
-           const auto levels = after.levels - std::min(before.levels, after.levels);
-           context.expect(after.edges >= 5 && levels < 5,
-                          "of all masks " + std::to_string(after.edges) + " have EPOLLET; " +
-                              std::to_string(levels) + " have come that have not");
-         }},
+     .hint{"which queue does the exercise give you, and is yours told of a change or of a state?",
+           lesson::being_told},
+     .scene{"I looked at what is registered with epoll, before and after five clients had been "
+            "answered one by one.",
+            "EPOLLET in the mask of every client; how you watch the listener and what else you "
+            "have is up to you."},
+     .run{[](Context& context) {
+       context.settle();
+       const Watches before = watches_of(context.server().pid());
+       if (before.edges + before.levels == 0 && !can_observe_epoll())
+         throw Skipped{"what epoll watches cannot be seen here"};
+       std::vector<Client> clients = answered_clients(context, 5);
+       const Watches after = watches_of(context.server().pid());
+       // A client from before may have been there still, and have gone meanwhile.
+       const auto levels = after.levels - std::min(before.levels, after.levels);
+       context.expect(after.edges >= 5 && levels < 5,
+                      "of all masks " + std::to_string(after.edges) + " have EPOLLET; " +
+                          std::to_string(levels) + " have come that have not");
+     }}},
 };
 
 }  // namespace

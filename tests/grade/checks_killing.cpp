@@ -91,10 +91,10 @@ void expect_to_kill(Context& context, const char* number) {
   const std::string wrong = std::string("wrong/") + number;
   for (const auto& run : runs_on(context, {wrong, "right/event_loop"})) {
     if (run->server() == wrong)
-      context.expect(run->verdict(context) == 1,
-                     "all cases pass. See for yourself:\n"
-                     "build/exercises/killing_test --server=build/" +
-                         wrong);
+      context.expect(
+          run->verdict(context) == 1,
+          "all cases pass. See for yourself:\nbuild/exercises/killing_test --server=build/" +
+              wrong);
     else
       expect_pass(context, *run);
   }
@@ -103,102 +103,74 @@ void expect_to_kill(Context& context, const char* number) {
 const Check checks[] = {
     {.id = "V01",
      .title = "your test passes event_loop, which is right",
-     .models = event_loop,
-     .hint = "does the contract promise what your case asks for, and as fast?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           context.scene("I ran your test with event_loop.", "every case passes.");
-           expect_to_pass(context, {"right/event_loop"});
-         }},
+     .hint{"does the contract promise what your case asks for, and as fast?", lesson::first_server},
+     .scene{"I ran your test with event_loop.", "every case passes."},
+     .run{[](Context& context) { expect_to_pass(context, {"right/event_loop"}); }}},
 
     {.id = "V02",
      .title = "your test passes the other right servers",
-     .models = event_loop,
-     .hint = "which of your cases asks for more than every server promises?",
-     .lesson = lesson::first_server,
-     .run =
-         [](Context& context) {
-           std::vector<std::string> others;
-           std::string names;
-           for (const Program& program : programs()) {
-             if ((program.model & concurrent & ~event_loop) == 0) continue;
-             names += (others.empty() ? "" : ", ") + std::string(program.name);
-             others.push_back(std::string("right/") + program.name);
-           }
-           context.scene("I ran your test with " + names + ".", "every case passes.");
-           expect_to_pass(context, others);
-         }},
+     .hint{"which of your cases asks for more than every server promises?", lesson::first_server},
+     .run{[](Context& context) {
+       std::vector<std::string> others;
+       std::string names;
+       for (const Program& program : programs()) {
+         if ((program.model & concurrent & ~event_loop) == 0) continue;
+         names += (others.empty() ? "" : ", ") + std::string(program.name);
+         others.push_back(std::string("right/") + program.name);
+       }
+       context.scene("I ran your test with " + names + ".", "every case passes.");
+       expect_to_pass(context, others);
+     }}},
 
     {.id = "V11",
      .title = "wrong server 1 is killed",
-     .models = event_loop,
-     .hint = "what does a client get that asks for more than any buffer holds?",
-     .lesson = lesson::writing,
-     .run = [](Context& context) { expect_to_kill(context, "1"); }},
+     .hint{"what does a client get that asks for more than any buffer holds?", lesson::writing},
+     .run{[](Context& context) { expect_to_kill(context, "1"); }}},
 
     {.id = "V12",
      .title = "wrong server 2 is killed",
-     .models = event_loop,
-     .hint = "in how many pieces may one request come?",
-     .lesson = lesson::reading,
-     .run = [](Context& context) { expect_to_kill(context, "2"); }},
+     .hint{"in how many pieces may one request come?", lesson::reading},
+     .run{[](Context& context) { expect_to_kill(context, "2"); }}},
 
     {.id = "V13",
      .title = "wrong server 3 is killed",
-     .models = event_loop,
-     .hint = "how many requests may come in one piece?",
-     .lesson = lesson::reading,
-     .run = [](Context& context) { expect_to_kill(context, "3"); }},
+     .hint{"how many requests may come in one piece?", lesson::reading},
+     .run{[](Context& context) { expect_to_kill(context, "3"); }}},
 
     {.id = "V14",
      .title = "wrong server 4 is killed",
-     .models = event_loop,
-     .hint = "which methods are served, and what is different about each?",
-     .lesson = lesson::reading,
-     .run = [](Context& context) { expect_to_kill(context, "4"); }},
+     .hint{"which methods are served, and what is different about each?", lesson::reading},
+     .run{[](Context& context) { expect_to_kill(context, "4"); }}},
 
     {.id = "V15",
      .title = "wrong server 5 is killed",
-     .models = event_loop,
-     .hint = "in which ways may a client say that this was its last request?",
-     .lesson = lesson::reading,
-     .run = [](Context& context) { expect_to_kill(context, "5"); }},
+     .hint{"in which ways may a client say that this was its last request?", lesson::reading},
+     .run{[](Context& context) { expect_to_kill(context, "5"); }}},
 
     {.id = "V16",
      .title = "wrong server 6 is killed",
-     .models = event_loop,
-     .hint = "what may a client do between its request and the answer?",
-     .lesson = lesson::leaving,
-     .run = [](Context& context) { expect_to_kill(context, "6"); }},
+     .hint{"what may a client do between its request and the answer?", lesson::leaving},
+     .run{[](Context& context) { expect_to_kill(context, "6"); }}},
 
     {.id = "V17",
      .title = "wrong server 7 is killed",
-     .models = event_loop,
-     .hint = "what does -t promise, and how would you get around it?",
-     .lesson = lesson::time_limits,
-     .run = [](Context& context) { expect_to_kill(context, "7"); }},
+     .hint{"what does -t promise, and how would you get around it?", lesson::time_limits},
+     .run{[](Context& context) { expect_to_kill(context, "7"); }}},
 
     {.id = "V18",
      .title = "wrong server 8 is killed",
-     .models = event_loop,
-     .hint = "where does the next request begin?",
-     .lesson = lesson::refusing,
-     .run = [](Context& context) { expect_to_kill(context, "8"); }},
+     .hint{"where does the next request begin?", lesson::refusing},
+     .run{[](Context& context) { expect_to_kill(context, "8"); }}},
 
     {.id = "V19",
      .title = "wrong server 9 is killed",
-     .models = event_loop,
-     .hint = "what has one client to do with another?",
-     .lesson = lesson::one_at_a_time,
-     .run = [](Context& context) { expect_to_kill(context, "9"); }},
+     .hint{"what has one client to do with another?", lesson::one_at_a_time},
+     .run{[](Context& context) { expect_to_kill(context, "9"); }}},
 
     {.id = "V20",
      .title = "wrong server 10 is killed",
-     .models = event_loop,
-     .hint = "what is promised for SIGTERM?",
-     .lesson = lesson::stopping,
-     .run = [](Context& context) { expect_to_kill(context, "10"); }},
+     .hint{"what is promised for SIGTERM?", lesson::stopping},
+     .run{[](Context& context) { expect_to_kill(context, "10"); }}},
 };
 
 }  // namespace

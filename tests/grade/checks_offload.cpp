@@ -95,169 +95,145 @@ int rounds_while_spinning(Context& context, std::vector<Client>& spinning) {
 const Check checks[] = {
     {.id = "O01",
      .title = "four clients compute, a fifth is answered meanwhile",
-     .models = loops,
-     .hint = "which thread burns the time of /spin, and who waits in epoll_wait meanwhile?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "Four clients asked for /spin/500; then a fifth asked for a word, again "
-               "and again.",
-               "the fifth is answered at least twice before the first of the four, and the four "
-               "have cost 2,000 ms of CPU time.");
-           context.server();
-           const Work work;
-           std::vector<Client> spinning;
-           for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/500");
-           const int rounds = rounds_while_spinning(context, spinning);
-           for (Client& client : spinning) expect_spun(context, client, "spun 500 ms\n");
-           work.expect_done(context, 4 * 500);
-           context.expect(rounds >= 2, "it was answered " + std::to_string(rounds) + " times");
-         }},
+     .hint{"which thread burns the time of /spin, and who waits in epoll_wait meanwhile?",
+           lesson::being_told},
+     .scene{"Four clients asked for /spin/500; then a fifth asked for a word, again and again.",
+            "the fifth is answered at least twice before the first of the four, and the four have "
+            "cost 2,000 ms of CPU time."},
+     .run{[](Context& context) {
+       context.server();
+       const Work work;
+       std::vector<Client> spinning;
+       for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/500");
+       const int rounds = rounds_while_spinning(context, spinning);
+       for (Client& client : spinning) expect_spun(context, client, "spun 500 ms\n");
+       work.expect_done(context, 4 * 500);
+       context.expect(rounds >= 2, "it was answered " + std::to_string(rounds) + " times");
+     }}},
 
     {.id = "O02",
      .title = "two computations are under way at once",
-     .models = loops,
      .needs = need_proc,
-     .hint = "how many threads take jobs out of your queue?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene("Four clients asked for /spin/400 at once.",
-                         "two threads or more are runnable, a third of the time at least, and "
-                         "they burn those 1,600 ms.");
-           context.server();
-           const Work work;
-           std::vector<Client> spinning;
-           for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/400");
-           const Crowding seen = watch_until_answered(context, spinning.front(), short_while);
-           for (Client& client : spinning) expect_spun(context, client, "spun 400 ms\n");
-           work.expect_done(context, 4 * 400);
-           expect_looks(seen);
-           context.expect(seen.crowded * 3 >= seen.looks, "two were runnable in " + seen.words());
-         }},
+     .hint{"how many threads take jobs out of your queue?", lesson::threads},
+     .scene{"Four clients asked for /spin/400 at once.",
+            "two threads or more are runnable, a third of the time at least, and they burn those "
+            "1,600 ms."},
+     .run{[](Context& context) {
+       context.server();
+       const Work work;
+       std::vector<Client> spinning;
+       for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/400");
+       const Crowding seen = watch_until_answered(context, spinning.front(), short_while);
+       for (Client& client : spinning) expect_spun(context, client, "spun 400 ms\n");
+       work.expect_done(context, 4 * 400);
+       expect_looks(seen);
+       context.expect(seen.crowded * 3 >= seen.looks, "two were runnable in " + seen.words());
+     }}},
 
     {.id = "O03",
      .title = "fifty computations need no fifty threads",
-     .models = loops,
      .needs = need_proc,
-     .hint = "what would a hundred thousand requests for /spin do to your server?",
-     .lesson = lesson::threads,
-     .run =
-         [](Context& context) {
-           context.scene(
-               "Fifty clients asked for /spin/20.",
-               "never more than eight threads, the loop's own among them, and fifty answers.");
-           std::vector<Client> spinning;
-           for (int i = 0; i < 50; ++i) spinning.emplace_back(context).get("/spin/20");
-           std::size_t most = 0;
-           for (Client& client : spinning) {
-             most = std::max(most, context.threads());
-             expect_spun(context, client, "spun 20 ms\n");
-           }
-           context.expect(most <= 8, "there were " + std::to_string(most) + " threads");
-         }},
+     .hint{"what would a hundred thousand requests for /spin do to your server?", lesson::threads},
+     .scene{"Fifty clients asked for /spin/20.",
+            "never more than eight threads, the loop's own among them, and fifty answers."},
+     .run{[](Context& context) {
+       std::vector<Client> spinning;
+       for (int i = 0; i < 50; ++i) spinning.emplace_back(context).get("/spin/20");
+       std::size_t most = 0;
+       for (Client& client : spinning) {
+         most = std::max(most, context.threads());
+         expect_spun(context, client, "spun 20 ms\n");
+       }
+       context.expect(most <= 8, "there were " + std::to_string(most) + " threads");
+     }}},
 
     {.id = "O04",
      .title = "pipelined requests around a /spin come back in order",
-     .models = loops,
-     .hint = "what do you do with a client's next request while its last is being computed?",
-     .lesson = lesson::reading,
-     .run =
-         [](Context& context) {
-           context.scene("One client sent a word, two /spin and another word in one piece.",
-                         "four answers in that order.");
-           Client client(context);
-           client.send(get_request("/echo/before") + get_request("/spin/60") +
-                       get_request("/spin/1") + get_request("/echo/behind"));
-           client.expect_response(200, "before");
-           expect_spun(context, client, "spun 60 ms\n");
-           expect_spun(context, client, "spun 1 ms\n");
-           client.expect_response(200, "behind");
-         }},
+     .hint{"what do you do with a client's next request while its last is being computed?",
+           lesson::reading},
+     .scene{"One client sent a word, two /spin and another word in one piece.",
+            "four answers in that order."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.send(get_request("/echo/before") + get_request("/spin/60") + get_request("/spin/1") +
+                   get_request("/echo/behind"));
+       client.expect_response(200, "before");
+       expect_spun(context, client, "spun 60 ms\n");
+       expect_spun(context, client, "spun 1 ms\n");
+       client.expect_response(200, "behind");
+     }}},
 
     {.id = "O05",
      .title = "clients that reset while their answer is computed",
-     .models = loops,
      .needs = need_proc,
-     .hint = "whose is the memory that the worker's result points to, and is it still there?",
-     .lesson = lesson::leaving,
-     .run =
-         [](Context& context) {
-           context.scene("Twenty clients asked for /spin/30 and reset the connection.",
-                         "the server lives, serves others, and keeps no descriptor of the twenty.");
-           context.settle();
-           const std::size_t before = context.descriptors();
-           for (int i = 0; i < 20; ++i) {
-             Client client(context);
-             client.get("/spin/30");
-             client.wait_until_read();
-             client.reset();
-           }
-           wait_while_it_computes(context, [&] {
-             std::this_thread::sleep_for(std::chrono::milliseconds(20));
-             return context.descriptors() <= before;
-           });
-           context.settle();
-           context.expect_back_to({before});
-         }},
+     .hint{"whose is the memory that the worker's result points to, and is it still there?",
+           lesson::leaving},
+     .scene{"Twenty clients asked for /spin/30 and reset the connection.",
+            "the server lives, serves others, and keeps no descriptor of the twenty."},
+     .run{[](Context& context) {
+       context.settle();
+       const std::size_t before = context.descriptors();
+       for (int i = 0; i < 20; ++i) {
+         Client client(context);
+         client.get("/spin/30");
+         client.wait_until_read();
+         client.reset();
+       }
+       wait_while_it_computes(context, [&] {
+         std::this_thread::sleep_for(std::chrono::milliseconds(20));
+         return context.descriptors() <= before;
+       });
+       context.settle();
+       context.expect_back_to({before});
+     }}},
 
     {.id = "O06",
      .title = "SIGTERM while an answer is computed: it arrives",
-     .models = loops,
-     .hint = "who waits for the workers before the loop ends?",
-     .lesson = lesson::stopping,
-     .run =
-         [](Context& context) {
-           context.scene("A client asked for /spin/300; then came SIGTERM.",
-                         "the answer, the end, and exit status 0.");
-           Client client(context);
-           client.get("/spin/300");
-           client.wait_until_read();
-           context.server().signal(SIGTERM);
-           expect_spun(context, client, "spun 300 ms\n");
-           client.expect_end();
-           context.expect_exit_status_0();
-         }},
+     .hint{"who waits for the workers before the loop ends?", lesson::stopping},
+     .scene{"A client asked for /spin/300; then came SIGTERM.",
+            "the answer, the end, and exit status 0."},
+     .run{[](Context& context) {
+       Client client(context);
+       client.get("/spin/300");
+       client.wait_until_read();
+       context.server().signal(SIGTERM);
+       expect_spun(context, client, "spun 300 ms\n");
+       client.expect_end();
+       context.expect_exit_status_0();
+     }}},
 
     {.id = "O07",
      .title = "while a worker computes, the loop sleeps",
-     .models = loops,
      .needs = need_proc,
-     .hint = "how does the loop learn that a job is done: does it ask, or is it told?",
-     .lesson = lesson::being_told,
-     .run =
-         [](Context& context) {
-           context.scene("A client asked for /spin/600, and then for a word.",
-                         "one thread burns the 600 ms, the others sleep meanwhile; then the word.");
-           Client client(context);
-           const Work work;
-           client.get("/spin/600");
-           client.wait_until_read();
-           client.get("/echo/behind");
-           const Crowding seen =
-               watch_until_answered(context, client, std::chrono::milliseconds(10));
-           expect_spun(context, client, "spun 600 ms\n");
-           work.expect_done(context, 600);
-           expect_looks(seen);
-           context.expect(seen.crowded * 100 <= seen.looks * 20,
-                          "more than one thread was runnable in " + seen.words());
-           client.expect_response(200, "behind");
-         }},
+     .hint{"how does the loop learn that a job is done: does it ask, or is it told?",
+           lesson::being_told},
+     .scene{"A client asked for /spin/600, and then for a word.",
+            "one thread burns the 600 ms, the others sleep meanwhile; then the word."},
+     .run{[](Context& context) {
+       Client client(context);
+       const Work work;
+       client.get("/spin/600");
+       client.wait_until_read();
+       client.get("/echo/behind");
+       const Crowding seen = watch_until_answered(context, client, std::chrono::milliseconds(10));
+       expect_spun(context, client, "spun 600 ms\n");
+       work.expect_done(context, 600);
+       expect_looks(seen);
+       context.expect(seen.crowded * 100 <= seen.looks * 20,
+                      "more than one thread was runnable in " + seen.words());
+       client.expect_response(200, "behind");
+     }}},
 
     {.id = "O08",
      .title = "who waits for its answer to be computed is not let go for being silent",
-     .models = loops,
-     .hint = "whom does -t put under time, and who keeps whom waiting here?",
-     .lesson = lesson::time_limits,
-     .run =
-         [](Context& context) {
-           context.scene("With -t 0.3, a client asked for /spin/900.", "its answer.");
-           context.start_with({"-t", "0.3"});
-           Client client(context);
-           client.get("/spin/900");
-           expect_spun(context, client, "spun 900 ms\n");
-         }},
+     .hint{"whom does -t put under time, and who keeps whom waiting here?", lesson::time_limits},
+     .scene{"With -t 0.3, a client asked for /spin/900.", "its answer."},
+     .run{[](Context& context) {
+       context.start_with({"-t", "0.3"});
+       Client client(context);
+       client.get("/spin/900");
+       expect_spun(context, client, "spun 900 ms\n");
+     }}},
 };
 
 }  // namespace

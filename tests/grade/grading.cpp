@@ -86,8 +86,8 @@ class Grading {
       check.id = task.check.id;
       check.title = task.check.title;
       check.points = task.points;
-      check.hint = task.check.hint;
-      check.lesson = task.check.lesson;
+      check.hint = task.check.hint.question;
+      check.lesson = task.check.hint.lesson;
       check.again = task.again;
       check.saw = "not run: the grader was stopped before it came to this check";
       report_.checks.push_back(check);

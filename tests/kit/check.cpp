@@ -76,7 +76,8 @@ std::string full_story(const Check& check, const std::string& story, const Conte
   std::string text = story + "\n";
   if (const std::string steps = context.transcript(); !steps.empty())
     text += "What happened before:\n" + steps;
-  text += std::string("Hint: ") + check.hint + "\nRead: " + check.lesson + "\nAgain: " + again;
+  text += std::string("Hint: ") + check.hint.question + "\nRead: " + check.hint.lesson +
+          "\nAgain: " + again;
   return text;
 }
 
@@ -100,7 +101,7 @@ bool can_see_another(bool (*look)(pid_t)) {
 // How a fault on purpose has disturbed it; "" if none has.
 std::string run_to_its_end(const Check& check, Context& context) {
   try {
-    check.run(context);
+    context.play(check);
   } catch (const Disturbed& disturbed) {
     return disturbed.how;
   } catch (const Inconclusive&) {
@@ -201,6 +202,11 @@ ChildProcess& Context::server() {
 void Context::scene(std::string done, std::string expected) {
   done_ = std::move(done);
   expected_ = std::move(expected);
+}
+
+void Context::play(const Check& check) {
+  scene(check.scene.done, check.scene.expected);
+  check.run(*this);
 }
 
 void Context::fail(const std::string& seen) const {

@@ -3,8 +3,8 @@
 // Gives: the table of all checks, and run_check(), which starts what a check needs, runs it and
 //        says in a student's words how it ended. The tests run the table against our own servers;
 //        a grader can run the same table against somebody else's.
-// Do:    in a check, say first what is done and what is expected (Context::scene), then act. Let
-//        the stimulus force the path that is tested; claim an absence only after a barrier.
+// Do:    in a check, say first what is done and what is expected (Scene), then act. Let the
+//        stimulus force the path that is tested; claim an absence only after a barrier.
 // Do not: sleep for a fixed time where an event can be waited for, or judge a speed.
 #pragma once
 
@@ -54,6 +54,19 @@ class Body {
   void (*function_)(Context&) = nullptr;
 };
 
+// What is done, and what should come of it: the first lines of every failure. A check that works
+// out some of it leaves this empty, and says it by Context::scene.
+struct Scene {
+  const char* done = "";
+  const char* expected = "";
+};
+
+// A question, and where the text explains it.
+struct Hint {
+  const char* question = "";
+  const char* lesson = "";
+};
+
 struct Check {
   const char* id = "";
   const char* title = "";
@@ -62,8 +75,8 @@ struct Check {
   // Under these faults a client may be closed instead of served, or the check's own count be off:
   // then it ends early, and what must hold is: right or closed, alive, others served, nothing left.
   Faults disturbed_by = breaking_faults;
-  const char* hint = "";    // a question
-  const char* lesson = "";  // where the text explains it
+  Hint hint = {};
+  Scene scene = {};
   Body run = {};
 };
 
@@ -123,8 +136,8 @@ class Context {
   // What follows prefork's options: the program to run. Nothing for the servers.
   std::vector<std::string> command() const;
 
-  // What is being done and what should come of it: the first lines of every failure.
-  void scene(std::string done, std::string expected);
+  void scene(std::string done, std::string expected);  // see Scene
+  void play(const Check& check);                       // its scene, and what it does
   // Throws Failed; or Disturbed, if a fault on purpose may be the cause.
   [[noreturn]] void fail(const std::string& seen) const;
   // Throws Failed: no fault excuses an answer that is wrong, or an end that is not clean.
