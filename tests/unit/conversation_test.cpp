@@ -146,24 +146,6 @@ TEST_CASE_TEMPLATE("conversation: a turn is one send, of sixteen responses or on
   CHECK(table.heard().size() <= Buffer::capacity);
 }
 
-TEST_CASE_TEMPLATE("conversation: a refused client is listened to for a while, not for ever", Shape,
-                   Conversation, AwaitConversation) {
-  for (const std::size_t piece : {1400u, 10'000u}) {
-    Table<Shape> table;
-    table.say("nonsense\r\n\r\n");
-    table.run();
-    CHECK(table.heard().starts_with("HTTP/1.1 400 "));
-    std::size_t said = 0;
-    for (; table.turn.wait && said < 10'000'000; said += piece) {
-      table.say(std::string(piece, 'x'));
-      table.run();
-      CHECK(table.turn.progress != Progress::new_time);
-    }
-    CHECK(said >= max_discarded);
-    CHECK(said < 1'100'000);
-  }
-}
-
 TEST_CASE_TEMPLATE("conversation: a row, and what is told of the backend's socket", Shape,
                    Conversation, AwaitConversation) {
   const Descriptor backend = listen_on("127.0.0.1", 0);

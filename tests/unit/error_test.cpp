@@ -13,15 +13,6 @@ TEST_CASE("error: a failure is told as call, symbol, words and descriptor") {
   const std::string line = describe_failure("accept", EMFILE, 3);
   CHECK(line == "accept: EMFILE (" + words(EMFILE) + "), descriptor 3");
   CHECK(describe_failure("x", EIO, 0).ends_with(", descriptor 0"));
-}
-
-TEST_CASE("error: the symbols of the errors that servers meet") {
-  CHECK(error_symbol(EAGAIN) == "EAGAIN");
-  CHECK(error_symbol(ECONNRESET) == "ECONNRESET");
-  CHECK(error_symbol(EPIPE) == "EPIPE");
-  CHECK(error_symbol(ENOBUFS) == "ENOBUFS");
-  CHECK(error_symbol(ENOSPC) == "ENOSPC");
-  CHECK(error_symbol(EFBIG) == "EFBIG");
   INFO("an errno without a name here is still told, by its number");
   CHECK(error_symbol(4711) == "errno 4711");
 }

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
-#include <ctime>
 #include <random>
 #include <string>
 #include <vector>
@@ -29,8 +28,8 @@ std::string pattern(std::uint32_t from, std::size_t size) {
 
 }  // namespace
 
-// Which paths there are, and what stands in which response, the behaviour checks B23 to B25, C02,
-// C22 and G01 show.
+// Which paths there are, what stands in which response, and that /spin burns its time, the behaviour
+// checks B23 to B25, C02, C22 and G01 show.
 TEST_CASE("handler: a number is at the limit of its range, or beyond it") {
   CHECK(ask("/bytes/1073741824").generated == max_generated);
   CHECK(ask("/bytes/0017").generated == 17);
@@ -42,17 +41,6 @@ TEST_CASE("handler: a number is at the limit of its range, or beyond it") {
     CHECK(ask(bad).status == 400);
     CHECK_FALSE(ask(bad).closes);
   }
-}
-
-TEST_CASE("handler: /spin/MS burns that much of this thread's time") {
-  const auto computed = [] {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) * 1000 + static_cast<double>(time.tv_nsec) / 1e6;
-  };
-  const double before = computed();
-  CHECK(ask("/spin/30").computed);
-  CHECK(computed() - before >= 30);
 }
 
 TEST_CASE("handler: only /row and /row?KEY ask the backend") {

@@ -71,3 +71,11 @@ TEST_CASE("codec: every text of its own and of the backend's fits, and is a sent
     CHECK(response.text.ends_with(".\n"));
   }
 }
+
+TEST_CASE("backend: the longest body that is relayed, and a backend that never ends") {
+  const std::string head_part = "HTTP/1.0 200 OK\r\n\r\n";
+  CHECK(backend_response(head_part + std::string(max_text, 'x'), true)->status == 200);
+  CHECK(backend_response(head_part + std::string(max_text + 1, 'x'), true)->status == 502);
+  CHECK(backend_response(head_part + std::string(20'000, 'x'), false)->status == 502);
+  CHECK(backend_response(std::string(20'000, 'x'), false)->status == 502);
+}

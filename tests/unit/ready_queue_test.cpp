@@ -21,12 +21,6 @@ using Owners = std::vector<void*>;
 
 }  // namespace
 
-TEST_CASE("ready queue: nothing is watched, nothing is ready") {
-  ReadyQueue queue;
-  CHECK(ready(queue).empty());
-  CHECK(ready(queue, 5).empty());
-}
-
 TEST_CASE("ready queue: it says whose wait is over, as often as it is asked") {
   ReadyQueue queue;
   const SocketPair pair = make_pair(Blocking::no);

@@ -109,20 +109,6 @@ TEST_CASE("socket: a listener does not block, is closed on exec and sends withou
   CHECK(on != 0);
 }
 
-TEST_CASE("socket: a port that is taken is told as bind: EADDRINUSE") {
-  const Descriptor listener = listen_on("127.0.0.1", 0);
-  try {
-    const Descriptor second = listen_on("127.0.0.1", port_of(listener.fd()));
-    FAIL("two listeners have the same port");
-  } catch (const CallFailed& failed) {
-    CHECK(failed.error == EADDRINUSE);
-    const std::string said = failed.what();
-    CHECK(said.starts_with("bind: EADDRINUSE ("));
-    CHECK(said.ends_with("), port " + std::to_string(port_of(listener.fd())) +
-                         "; -p PORT takes another"));
-  }
-}
-
 TEST_CASE("socket: an address must be a number") {
   for (const char* bad : {"localhost", "", "127.0.0.1.5", "300.0.0.1", "example.org", "[::1]"}) {
     CAPTURE(bad);
