@@ -33,8 +33,7 @@ void expect_502(Context& context, std::initializer_list<Misdeed> misdeeds) {
 }
 
 const Check checks[] = {
-    {.id = "G01",
-     .title = "/row brings what the backend answers",
+    {.name{"G01", "/row brings what the backend answers"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"what is asked of the backend, and where does its answer go?", lesson::backend},
@@ -63,8 +62,7 @@ const Check checks[] = {
        client.expect_echo("after");
      }}},
 
-    {.id = "G02",
-     .title = "without a backend /row is 502 and says how to start one",
+    {.name{"G02", "without a backend /row is 502 and says how to start one"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"what does the person need to know who reads this answer?", lesson::backend},
@@ -80,8 +78,7 @@ const Check checks[] = {
        client.expect_echo("after");
      }}},
 
-    {.id = "G03",
-     .title = "a backend that is not there is 502",
+    {.name{"G03", "a backend that is not there is 502"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"when does a non-blocking connect() tell that it was refused?", lesson::backend},
@@ -96,8 +93,7 @@ const Check checks[] = {
        client.expect_echo("after");
      }}},
 
-    {.id = "G04",
-     .title = "a silent backend is 504 after -t seconds",
+    {.name{"G04", "a silent backend is 504 after -t seconds"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"for how long does a conversation wait for somebody else?", lesson::backend},
@@ -127,8 +123,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "G05",
-     .title = "a backend that breaks off is 502",
+    {.name{"G05", "a backend that breaks off is 502"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"how do you tell a whole answer from the beginning of one?", lesson::backend},
@@ -152,8 +147,7 @@ const Check checks[] = {
              }}});
      }}},
 
-    {.id = "G06",
-     .title = "a backend that talks nonsense is 502",
+    {.name{"G06", "a backend that talks nonsense is 502"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"do you believe everything that a backend says?", lesson::backend},
@@ -183,8 +177,7 @@ const Check checks[] = {
                     }}});
      }}},
 
-    {.id = "G07",
-     .title = "a backend that answers one byte at a time",
+    {.name{"G07", "a backend that answers one byte at a time"},
      .models = servers,
      .needs = need_sockets,
      .disturbed_by = breaking_faults | exhaustion_faults,
@@ -205,8 +198,7 @@ const Check checks[] = {
        client.expect_echo("after");
      }}},
 
-    {.id = "G08",
-     .title = "who waits for the backend holds up nobody",
+    {.name{"G08", "who waits for the backend holds up nobody"},
      .models = concurrent,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"is there a call in which the only thread waits for the backend?", lesson::backend},
@@ -225,8 +217,7 @@ const Check checks[] = {
        waiting.expect_response(200, "late");
      }}},
 
-    {.id = "G09",
-     .title = "fifty clients wait for the backend at once",
+    {.name{"G09", "fifty clients wait for the backend at once"},
      .models = concurrent,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"who says that the backend answers in the order of the questions?", lesson::backend},
@@ -249,8 +240,7 @@ const Check checks[] = {
          clients[i].expect_response(200, "row " + std::to_string(i));
      }}},
 
-    {.id = "G10",
-     .title = "pipelined requests around a /row come back in order",
+    {.name{"G10", "pipelined requests around a /row come back in order"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"may the answer behind the slow one leave first?", lesson::backend},
@@ -275,8 +265,7 @@ const Check checks[] = {
        client.read_pattern(0, 20'000);
      }}},
 
-    {.id = "G11",
-     .title = "a client that resets while it waits for the backend",
+    {.name{"G11", "a client that resets while it waits for the backend"},
      .models = servers,
      .needs = need_proc,
      .disturbed_by = breaking_faults | exhaustion_faults,
@@ -302,8 +291,7 @@ const Check checks[] = {
        context.expect_back_to(before);
      }}},
 
-    {.id = "G12",
-     .title = "a client that closes its sending side while it waits gets its row",
+    {.name{"G12", "a client that closes its sending side while it waits gets its row"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"is a client gone that has said all it had to say?", lesson::leaving},
@@ -321,8 +309,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "G13",
-     .title = "clients and backends that break off in every order leave nothing behind",
+    {.name{"G13", "clients and backends that break off in every order leave nothing behind"},
      .models = servers,
      .needs = need_proc,
      .disturbed_by = breaking_faults | exhaustion_faults,
@@ -360,8 +347,7 @@ const Check checks[] = {
        context.expect_back_to({descriptors});
      }}},
 
-    {.id = "G14",
-     .title = "no descriptor for the backend: 503, and the connection goes on",
+    {.name{"G14", "no descriptor for the backend: 503, and the connection goes on"},
      .models = servers,
      .needs = need_proc,
      .disturbed_by = breaking_faults | exhaustion_faults,
@@ -381,8 +367,7 @@ const Check checks[] = {
        client.expect_response(200, "a row");
      }}},
 
-    {.id = "G15",
-     .title = "SIGTERM while a client waits for the backend: it gets its row",
+    {.name{"G15", "SIGTERM while a client waits for the backend: it gets its row"},
      .models = servers,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"is a question that has been asked an answer in progress?", lesson::stopping},
@@ -401,8 +386,7 @@ const Check checks[] = {
        if (!status) context.fail("the server still runs; " + context.describe_server());
      }}},
 
-    {.id = "G16",
-     .title = "a backend that never stops talking costs no memory",
+    {.name{"G16", "a backend that never stops talking costs no memory"},
      .models = servers,
      .needs = need_proc,
      .disturbed_by = breaking_faults | exhaustion_faults,
@@ -427,8 +411,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "G17",
-     .title = "a slow backend and an impatient clock: only the waiting client is told",
+    {.name{"G17", "a slow backend and an impatient clock: only the waiting client is told"},
      .models = concurrent,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"two waits run out at different times. Which one is looked at?", lesson::time_limits},
@@ -451,8 +434,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "W01",
-     .title = "the pretend backend answers with a row for the target",
+    {.name{"W01", "the pretend backend answers with a row for the target"},
      .models = slow_backend,
      .hint{"what does -d say?", lesson::backend},
      .scene{"I asked the backend with -d 20 for several targets, in HTTP/1.1 and 1.0.",
@@ -471,8 +453,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "W02",
-     .title = "the delays of many questions overlap",
+    {.name{"W02", "the delays of many questions overlap"},
      .models = slow_backend,
      .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"what does the backend do while one question waits?", lesson::backend},
@@ -480,8 +461,7 @@ const Check checks[] = {
             "all answers in far less than 100 times 50 ms."},
      .run{[](Context& context) {
        context.start_with({"-d", "50"});
-       std::vector<Client> clients;
-       for (int i = 0; i < 100; ++i) clients.emplace_back(context);
+       std::vector<Client> clients = connected_clients(context, 100);
        const auto begin = std::chrono::steady_clock::now();
        for (std::size_t i = 0; i < 100; ++i) clients[i].get("/" + std::to_string(i));
        for (std::size_t i = 0; i < 100; ++i)
@@ -490,8 +470,7 @@ const Check checks[] = {
        context.expect(passed.count() < 5.0 / 3, "it took " + std::to_string(passed.count()) + " s");
      }}},
 
-    {.id = "W03",
-     .title = "clients that leave before their time is up",
+    {.name{"W03", "clients that leave before their time is up"},
      .models = slow_backend,
      .needs = need_proc,
      .hint{"whom does the timer wake when its client has gone?", lesson::backend},
@@ -515,8 +494,7 @@ const Check checks[] = {
        context.expect_back_to({descriptors});
      }}},
 
-    {.id = "W04",
-     .title = "with many questions waiting it sleeps",
+    {.name{"W04", "with many questions waiting it sleeps"},
      .models = slow_backend,
      .needs = need_proc | need_peace,
      .hint{"does it wait for the next time that is due, or look all the time?", lesson::backend},

@@ -64,8 +64,7 @@ int lines_of_counters(const std::string& said) {
 }
 
 const Check checks[] = {
-    {.id = "D01",
-     .title = "a connection goes on after an answer",
+    {.name{"D01", "a connection goes on after an answer"},
      .hint{"does the connection end with the answer in HTTP/1.1?", lesson::reading},
      .scene{"I sent five requests over one connection, one after the other.", "five answers."},
      .run{[](Context& context) {
@@ -75,8 +74,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "D02",
-     .title = "Connection: close ends it after the answer",
+    {.name{"D02", "Connection: close ends it after the answer"},
      .hint{"who closes, and when?", lesson::reading},
      .scene{"I sent a request with Connection: close, with a second one behind it; and one with a "
             "list of words that holds close.",
@@ -92,8 +90,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "D03",
-     .title = "HTTP/1.0 ends after the answer, unless it asks for more",
+    {.name{"D03", "HTTP/1.0 ends after the answer, unless it asks for more"},
      .hint{"what is the default of HTTP/1.0?", lesson::reading},
      .scene{"I sent requests in HTTP/1.0, with keep-alive and without.",
             "with it the connection goes on, without it ends."},
@@ -106,8 +103,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "D04",
-     .title = "clients that come and go in every way leave nothing behind",
+    {.name{"D04", "clients that come and go in every way leave nothing behind"},
      .needs = need_proc,
      .hint{"on which of the ways out is a descriptor not closed, a thread not joined?",
            lesson::leaving},
@@ -121,8 +117,7 @@ const Check checks[] = {
        context.expect_back_to(before);
      }}},
 
-    {.id = "D05",
-     .title = "memory returns after ten thousand clients",
+    {.name{"D05", "memory returns after ten thousand clients"},
      .needs = need_proc | need_plain_build | need_peace,
      .hint{"what of a client is still there when it has gone?", lesson::leaving},
      .scene{
@@ -147,8 +142,7 @@ const Check checks[] = {
        context.expect_growth_below(512, &Memory::resident_kib, memory_before);
      }}},
 
-    {.id = "D06",
-     .title = "500 clients that connect and reset at once",
+    {.name{"D06", "500 clients that connect and reset at once"},
      .hint{"what does accept() give for a client that has already left?", lesson::accepting},
      .scene{"I stopped the server, let 500 clients connect and reset, half of them after a "
             "request; then let it run on.",
@@ -171,8 +165,7 @@ const Check checks[] = {
        if (before > 0) context.expect_back_to({before});
      }}},
 
-    {.id = "D07",
-     .title = "half-closed clients do not keep it busy",
+    {.name{"D07", "half-closed clients do not keep it busy"},
      .needs = need_proc,
      .hint{"a socket at its end is readable for ever. Do you go on watching it?", lesson::leaving},
      .scene{"Three clients closed their sending side, one of them in the middle of a request, and "
@@ -191,8 +184,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "D08",
-     .title = "half-close while an answer is stuck does not keep it busy",
+    {.name{"D08", "half-close while an answer is stuck does not keep it busy"},
      .models = servers,
      .needs = need_proc | need_sockets,
      .hint{"what do you watch while you cannot send: only for room?", lesson::leaving},
@@ -208,8 +200,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "D09",
-     .title = "a reset while an answer is stuck ends that client only",
+    {.name{"D09", "a reset while an answer is stuck ends that client only"},
      .models = servers,
      .needs = need_sockets,
      .hint{"what do you do with ECONNRESET and EPIPE from send()?", lesson::leaving},
@@ -231,8 +222,7 @@ const Check checks[] = {
        if (can_observe_processes()) context.expect_asleep("After the resets");
      }}},
 
-    {.id = "D10",
-     .title = "no death by SIGPIPE",
+    {.name{"D10", "no death by SIGPIPE"},
      .hint{"what does the kernel send to a process that writes to a closed connection?",
            lesson::leaving},
      .scene{"While the server was stopped, clients sent requests, closed their sending side and "
@@ -251,8 +241,7 @@ const Check checks[] = {
          }
      }}},
 
-    {.id = "D11",
-     .title = "resets in the middle of a large answer",
+    {.name{"D11", "resets in the middle of a large answer"},
      .models = servers,
      .hint{"which errors of send() concern one client only?", lesson::leaving},
      .scene{"Ten clients asked for 12 MB, read some of it, and reset.", "the server goes on."},
@@ -267,8 +256,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "D12",
-     .title = "resets and requests of other clients in one wake-up",
+    {.name{"D12", "resets and requests of other clients in one wake-up"},
      .models = every_concurrent,
      .hint{"an event of this round is for a client that has ended in this round: who gets it?",
            lesson::leaving},
@@ -295,8 +283,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "D13",
-     .title = "EINTR by a signal, twenty times",
+    {.name{"D13", "EINTR by a signal, twenty times"},
      .hint{"which calls come back with EINTR, and what is to be done then?", lesson::signals},
      .scene{"I sent SIGUSR1 twenty times, while the server waited for clients and while a client "
             "was in the middle of a request.",
@@ -325,8 +312,7 @@ const Check checks[] = {
        context.expect(lines() == 20, "there should be 20 lines of counters, one for each signal");
      }}},
 
-    {.id = "D14",
-     .title = "EINTR by being stopped and continued",
+    {.name{"D14", "EINTR by being stopped and continued"},
      .hint{"which waiting calls does the kernel not restart after SIGCONT (signal(7))?",
            lesson::signals},
      .scene{"I stopped and continued the server five times, with a client in the middle of a "

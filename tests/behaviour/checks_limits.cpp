@@ -32,8 +32,7 @@ void expect_not_before(Context& context, Clock::time_point begin, milliseconds l
 }
 
 const Check checks[] = {
-    {.id = "L01",
-     .title = "out of descriptors: it sleeps, and serves the clients it has",
+    {.name{"L01", "out of descriptors: it sleeps, and serves the clients it has"},
      .models = every_concurrent,
      .needs = need_proc,
      .hint{"accept() fails and the listener stays readable. What will the next wait say?",
@@ -56,8 +55,7 @@ const Check checks[] = {
          others[static_cast<std::size_t>(i)].expect_response(200, context.echo(std::to_string(i)));
      }}},
 
-    {.id = "L02",
-     .title = "out of descriptors with nobody connected: it sleeps and recovers",
+    {.name{"L02", "out of descriptors with nobody connected: it sleeps and recovers"},
      .needs = need_proc,
      .hint{"who tries accept() again, and when?", lesson::descriptors},
      .scene{"I took away all further descriptors, and connected three clients that asked.",
@@ -75,8 +73,7 @@ const Check checks[] = {
        for (Client& client : clients) client.expect_response(200, context.echo("x"));
      }}},
 
-    {.id = "L03",
-     .title = "more clients than descriptors: all are served in the end",
+    {.name{"L03", "more clients than descriptors: all are served in the end"},
      .models = every_concurrent,
      .hint{"when a client leaves, who takes the next one out of the backlog?", lesson::descriptors},
      .scene{"With a limit of 40 descriptors, 60 clients connected; then one after the other asked, "
@@ -84,8 +81,7 @@ const Check checks[] = {
             "all 60 are answered."},
      .run{[](Context& context) {
        context.start({.descriptor_limit = 40});
-       std::vector<Client> clients;
-       for (int i = 0; i < 60; ++i) clients.emplace_back(context);
+       std::vector<Client> clients = connected_clients(context, 60);
        context.wait_until_quiet();
        for (std::size_t i = 0; i < clients.size(); ++i) {
          clients[i].expect_echo(std::to_string(i));
@@ -93,8 +89,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "L04",
-     .title = "more clients than threads: they wait in the backlog",
+    {.name{"L04", "more clients than threads: they wait in the backlog"},
      .models = thread_per_connection,
      .needs = need_proc | need_sockets,
      .hint{"where can a client wait that has no thread yet?", lesson::threads},
@@ -120,8 +115,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "L05",
-     .title = "no memory for a thread: 503, and life goes on",
+    {.name{"L05", "no memory for a thread: 503, and life goes on"},
      .models = thread_per_connection,
      .needs = need_proc | need_plain_build,
      .disturbed_by = every_fault,
@@ -152,8 +146,7 @@ const Check checks[] = {
            [&] { return "the next client still gets " + std::to_string(status); });
      }}},
 
-    {.id = "L06",
-     .title = "threads are joined: their stacks do not pile up",
+    {.name{"L06", "threads are joined: their stacks do not pile up"},
      .models = thread_per_connection,
      .needs = need_proc | need_plain_build,
      .hint{"what is left of a thread that has ended and that nobody has joined?", lesson::threads},
@@ -175,8 +168,7 @@ const Check checks[] = {
        context.expect_back_to(before);
      }}},
 
-    {.id = "L07",
-     .title = "a descriptor that select() cannot watch is turned away with 503",
+    {.name{"L07", "a descriptor that select() cannot watch is turned away with 503"},
      .models = select_loop,
      .disturbed_by = every_fault,
      .hint{"what does FD_SET do with a number of 1024?", lesson::asking},
@@ -212,8 +204,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "L08",
-     .title = "a backend connection that select() cannot watch is 503",
+    {.name{"L08", "a backend connection that select() cannot watch is 503"},
      .models = select_loop,
      .disturbed_by = every_fault,
      .hint{"which descriptors does a conversation have besides the client's?", lesson::asking},
@@ -237,8 +228,8 @@ const Check checks[] = {
        served.front().expect_echo("still");
      }}},
 
-    {.id = "L09",
-     .title = "a flood at the limit of descriptors: it sleeps, and goes on when one comes free",
+    {.name{"L09",
+           "a flood at the limit of descriptors: it sleeps, and goes on when one comes free"},
      .models = every_concurrent,
      .needs = need_proc | need_peace,
      .hint{"how long after a descriptor has come free does anybody try accept() again?",
@@ -254,8 +245,7 @@ const Check checks[] = {
        for (std::size_t i = 0; i < tries; ++i) served.emplace_back(context).expect_echo("known");
        context.wait_until_quiet();
        context.limit_descriptors(context.descriptors());
-       std::vector<Client> flood;
-       for (int i = 0; i < 300; ++i) flood.emplace_back(context).get("/echo/flood");
+       std::vector<Client> flood = asking_clients(context, 300, "/echo/flood");
        context.expect_no_spinning("With no descriptor left and clients waiting");
        std::size_t answered = 0;
        int quick = 0;
@@ -271,8 +261,7 @@ const Check checks[] = {
          flood[answered].expect_response(200, context.echo("flood"));
      }}},
 
-    {.id = "T01",
-     .title = "silent clients are closed after -t seconds",
+    {.name{"T01", "silent clients are closed after -t seconds"},
      .hint{"who looks at the clock while everybody is silent?", lesson::time_limits},
      .scene{"With -t 0.5, clients connected and were silent, some after a request.",
             "each is closed, not before 0.5 s, though nobody else does anything."},
@@ -294,8 +283,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "T02",
-     .title = "one byte and silence: 408, and closed",
+    {.name{"T02", "one byte and silence: 408, and closed"},
      .hint{"from when on does a request have its time?", lesson::time_limits},
      .scene{"With -t 0.5, a client sent one byte and was silent.", "408 and the end."},
      .run{[](Context& context) {
@@ -310,8 +298,7 @@ const Check checks[] = {
        expect_not_before(context, begin, milliseconds(400));
      }}},
 
-    {.id = "T03",
-     .title = "a byte now and then buys no time",
+    {.name{"T03", "a byte now and then buys no time"},
      .hint{"does every byte start the clock anew?", lesson::time_limits},
      .scene{"With -t 1, a client sent a byte of its request every 50 ms, without end.",
             "408 and the end after a second."},
@@ -330,8 +317,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "T04",
-     .title = "who does not take its answer is closed",
+    {.name{"T04", "who does not take its answer is closed"},
      .models = servers,
      .needs = need_sockets,
      .hint{"how long may an answer wait in your buffers, and what renews that time?",
@@ -346,8 +332,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "T05",
-     .title = "who takes its answer slowly is not closed",
+    {.name{"T05", "who takes its answer slowly is not closed"},
      .models = servers,
      .needs = need_sockets,
      .hint{"is it the time for the whole answer, or for the next bytes of it?",
@@ -371,8 +356,7 @@ const Check checks[] = {
        client.expect_echo("after");
      }}},
 
-    {.id = "T06",
-     .title = "every request starts the clock anew",
+    {.name{"T06", "every request starts the clock anew"},
      .hint{"which events show that a client is alive?", lesson::time_limits},
      .scene{"With -t 0.8, a client sent a request every 200 ms for 2 s.", "all are answered."},
      .run{[](Context& context) {
@@ -385,8 +369,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "T07",
-     .title = "time limits of many clients, each at its own time",
+    {.name{"T07", "time limits of many clients, each at its own time"},
      .models = every_concurrent,
      .hint{"when one client's time starts anew, whose is the next to run out?",
            lesson::time_limits},
@@ -396,8 +379,7 @@ const Check checks[] = {
      .run{[](Context& context) {
        context.start_with({"-t", "0.6"});
        Client busy(context);
-       std::vector<Client> silent;
-       for (int i = 0; i < 3; ++i) silent.emplace_back(context);
+       std::vector<Client> silent = connected_clients(context, 3);
        Pace pace(milliseconds(400));
        const auto ask = [&] {
          busy.expect_echo("x");
@@ -415,8 +397,7 @@ const Check checks[] = {
        for (Client& client : silent) client.expect_end();
      }}},
 
-    {.id = "T08",
-     .title = "a silent client is closed also while another one keeps asking",
+    {.name{"T08", "a silent client is closed also while another one keeps asking"},
      .models = concurrent,
      .hint{"a wait takes as long as you say. From when does that time count?", lesson::time_limits},
      .scene{"With -t 0.5, one client was silent while another asked every 50 ms.",
@@ -433,8 +414,7 @@ const Check checks[] = {
        context.fail("it is still connected");
      }}},
 
-    {.id = "T09",
-     .title = "signals buy no time",
+    {.name{"T09", "signals buy no time"},
      .hint{"what do you do when the wait says EINTR: begin it anew, with the whole time?",
            lesson::signals},
      .scene{"With -t 0.5, a client was silent while SIGUSR1 came every 30 ms.",
@@ -449,8 +429,7 @@ const Check checks[] = {
        context.fail("it is still connected");
      }}},
 
-    {.id = "T10",
-     .title = "nor do they for an answer that nobody takes",
+    {.name{"T10", "nor do they for an answer that nobody takes"},
      .models = servers,
      .needs = need_sockets,
      .hint{"what do you do when send() says EINTR?", lesson::signals},
@@ -468,8 +447,7 @@ const Check checks[] = {
        context.fail("it is still connected");
      }}},
 
-    {.id = "T11",
-     .title = "the same time for everybody who keeps it waiting",
+    {.name{"T11", "the same time for everybody who keeps it waiting"},
      .models = servers,
      .needs = need_sockets | need_peace,
      .hint{"a timeout begins anew with each call that waits. Does the client's time?",

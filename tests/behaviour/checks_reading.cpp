@@ -61,8 +61,7 @@ void expect_turns_for_all(Context& context, const std::string& one) {
 }
 
 const Check checks[] = {
-    {.id = "B01",
-     .title = "a request that comes one byte at a time",
+    {.name{"B01", "a request that comes one byte at a time"},
      .hint{"does one recv() return one request?", lesson::reading},
      .scene{"I sent a request one byte at a time, each after the server had read the one before.",
             "one answer, after the last byte."},
@@ -75,8 +74,7 @@ const Check checks[] = {
        client.expect_response(200, context.echo("slowly"));
      }}},
 
-    {.id = "B02",
-     .title = "fifty pipelined requests come back in order",
+    {.name{"B02", "fifty pipelined requests come back in order"},
      .hint{"after the first request, what happens to the bytes behind it?", lesson::reading},
      .scene{"I sent 50 requests in one piece.", "50 answers, in the same order."},
      .run{[](Context& context) {
@@ -88,8 +86,7 @@ const Check checks[] = {
          client.expect_response(200, context.echo("n" + std::to_string(i)));
      }}},
 
-    {.id = "B03",
-     .title = "one request and the beginning of the next in one piece",
+    {.name{"B03", "one request and the beginning of the next in one piece"},
      .hint{"what do you keep of the buffer once a request is answered?", lesson::reading},
      .scene{"I sent one request and the beginning of a second, read the answer, and sent the rest.",
             "both are answered."},
@@ -102,8 +99,7 @@ const Check checks[] = {
        client.expect_response(200, context.echo("second"));
      }}},
 
-    {.id = "B04",
-     .title = "a request split in two at every place",
+    {.name{"B04", "a request split in two at every place"},
      .hint{"is the empty line found when it comes in two pieces? Is a name, a number?",
            lesson::reading},
      .scene{"I sent the same request again and again, in two pieces, split after each of its "
@@ -121,8 +117,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "B05",
-     .title = "a pipelined request split at every place",
+    {.name{"B05", "a pipelined request split at every place"},
      .hint{"where does the search for the end of the second request begin?", lesson::reading},
      .scene{"I sent one whole request with the first bytes of a second, for every number of bytes; "
             "then the rest.",
@@ -139,8 +134,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "B09",
-     .title = "three thousand requests that arrive while it sleeps",
+    {.name{"B09", "three thousand requests that arrive while it sleeps"},
      .hint{"when a wake-up brings more than one read takes, who reads the rest?",
            lesson::being_told},
      .scene{"I stopped the server, sent 3000 small requests, let it run on, and sent nothing "
@@ -156,8 +150,7 @@ const Check checks[] = {
        for (int i = 0; i < 3000; ++i) client.expect_response(200, context.echo("x"));
      }}},
 
-    {.id = "B10",
-     .title = "half a request holds up nobody else",
+    {.name{"B10", "half a request holds up nobody else"},
      .models = every_concurrent,
      .hint{"do you read until the request is whole, or until there is nothing more to read?",
            lesson::one_at_a_time},
@@ -173,8 +166,7 @@ const Check checks[] = {
        half.expect_response(200, context.echo("first-client"));
      }}},
 
-    {.id = "B12",
-     .title = "field names and the word close in any case",
+    {.name{"B12", "field names and the word close in any case"},
      .hint{"does the case of a field name matter in HTTP?", lesson::reading},
      .scene{"I sent 'hOST: x' and 'cONNECTION: Close'.",
             "an answer, and the end of the connection."},
@@ -185,8 +177,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "B14",
-     .title = "noise does not bring it down",
+    {.name{"B14", "noise does not bring it down"},
      .hint{"which byte of the noise does your parser take for granted?", lesson::refusing},
      .scene{"I sent 40 pieces of noise, always the same ones, each over a new connection.",
             "the server answers or closes as it likes, and then serves the next."},
@@ -206,8 +197,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "B16",
-     .title = "a head of exactly 8192 bytes is taken, one more is 431",
+    {.name{"B16", "a head of exactly 8192 bytes is taken, one more is 431"},
      .hint{"what does your limit count, and is the limit itself allowed?", lesson::refusing},
      .scene{"I sent a request whose head has 8192 bytes, then one with 8193, in one piece and in "
             "small pieces.",
@@ -234,8 +224,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "B17",
-     .title = "a target of 4096 bytes is taken, one more is 414",
+    {.name{"B17", "a target of 4096 bytes is taken, one more is 414"},
      .hint{"which of the two limits is met first, and which answer says so?", lesson::refusing},
      .scene{"I asked for /echo/ with a target of 4096 bytes, then of 4097.",
             "200 with the text; then 414 and the end."},
@@ -253,8 +242,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "B20",
-     .title = "a head that never ends costs no memory",
+    {.name{"B20", "a head that never ends costs no memory"},
      .needs = need_proc | need_plain_build,
      .hint{"what is the most you keep of a request that is not whole?", lesson::refusing},
      .scene{
@@ -277,8 +265,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "B21",
-     .title = "empty lines before a request are skipped",
+    {.name{"B21", "empty lines before a request are skipped"},
      .hint{"what does RFC 9112, 2.2, say about an empty line before a request?", lesson::reading},
      .scene{"I sent two empty lines before a request, one between two pipelined ones, and one "
             "split in the middle.",
@@ -294,8 +281,7 @@ const Check checks[] = {
        client.expect_response(200, context.echo("c"));
      }}},
 
-    {.id = "B22",
-     .title = "a target that names the server, too",
+    {.name{"B22", "a target that names the server, too"},
      .models = servers,
      .hint{"which forms of a target does RFC 9112, 3.2, know?", lesson::reading},
      .scene{"I asked for 'http://x/echo/absolute'.", "the same answer as without it."},
@@ -305,8 +291,7 @@ const Check checks[] = {
        client.ask("http://x:80/bytes/5", 200, "00000");
      }}},
 
-    {.id = "B23",
-     .title = "an echo gives back the text as it stands in the target",
+    {.name{"B23", "an echo gives back the text as it stands in the target"},
      .models = servers,
      .hint{"who asked you to decode it?", lesson::reading},
      .scene{"I asked /echo for texts with percent signs, slashes, a query, nothing.",
@@ -318,8 +303,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "B24",
-     .title = "an unknown path is 404, and the connection goes on",
+    {.name{"B24", "an unknown path is 404, and the connection goes on"},
      .models = servers,
      .hint{"is the client wrong about HTTP, or only about the name?", lesson::refusing},
      .scene{"I asked for paths that are not there, and then for one that is.",
@@ -333,8 +317,7 @@ const Check checks[] = {
        client.expect_echo("here");
      }}},
 
-    {.id = "B25",
-     .title = "a number that is none, or too large, is 400",
+    {.name{"B25", "a number that is none, or too large, is 400"},
      .models = servers,
      .hint{"what does your conversion do with a sign, a blank, an overflow?", lesson::refusing},
      .scene{"I asked /bytes and /spin for numbers that are none or too large.",
@@ -356,8 +339,7 @@ const Check checks[] = {
        client.ask("/bytes/3", 200, "000");
      }}},
 
-    {.id = "B26",
-     .title = "a client that never stops sending does not starve the others",
+    {.name{"B26", "a client that never stops sending does not starve the others"},
      .models = concurrent,
      .hint{"for how long do you go on serving one client while others wait?", lesson::being_told},
      .scene{"I stopped the server; client 1 sent 100 requests that each burn 5 ms, three others "
@@ -368,8 +350,7 @@ const Check checks[] = {
                                          std::string(3500, 'f') + "\r\n\r\n");
      }}},
 
-    {.id = "B27",
-     .title = "one packet full of requests buys no more than one turn",
+    {.name{"B27", "one packet full of requests buys no more than one turn"},
      .models = concurrent,
      .hint{"how many of the requests that one recv() has brought do you answer before the others "
            "have their turn?",

@@ -38,8 +38,7 @@ void expect_refused_fields(Context& context, const std::vector<std::string>& fie
 }
 
 const Check checks[] = {
-    {.id = "B30",
-     .title = "a request without Host, or with two, is 400",
+    {.name{"B30", "a request without Host, or with two, is 400"},
      .hint{"which field must a request of HTTP/1.1 have exactly once?", lesson::refusing},
      .scene{"I sent requests without Host, and with two.",
             "400 and the end; in HTTP/1.0 none is fine, and two are not."},
@@ -56,8 +55,7 @@ const Check checks[] = {
        old.expect_response(200, context.echo("old"));
      }}},
 
-    {.id = "B60",
-     .title = "a Host that is no host is 400, and so is one in an absolute target",
+    {.name{"B60", "a Host that is no host is 400, and so is one in an absolute target"},
      .hint{"what may stand before the colon of a host and its port, and what behind it?",
            lesson::refusing},
      .scene{"I named hosts that are none, in Host and in 'GET http://HOST/'.",
@@ -77,8 +75,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "B61",
-     .title = "what is wrong with a head comes before what its method is",
+    {.name{"B61", "what is wrong with a head comes before what its method is"},
      .hint{"is a method not served of a request that is none?", lesson::refusing},
      .scene{"I sent other methods than GET and HEAD in heads that have faults.",
             "400 for the fault, not 405 or 501 for the method."},
@@ -90,8 +87,7 @@ const Check checks[] = {
                                  {"OPTIONS * HTTP/1.1\r\n\r\n", 400}});
      }}},
 
-    {.id = "B31",
-     .title = "a version that is none is 400, one not served 505",
+    {.name{"B31", "a version that is none is 400, one not served 505"},
      .hint{"which part of the version may grow without breaking you?", lesson::refusing},
      .scene{"I sent requests in HTTP/2.0 and in versions that are none.",
             "505 for the first; 400 for the others; HTTP/1.7 is served as 1.1."},
@@ -114,8 +110,7 @@ const Check checks[] = {
        later.expect_response(200, context.echo("a"));
      }}},
 
-    {.id = "B32",
-     .title = "a method it does not serve is 405, one it does not know 501",
+    {.name{"B32", "a method it does not serve is 405, one it does not know 501"},
      .hint{"what does Allow tell the client?", lesson::refusing},
      .scene{"I sent requests with other methods than GET and HEAD.",
             "405 with Allow: GET, HEAD; 501 for a word nobody knows; 400 for none."},
@@ -138,8 +133,7 @@ const Check checks[] = {
                                  {": / HTTP/1.1\r\n" + host_and_end, 400}});
      }}},
 
-    {.id = "B33",
-     .title = "a target that is none is 400",
+    {.name{"B33", "a target that is none is 400"},
      .hint{"what may stand between the two blanks of a request line?", lesson::refusing},
      .scene{"I sent request lines with blanks, control characters or nothing where the target "
             "should be.",
@@ -154,8 +148,7 @@ const Check checks[] = {
                                  {"GET echo HTTP/1.1\r\n" + host_and_end, 400}});
      }}},
 
-    {.id = "B34",
-     .title = "a bare line feed or carriage return is 400",
+    {.name{"B34", "a bare line feed or carriage return is 400"},
      .hint{"what ends a line in HTTP?", lesson::refusing},
      .scene{"I ended lines with a line feed alone, and put carriage returns where none belongs.",
             "400 and the end."},
@@ -170,8 +163,7 @@ const Check checks[] = {
                                  {"GET /\r HTTP/1.1\r\nHost: x\r\n\r\n", 400}});
      }}},
 
-    {.id = "B62",
-     .title = "who ends lines with a line feed alone is told what ends a line",
+    {.name{"B62", "who ends lines with a line feed alone is told what ends a line"},
      .models = servers,
      .hint{"what does a person do whose nc gets a 400?", lesson::refusing},
      .scene{"I sent a request line as nc sends it, with LF alone.", "a 400 that speaks of CR LF."},
@@ -184,8 +176,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "B35",
-     .title = "a control character in a field is 400",
+    {.name{"B35", "a control character in a field is 400"},
      .hint{"which bytes may a field value hold? And where does strlen() stop?", lesson::refusing},
      .scene{"I put control characters, a zero byte among them, into fields.", "400 and the end."},
      .run{[](Context& context) {
@@ -200,8 +191,7 @@ const Check checks[] = {
        client.expect_response(200, context.echo("x"));
      }}},
 
-    {.id = "B36",
-     .title = "a field that is not 'Name: value' is 400, a folded one too",
+    {.name{"B36", "a field that is not 'Name: value' is 400, a folded one too"},
      .hint{"why is a blank before the colon dangerous behind a proxy?", lesson::refusing},
      .scene{"I sent fields with a blank before the colon, without a colon, without a name, and "
             "continued on a second line.",
@@ -214,8 +204,7 @@ const Check checks[] = {
        expect_refusals(context, {{"GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400}});
      }}},
 
-    {.id = "B37",
-     .title = "a Content-Length that is malformed or contradicts itself is 400",
+    {.name{"B37", "a Content-Length that is malformed or contradicts itself is 400"},
      .hint{"which of two lengths would the next server believe?", lesson::refusing},
      .scene{"I sent malformed and contradicting lengths.", "400 and the end; a plain 0 is fine."},
      .run{[](Context& context) {
@@ -232,8 +221,7 @@ const Check checks[] = {
        client.expect_response(200, context.echo("x"));
      }}},
 
-    {.id = "B38",
-     .title = "the body of a GET is never taken for a request",
+    {.name{"B38", "the body of a GET is never taken for a request"},
      .hint{"where does the next request begin if the first has a body?", lesson::refusing},
      .scene{"I announced a body that looks like a request, and sent it.",
             "400 and the end: one answer, not two."},
@@ -244,8 +232,7 @@ const Check checks[] = {
                                   400}});
      }}},
 
-    {.id = "B39",
-     .title = "any Transfer-Encoding is 501",
+    {.name{"B39", "any Transfer-Encoding is 501"},
      .hint{"how would you find the end of a body in a coding you do not know?", lesson::refusing},
      .scene{"I sent requests with Transfer-Encoding.", "501 and the end."},
      .run{[](Context& context) {
@@ -256,8 +243,7 @@ const Check checks[] = {
            501);
      }}},
 
-    {.id = "B40",
-     .title = "Expect: 100-continue is answered at once, other expectations are 417",
+    {.name{"B40", "Expect: 100-continue is answered at once, other expectations are 417"},
      .hint{"what does a client wait for that sends Expect and no body?", lesson::refusing},
      .scene{"I sent Expect: 100-continue, and Expect: miracles.",
             "the final answer at once; 417 and the end."},
@@ -269,8 +255,7 @@ const Check checks[] = {
        expect_refused_fields(context, {"Expect: miracles", "Expect: 200-ok"}, 417);
      }}},
 
-    {.id = "B41",
-     .title = "good requests before a bad one are answered, those behind it are not",
+    {.name{"B41", "good requests before a bad one are answered, those behind it are not"},
      .hint{"in which order do answers leave, and which is the last?", lesson::refusing},
      .scene{"I sent two good requests, a bad one and another good one in one piece.",
             "200, 200, 400, and the end."},
@@ -285,8 +270,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "B42",
-     .title = "a bad request is answered, and its connection ended, without a reset",
+    {.name{"B42", "a bad request is answered, and its connection ended, without a reset"},
      .models = servers,
      .hint{"what does close() do to a socket in which unread bytes lie?", lesson::refusing},
      .scene{"I stopped the server, sent a bad request and 200 kB behind it, let the server run on, "
@@ -307,8 +291,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "B44",
-     .title = "neither are the answers before it",
+    {.name{"B44", "neither are the answers before it"},
      .models = servers,
      .needs = need_sockets,
      .hint{"what happens to sent bytes that are still on their way when a socket is closed in "
@@ -327,8 +310,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "B46",
-     .title = "a bad request in front of a long upload is answered, and the answer arrives",
+    {.name{"B46", "a bad request in front of a long upload is answered, and the answer arrives"},
      .models = servers,
      .needs = need_sockets,
      .hint{"do you count the bytes that you drain before you close, or the calls?",
@@ -351,8 +333,7 @@ const Check checks[] = {
        client.expect_orderly_end();
      }}},
 
-    {.id = "B45",
-     .title = "nothing that a client sends is printed",
+    {.name{"B45", "nothing that a client sends is printed"},
      .hint{"who reads your log, and what would he make of a line that a client has written?",
            lesson::refusing},
      .scene{
@@ -375,8 +356,7 @@ const Check checks[] = {
                         "it has printed '" + readable(said, 200) + "'");
      }}},
 
-    {.id = "B43",
-     .title = "who goes on sending after a bad request is not listened to for ever",
+    {.name{"B43", "who goes on sending after a bad request is not listened to for ever"},
      .models = every_concurrent,
      .hint{"how much do you drain before you close?", lesson::refusing},
      .scene{"With -t 1, I sent a bad request and went on sending without an end.",

@@ -123,8 +123,7 @@ ChildProcess& start_with_own_listener(Context& context, std::vector<std::string>
 }
 
 const Check checks[] = {
-    {.id = "A00",
-     .title = "it starts and answers one request",
+    {.name{"A00", "it starts and answers one request"},
      .hint{"does it print its ready line, flush it, and then read and answer?",
            lesson::first_server},
      .scene{"I started the server and sent GET /.", "an answer with status 200."},
@@ -135,8 +134,7 @@ const Check checks[] = {
        context.expect(!response.body.empty(), "the greeting is empty");
      }}},
 
-    {.id = "A01",
-     .title = "every client of a burst is accepted",
+    {.name{"A01", "every client of a burst is accepted"},
      .hint{"if several clients are waiting, how often is the listener reported, and how often do "
            "you accept?",
            lesson::accepting},
@@ -155,8 +153,7 @@ const Check checks[] = {
          clients[i].expect_response(200, context.echo("client" + std::to_string(i)));
      }}},
 
-    {.id = "A10",
-     .title = "the backlog has room for a burst",
+    {.name{"A10", "the backlog has room for a burst"},
      .needs = need_sockets,
      .hint{"what is the second argument of listen() for?", lesson::first_server},
      .scene{"I let the server make its own listener.",
@@ -169,8 +166,7 @@ const Check checks[] = {
                       "the backlog has room for " + std::to_string(backlog->room));
      }}},
 
-    {.id = "A11",
-     .title = "it can be restarted on the same port at once",
+    {.name{"A11", "it can be restarted on the same port at once"},
      .hint{"which socket option lets bind() take a port whose old connections are in TIME_WAIT?",
            lesson::first_server},
      .scene{"I had the server close a connection first, stopped it, and started it again on the "
@@ -190,8 +186,7 @@ const Check checks[] = {
        second.ask("/", 200);
      }}},
 
-    {.id = "A12",
-     .title = "it listens on 127.0.0.1 only, unless told otherwise",
+    {.name{"A12", "it listens on 127.0.0.1 only, unless told otherwise"},
      .needs = need_proc | need_peace,  // elsewhere 127.0.0.2 is not an address of the machine
      .hint{"which address does bind() get?", lesson::first_server},
      .scene{"I let the server make its own listener and tried 127.0.0.2.",
@@ -210,8 +205,7 @@ const Check checks[] = {
                       "it printed '" + server.output() + "'");
      }}},
 
-    {.id = "A22",
-     .title = "who listens for other machines is told so",
+    {.name{"A22", "who listens for other machines is told so"},
      .needs = need_peace,
      .hint{"who can connect to 0.0.0.0, and does the person who has typed it know?",
            lesson::first_server},
@@ -233,8 +227,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "A13",
-     .title = "a port that is taken is reported in words",
+    {.name{"A13", "a port that is taken is reported in words"},
      .hint{"what do you do with the result of bind()?", lesson::errors},
      .scene{"I started the server on a port on which somebody else listens.",
             "one line on stderr that names bind, EADDRINUSE, the port, and -p for another; exit "
@@ -245,8 +238,7 @@ const Check checks[] = {
                       {"bind: EADDRINUSE (", "port " + somebody_else.port_text(), "-p"});
      }}},
 
-    {.id = "A14",
-     .title = "the ready line is the only line, and is true",
+    {.name{"A14", "the ready line is the only line, and is true"},
      .hint{"is the line printed after listen(), and flushed?", lesson::first_server},
      .scene{"I let the server make its own listener on a port that the kernel chose.",
             "one line 'listening on http://127.0.0.1:PORT/' on stdout, and whoever connects to "
@@ -261,8 +253,7 @@ const Check checks[] = {
                       "stdout is '" + readable(server.output(), 200) + "'");
      }}},
 
-    {.id = "A15",
-     .title = "its descriptors are not inherited by programs it might start",
+    {.name{"A15", "its descriptors are not inherited by programs it might start"},
      .needs = need_proc,
      .hint{"which flag of a descriptor closes it at exec()?", lesson::first_server},
      .scene{"I looked at the flags of the listener, of a client's socket, and of whatever else the "
@@ -276,16 +267,14 @@ const Check checks[] = {
        context.expect(open.empty(), "these lack it: descriptor " + open);
      }}},
 
-    {.id = "A17",
-     .title = "many clients are served in any order",
+    {.name{"A17", "many clients are served in any order"},
      .models = every_concurrent,
      .hint{"who is looked after while you wait for one client?", lesson::one_at_a_time},
      .scene{"I connected 8 clients, and asked with the last one first, going back to the first; "
             "and all that once more.",
             "each is answered at once, whoever connected before."},
      .run{[](Context& context) {
-       std::vector<Client> clients;
-       for (int i = 0; i < 8; ++i) clients.emplace_back(context);
+       std::vector<Client> clients = connected_clients(context, 8);
        for (int round = 0; round < 2; ++round)
          for (std::size_t i = clients.size(); i-- > 0;) {
            const std::string text = std::to_string(round) + "-" + std::to_string(i);
@@ -293,8 +282,7 @@ const Check checks[] = {
          }
      }}},
 
-    {.id = "A18",
-     .title = "a second client waits until the first has gone",
+    {.name{"A18", "a second client waits until the first has gone"},
      .models = one_at_a_time,
      .hint{"where is the only thread while the first client is silent?", lesson::one_at_a_time},
      .scene{"I connected a silent client and then one that asks.",
@@ -312,8 +300,7 @@ const Check checks[] = {
        waiting.expect_response(200, "waiting");
      }}},
 
-    {.id = "A19",
-     .title = "a listener that is handed down is used",
+    {.name{"A19", "a listener that is handed down is used"},
      .hint{"what do LISTEN_FDS and LISTEN_PID say, and which descriptor is meant?",
            lesson::first_server},
      .scene{"I handed a listener down as descriptor 3 with LISTEN_FDS=1; then the same with a "
@@ -331,8 +318,7 @@ const Check checks[] = {
                       "it used a listener meant for another process");
      }}},
 
-    {.id = "A20",
-     .title = "-h prints the usage",
+    {.name{"A20", "-h prints the usage"},
      .hint{"what should a program do when it is asked for help?", lesson::errors},
      .scene{"I asked for help with -h.", "the usage on stdout, nothing on stderr, exit status 0."},
      .run{[](Context& context) {
@@ -345,8 +331,7 @@ const Check checks[] = {
                       "stderr is '" + readable(run.error_output, 200) + "'");
      }}},
 
-    {.id = "A21",
-     .title = "a bad command line is refused in one line",
+    {.name{"A21", "a bad command line is refused in one line"},
      .hint{"what does getopt() return for what it does not know?", lesson::errors},
      .scene{"I started the program with bad command lines.",
             "each gets one line on stderr, nothing on stdout, and exit status 2."},
@@ -369,8 +354,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "A40",
-     .title = "started without standard descriptors, it prints into nobody's answer",
+    {.name{"A40", "started without standard descriptors, it prints into nobody's answer"},
      .models = every_program,
      .needs = need_peace,
      .hint{"which number does the next descriptor get if 0, 1 or 2 is free?", lesson::first_server},
@@ -401,8 +385,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "A41",
-     .title = "a ready line that nobody can read is reported in words",
+    {.name{"A41", "a ready line that nobody can read is reported in words"},
      .models = every_program,
      .needs = need_peace,
      .hint{"what do you do with the result of fflush(), and what does SIGPIPE do by default?",
@@ -424,8 +407,7 @@ const Check checks[] = {
          expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: ENOSPC ("});
      }}},
 
-    {.id = "A42",
-     .title = "a listener in the file system is announced by its path",
+    {.name{"A42", "a listener in the file system is announced by its path"},
      .models = every_program,
      .needs = need_peace,
      .hint{"which families of addresses can a listener have that somebody else has made?",
@@ -451,8 +433,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "A43",
-     .title = "a backend that would be the server itself is refused",
+    {.name{"A43", "a backend that would be the server itself is refused"},
      .models = servers,
      .needs = need_peace,
      .hint{"whom does /row ask if -b is the server's own port, and where does that end?",
@@ -471,8 +452,7 @@ const Check checks[] = {
                       {"-b " + handed_down});
      }}},
 
-    {.id = "A44",
-     .title = "a stack that is too small is refused in words",
+    {.name{"A44", "a stack that is too small is refused in words"},
      .models = every_program,
      .needs = need_peace | need_plain_build,
      .hint{"how much stack does your deepest call need, and who may have allowed less?",

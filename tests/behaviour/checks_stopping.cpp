@@ -25,15 +25,13 @@ void fill(int pipe) {
 }
 
 const Check checks[] = {
-    {.id = "S01",
-     .title = "SIGTERM with idle clients: they are closed, exit status 0",
+    {.name{"S01", "SIGTERM with idle clients: they are closed, exit status 0"},
      .hint{"who wakes those that wait for a request?", lesson::stopping},
      .scene{"With clients that were silent, had been answered, or had sent half a request, I sent "
             "SIGTERM.",
             "each is closed, and the server exits with 0."},
      .run{[](Context& context) {
-       std::vector<Client> clients;
-       for (int i = 0; i < 6; ++i) clients.emplace_back(context);
+       std::vector<Client> clients = connected_clients(context, 6);
        clients[0].expect_echo("x");
        clients[1].send("GET /hal");
        if (!context.is(one_at_a_time)) clients[1].wait_until_read();
@@ -44,8 +42,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "S02",
-     .title = "SIGTERM while an answer is on its way: it arrives whole",
+    {.name{"S02", "SIGTERM while an answer is on its way: it arrives whole"},
      .models = servers,
      .needs = need_sockets,
      .hint{"which conversations may end at once, and which are in the middle of something?",
@@ -67,8 +64,8 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "S11",
-     .title = "SIGTERM while another request waits behind the answer on its way: it arrives whole",
+    {.name{"S11",
+           "SIGTERM while another request waits behind the answer on its way: it arrives whole"},
      .models = servers,
      .needs = need_sockets,
      .hint{"what does the kernel do with unsent bytes when you close over unread ones?",
@@ -85,8 +82,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "S13",
-     .title = "a request that comes after SIGTERM cuts nothing off",
+    {.name{"S13", "a request that comes after SIGTERM cuts nothing off"},
      .models = servers,
      .needs = need_sockets,
      .hint{"the kernel has taken the whole answer over; has it also sent it?", lesson::stopping},
@@ -104,8 +100,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "S12",
-     .title = "a byte too many while the last answer is on its way: it arrives whole",
+    {.name{"S12", "a byte too many while the last answer is on its way: it arrives whole"},
      .models = servers,
      .needs = need_sockets,
      .hint{"may you close at once when the last byte has been handed to the kernel?",
@@ -122,8 +117,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "S03",
-     .title = "after SIGTERM nobody new is accepted, and the port is free",
+    {.name{"S03", "after SIGTERM nobody new is accepted, and the port is free"},
      .models = concurrent,
      .needs = need_sockets,
      .hint{"what is the first thing to do on SIGTERM?", lesson::stopping},
@@ -147,8 +141,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "S04",
-     .title = "a second signal ends it at once",
+    {.name{"S04", "a second signal ends it at once"},
      .models = servers,
      .needs = need_sockets,
      .hint{"what does a user want who presses Ctrl-C twice?", lesson::stopping},
@@ -168,8 +161,7 @@ const Check checks[] = {
        context.forget_server();
      }}},
 
-    {.id = "S05",
-     .title = "SIGINT is like SIGTERM",
+    {.name{"S05", "SIGINT is like SIGTERM"},
      .hint{"which signal does Ctrl-C send?", lesson::stopping},
      .scene{"With an idle client I sent SIGINT.", "the end, and exit status 0."},
      .run{[](Context& context) {
@@ -181,8 +173,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "S06",
-     .title = "SIGTERM under load: whole answers or none",
+    {.name{"S06", "SIGTERM under load: whole answers or none"},
      .hint{"is there a moment between reading a request and answering it in which it is lost?",
            lesson::stopping},
      .scene{"While 20 clients came, each with three requests, I sent SIGTERM; four times, each "
@@ -206,8 +197,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "S07",
-     .title = "SIGTERM at the same moment as requests, ends and resets",
+    {.name{"S07", "SIGTERM at the same moment as requests, ends and resets"},
      .hint{"the signal and the events come in one wake-up: which is looked at first?",
            lesson::stopping},
      .scene{"I stopped the server; clients asked, half-closed, reset; I sent SIGTERM and let it "
@@ -216,8 +206,7 @@ const Check checks[] = {
      .run{[](Context& context) {
        for (int round = 0; round < 5; ++round) {
          context.start();
-         std::vector<Client> clients;
-         for (int i = 0; i < 12; ++i) clients.emplace_back(context);
+         std::vector<Client> clients = connected_clients(context, 12);
          clients[0].expect_echo("x");
          context.server().stop_running();
          for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -234,8 +223,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "S08",
-     .title = "SIGTERM right after the start, ten times",
+    {.name{"S08", "SIGTERM right after the start, ten times"},
      .hint{"are the handlers there before the ready line?", lesson::stopping},
      .scene{"I started the server and sent SIGTERM as soon as it was ready, with clients in the "
             "backlog every second time.",
@@ -243,14 +231,12 @@ const Check checks[] = {
      .run{[](Context& context) {
        for (int round = 0; round < 10; ++round) {
          context.start();
-         std::vector<Client> clients;
-         for (int i = 0; i < (round % 2) * 3; ++i) clients.emplace_back(context);
+         std::vector<Client> clients = connected_clients(context, (round % 2) * 3);
          context.expect_clean_stop();
        }
      }}},
 
-    {.id = "S14",
-     .title = "a client that never stops asking does not forbid the first SIGTERM",
+    {.name{"S14", "a client that never stops asking does not forbid the first SIGTERM"},
      .models = servers,
      .hint{"after a stop, which answer is the last one of a connection?", lesson::stopping},
      .scene{"A client asked for /spin/1 without ceasing, in pieces that end in the middle of a "
@@ -277,8 +263,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "S09",
-     .title = "SIGTERM while it is out of descriptors",
+    {.name{"S09", "SIGTERM while it is out of descriptors"},
      .needs = need_proc,
      .hint{"while accepting pauses, what is the server waiting for?", lesson::stopping},
      .scene{"I took away all further descriptors, connected clients that asked, and sent SIGTERM.",
@@ -286,14 +271,12 @@ const Check checks[] = {
      .run{[](Context& context) {
        context.settle();
        context.limit_descriptors(context.descriptors());
-       std::vector<Client> clients;
-       for (int i = 0; i < 3; ++i) clients.emplace_back(context).get("/echo/x");
+       std::vector<Client> clients = asking_clients(context, 3, "/echo/x");
        context.wait_until_quiet();
        context.expect_clean_stop();
      }}},
 
-    {.id = "S10",
-     .title = "no answer is waited for that nobody takes",
+    {.name{"S10", "no answer is waited for that nobody takes"},
      .models = servers,
      .needs = need_sockets,
      .hint{"does the clock of a conversation still run after SIGTERM?", lesson::stopping},
@@ -306,8 +289,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "S30",
-     .title = "started with all signals blocked, it heeds them",
+    {.name{"S30", "started with all signals blocked, it heeds them"},
      .models = every_program,
      .needs = need_peace,
      .hint{"what does a program inherit from whoever starts it, besides its descriptors?",
@@ -323,8 +305,7 @@ const Check checks[] = {
        context.expect_clean_stop();
      }}},
 
-    {.id = "S31",
-     .title = "as process 1 of a container, a second signal ends it at once",
+    {.name{"S31", "as process 1 of a container, a second signal ends it at once"},
      .models = servers,
      .needs = need_peace | need_sockets | need_plain_build,
      .hint{"what does the kernel do with a signal to process 1 that has no handler?",
@@ -352,8 +333,7 @@ const Check checks[] = {
        context.forget_server();
      }}},
 
-    {.id = "S32",
-     .title = "what stderr cannot take is dropped",
+    {.name{"S32", "what stderr cannot take is dropped"},
      .models = every_program,
      .needs = need_peace,
      .hint{"how long does write() to a pipe take that is full?", lesson::signals},
@@ -377,8 +357,7 @@ const Check checks[] = {
        context.expect_clean_stop();
      }}},
 
-    {.id = "S33",
-     .title = "a stderr that may grow no more does not end it",
+    {.name{"S33", "a stderr that may grow no more does not end it"},
      .models = every_program,
      .needs = need_peace,
      .hint{"what does the kernel do besides saying EFBIG (setrlimit(2))?", lesson::signals},
@@ -399,8 +378,7 @@ const Check checks[] = {
        context.expect_clean_stop();
      }}},
 
-    {.id = "S34",
-     .title = "its limit of descriptors falls below what it holds: nobody is lost",
+    {.name{"S34", "its limit of descriptors falls below what it holds: nobody is lost"},
      .needs = need_peace | need_proc | need_plain_build,
      .hint{"what does poll() say to a list that is longer than RLIMIT_NOFILE?",
            lesson::descriptors},

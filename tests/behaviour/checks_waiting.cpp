@@ -68,8 +68,7 @@ Costs costs_with_idle(Context& context, int idle) {
 }
 
 const Check checks[] = {
-    {.id = "M01",
-     .title = "one thread serves all clients",
+    {.name{"M01", "one thread serves all clients"},
      .models = loops | slow_backend | one_at_a_time,
      .needs = need_proc,
      .hint{"who said that many clients need many threads?", lesson::asking},
@@ -81,8 +80,7 @@ const Check checks[] = {
                       "there are " + std::to_string(context.threads()));
      }}},
 
-    {.id = "M02",
-     .title = "one thread for each client, and one that accepts",
+    {.name{"M02", "one thread for each client, and one that accepts"},
      .models = thread_per_connection,
      .needs = need_proc,
      .hint{"where is each thread while its client is silent?", lesson::threads},
@@ -102,8 +100,7 @@ const Check checks[] = {
            [&] { return "with 5 clients there are " + std::to_string(context.threads()); });
      }}},
 
-    {.id = "M03",
-     .title = "with no client it sleeps",
+    {.name{"M03", "with no client it sleeps"},
      .needs = need_proc,
      .hint{"does the call that waits have a time limit, and does it need one?", lesson::asking},
      .scene{"I watched the server before the first client, and after the last.", "it sleeps."},
@@ -114,8 +111,7 @@ const Check checks[] = {
        context.expect_asleep("After the last client");
      }}},
 
-    {.id = "M04",
-     .title = "with a thousand silent clients it sleeps",
+    {.name{"M04", "with a thousand silent clients it sleeps"},
      .models = every_concurrent,
      .needs = need_proc,
      .hint{"is anybody told to look again who has nothing to look for?", lesson::asking},
@@ -124,8 +120,7 @@ const Check checks[] = {
      .run{[](Context& context) {
        const int count = context.sanitizers().any() ? 100 : 1000;
        const std::vector<Client> answered = answered_clients(context, count / 2);
-       std::vector<Client> silent;
-       for (int i = 0; i < count / 2; ++i) silent.emplace_back(context);
+       std::vector<Client> silent = connected_clients(context, count / 2);
        context.settle();
        const std::uint64_t before = context.cpu_nanoseconds();
        context.expect_asleep("With " + std::to_string(count) + " silent clients");
@@ -134,8 +129,7 @@ const Check checks[] = {
                                               " ms of CPU time in half a second");
      }}},
 
-    {.id = "M05",
-     .title = "it sleeps in the call of its model",
+    {.name{"M05", "it sleeps in the call of its model"},
      .models = loops,
      .needs = need_proc | need_plain_build,
      .hint{"which call waits?", lesson::being_told},
@@ -148,8 +142,7 @@ const Check checks[] = {
        context.expect(count_of(calls, wanted) == calls.size(), "it sleeps in " + joined(calls));
      }}},
 
-    {.id = "M06",
-     .title = "each thread sleeps in the read of its client",
+    {.name{"M06", "each thread sleeps in the read of its client"},
      .models = thread_per_connection | one_at_a_time,
      .needs = need_proc | need_plain_build,
      .hint{"what does a parked thread look like from outside?", lesson::threads},
@@ -163,8 +156,7 @@ const Check checks[] = {
                       "they sleep in " + joined(calls));
      }}},
 
-    {.id = "M07",
-     .title = "nobody waits for room to write who has nothing to write",
+    {.name{"M07", "nobody waits for room to write who has nothing to write"},
      .models = queue_loops,
      .needs = need_proc,
      .hint{"an empty socket is always writable. What does the queue say if you ask for that?",
@@ -183,8 +175,7 @@ const Check checks[] = {
          context.expect((mask & out) == 0 || (mask & edge) != 0, "one is watched for writing, too");
      }}},
 
-    {.id = "M08",
-     .title = "idle clients cost an active one nothing",
+    {.name{"M08", "idle clients cost an active one nothing"},
      .models = queue_loops,
      .needs = need_proc | need_peace,
      .hint{"what does your loop do for each client on each wake-up?", lesson::being_told},
@@ -196,8 +187,7 @@ const Check checks[] = {
        context.expect(costs.with_idle < 2 * costs.alone + 10'000, costs.words);
      }}},
 
-    {.id = "M09",
-     .title = "who asks about all pays for all",
+    {.name{"M09", "who asks about all pays for all"},
      .models = scan_loops,
      .needs = need_proc | need_plain_build | need_peace,
      .hint{"how long is the list that the kernel goes through on each call?", lesson::asking},
@@ -213,8 +203,7 @@ const Check checks[] = {
        context.expect(costs.with_idle > 1.5 * costs.alone, costs.words);
      }}},
 
-    {.id = "M10",
-     .title = "one handler that computes holds up everybody",
+    {.name{"M10", "one handler that computes holds up everybody"},
      .models = loops,
      .hint{"what can an event loop not hide?", lesson::being_told},
      .scene{
@@ -230,8 +219,7 @@ const Check checks[] = {
                       "client 2 was answered first, as if there were a second thread");
      }}},
 
-    {.id = "M11",
-     .title = "one handler that computes holds up nobody else",
+    {.name{"M11", "one handler that computes holds up nobody else"},
      .models = thread_per_connection,
      .hint{"who else could run meanwhile?", lesson::threads},
      .scene{

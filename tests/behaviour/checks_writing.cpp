@@ -10,8 +10,7 @@
 namespace {
 
 const Check checks[] = {
-    {.id = "C01",
-     .title = "an answer larger than the buffers arrives whole",
+    {.name{"C01", "an answer larger than the buffers arrives whole"},
      .models = servers,
      .hint{"what does send() return when it takes only a part, and who sends the rest?",
            lesson::writing},
@@ -26,8 +25,7 @@ const Check checks[] = {
        client.expect_echo("word");
      }}},
 
-    {.id = "C02",
-     .title = "the pattern of /bytes is right at every size",
+    {.name{"C02", "the pattern of /bytes is right at every size"},
      .models = servers,
      .hint{"where does the last record end?", lesson::writing},
      .scene{"I asked for answers of many sizes in one piece.",
@@ -43,8 +41,7 @@ const Check checks[] = {
        client.expect_echo("end");
      }}},
 
-    {.id = "C03",
-     .title = "many large answers asked for at once, in order",
+    {.name{"C03", "many large answers asked for at once, in order"},
      .models = servers,
      .hint{"where do you go on when the socket takes bytes again?", lesson::writing},
      .scene{"With small buffers, I sent 20 requests for large and small answers in one piece.",
@@ -63,8 +60,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "C04",
-     .title = "a reader that stops holds up nobody, costs no memory, and misses no byte",
+    {.name{"C04", "a reader that stops holds up nobody, costs no memory, and misses no byte"},
      .models = concurrent,
      .needs = need_proc | need_sockets,
      .hint{"who waits in send(), and where do 50 million bytes wait meanwhile?", lesson::writing},
@@ -89,8 +85,7 @@ const Check checks[] = {
        slow.expect_echo("after");
      }}},
 
-    {.id = "C05",
-     .title = "while a client does not read, the server sleeps",
+    {.name{"C05", "while a client does not read, the server sleeps"},
      .models = servers,
      .needs = need_proc | need_sockets,
      .hint{"what do you do when send() says EAGAIN: ask again, or wait to be told?",
@@ -104,8 +99,7 @@ const Check checks[] = {
        slow.expect_bytes(300'000);
      }}},
 
-    {.id = "C06",
-     .title = "with small buffers, too, a slow reader holds up nobody",
+    {.name{"C06", "with small buffers, too, a slow reader holds up nobody"},
      .models = concurrent,
      .needs = need_sockets,
      .hint{"the kernel says that there is room for a byte. What does send() do with the other "
@@ -121,8 +115,7 @@ const Check checks[] = {
        quick.expect_echo("word");
      }}},
 
-    {.id = "C08",
-     .title = "who asks and never reads is not read any further",
+    {.name{"C08", "who asks and never reads is not read any further"},
      .models = servers,
      .needs = need_proc | need_sockets,
      .hint{"should you read a client's next request while its last answer is unsent?",
@@ -155,8 +148,7 @@ const Check checks[] = {
        client.reset();
      }}},
 
-    {.id = "C12",
-     .title = "a connection that closes after its answer sends all of it first",
+    {.name{"C12", "a connection that closes after its answer sends all of it first"},
      .models = servers,
      .hint{"is the answer out when send() has returned for the first time?", lesson::writing},
      .scene{
@@ -173,8 +165,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "C13",
-     .title = "half-close: who has closed its sending side still gets its answers",
+    {.name{"C13", "half-close: who has closed its sending side still gets its answers"},
      .models = servers,
      .hint{"recv() said 0. Who has stopped what: may you still send?", lesson::leaving},
      .scene{"With small buffers, I sent two requests, the second for 40,000 bytes, and closed my "
@@ -192,8 +183,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "C14",
-     .title = "half-close after a request and a half",
+    {.name{"C14", "half-close after a request and a half"},
      .hint{"what does the end of the stream say about the half?", lesson::leaving},
      .scene{"I sent one request and the half of another, and closed my sending side.",
             "the answer to the first; to the second at most a 400 or 408; then the end."},
@@ -209,8 +199,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "C15",
-     .title = "a small answer travels in one piece",
+    {.name{"C15", "a small answer travels in one piece"},
      .needs = need_sockets,
      .disturbed_by = breaking_faults | only(Fault::short_write),
      .hint{"how many send() calls make one answer? What does Nagle's rule do to the second?",
@@ -229,8 +218,7 @@ const Check checks[] = {
                       std::to_string(*after - *before) + " segments came for 40 answers");
      }}},
 
-    {.id = "C18",
-     .title = "HEAD is answered like GET, without the body",
+    {.name{"C18", "HEAD is answered like GET, without the body"},
      .hint{"what does the client read next if a body follows?", lesson::reading},
      .scene{"I sent HEAD and GET for the same paths in one piece.",
             "the same heads, a body after the second only."},
@@ -252,8 +240,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "C19",
-     .title = "not a byte more than announced",
+    {.name{"C19", "not a byte more than announced"},
      .hint{"does Content-Length count what is really sent?", lesson::writing},
      .scene{"I sent two requests, the second with Connection: close.",
             "two answers of the announced lengths, and then the end at once."},
@@ -265,8 +252,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "C20",
-     .title = "up to 1 GiB, which is made as it is sent",
+    {.name{"C20", "up to 1 GiB, which is made as it is sent"},
      .models = servers,
      .needs = need_proc,
      .hint{"where is the body before it is sent?", lesson::writing},
@@ -289,8 +275,7 @@ const Check checks[] = {
        context.settle();
      }}},
 
-    {.id = "C21",
-     .title = "every answer has Date, Content-Type and the right words about the connection",
+    {.name{"C21", "every answer has Date, Content-Type and the right words about the connection"},
      .hint{"what must an HTTP/1.0 client be told if the connection is to go on?", lesson::reading},
      .scene{"I looked at the fields of several answers.",
             "Date as in 'Sun, 06 Nov 1994 08:49:37 GMT', Content-Type: text/plain; charset=utf-8."},
@@ -324,8 +309,7 @@ const Check checks[] = {
        old.expect_end();
      }}},
 
-    {.id = "C22",
-     .title = "/spin answers when its time has been burnt",
+    {.name{"C22", "/spin answers when its time has been burnt"},
      .models = servers,
      .hint{"whose time does it burn?", lesson::one_at_a_time},
      .scene{"I asked for /spin/0 and /spin/30.",

@@ -46,7 +46,7 @@ void run_current_case() {
   const std::string name = doctest::getContextOptions()->currentTest->m_name;
   const Case& current = cases.find(name)->second;
   const std::string again = "build/tests/behaviour --build=" + directory +
-                            " --server=" + current.tested.name + " -tc='*" + current.check.id +
+                            " --server=" + current.tested.name + " -tc='*" + current.check.name.id +
                             " *'";
   const Result result = run_check(current.check, current.tested, again);
   switch (result.outcome) {
@@ -89,7 +89,7 @@ bool register_cases(const std::vector<std::string>& wanted) {
     }
     for (const Check& check : all_checks())
       if ((check.models & program->model) != 0)
-        cases[name + ": " + check.id + " " + check.title] = {check, tested};
+        cases[name + ": " + check.name.id + " " + check.name.title] = {check, tested};
   }
   for (const auto& [name, one] : cases)
     doctest::detail::regTest(

@@ -84,7 +84,7 @@ std::vector<Combination> combinations(const Settings& settings,
     if (!is_wanted(settings.servers, program.name)) continue;
     const Tested tested{program.name, settings.directory + "/" + program.name, program.model};
     for (const Check& check : tested_checks()) {
-      if ((check.models & program.model) == 0 || !is_wanted(settings.ids, check.id)) continue;
+      if ((check.models & program.model) == 0 || !is_wanted(settings.ids, check.name.id)) continue;
       if ((check.needs & need_peace) != 0) continue;
       for (const Mixture& mixture : mixtures)
         if (is_wanted(settings.faults, mixture.name) && is_reachable(mixture, program.model))
@@ -158,14 +158,14 @@ class Run {
     tested.faults = &plan;
     tested.build = settings_.directory;
     const std::string again = "build/tests/faults --build=" + settings_.directory +
-                              " --server=" + tested.name + " --case=" + one.check.id +
+                              " --server=" + tested.name + " --case=" + one.check.name.id +
                               " --fault=" + one.mixture->name + " --seed=" + std::to_string(seed) +
                               " --seeds=1 --seconds=0";
     const Result result = run_check(one.check, tested, again);
     count(one, result);
     if (has_failed(result))
-      std::printf("FAILED  %s: %s %s, with %s (%s)\n%s\n\n", tested.name.c_str(), one.check.id,
-                  one.check.title, one.mixture->name.c_str(), plan.command_words().c_str(),
+      std::printf("FAILED  %s: %s %s, with %s (%s)\n%s\n\n", tested.name.c_str(), one.check.name.id,
+                  one.check.name.title, one.mixture->name.c_str(), plan.command_words().c_str(),
                   result.story.c_str());
     std::fflush(stdout);
     const FaultCounts counts = plan.counts();

@@ -53,8 +53,7 @@ void expect_end_of_all(Context& context) {
 }
 
 const Check checks[] = {
-    {.id = "P01",
-     .title = "prefork comes up or says why not, keeps its workers and takes them with it",
+    {.name{"P01", "prefork comes up or says why not, keeps its workers and takes them with it"},
      .models = prefork,
      .needs = need_proc,
      .disturbed_by = breaking_faults | exhaustion_faults,

@@ -121,8 +121,7 @@ class Groups {
 };
 
 const Check checks[] = {
-    {.id = "H01",
-     .title = "/sleep/150 is answered, and not before its time",
+    {.name{"H01", "/sleep/150 is answered, and not before its time"},
      .hint{"to which side do you round when you tell epoll_wait how long to wait?",
            lesson::awaiting},
      .scene{"One client asked for /sleep/150, nobody else was there; then /sleep/0.",
@@ -136,8 +135,7 @@ const Check checks[] = {
        client.ask("/sleep/0", 200, slept(0));
      }}},
 
-    {.id = "H02",
-     .title = "while one sleeps, others are answered",
+    {.name{"H02", "while one sleeps, others are answered"},
      .hint{"who sleeps: the coroutine, or the thread?", lesson::awaiting},
      .scene{"A client asked for /sleep/60000; when that had been read, another one asked for a "
             "word, and for /sleep/20.",
@@ -150,8 +148,7 @@ const Check checks[] = {
        context.forget_server();  // does it notice a sleeper's reset? H07 asks that
      }}},
 
-    {.id = "H03",
-     .title = "a time that is none, or too long, is 400",
+    {.name{"H03", "a time that is none, or too long, is 400"},
      .hint{"what does your reader of numbers say to -1, to an x, to nothing?", lesson::refusing},
      .scene{"I asked for /sleep/ and /within/ with times that are none, and for /within/10 without "
             "a path; then for /within/10000 with one.",
@@ -167,8 +164,7 @@ const Check checks[] = {
        client.ask("/within/10000/nothing", 404);
      }}},
 
-    {.id = "H04",
-     .title = "two thousand sleep, and are answered as they are due",
+    {.name{"H04", "two thousand sleep, and are answered as they are due"},
      .needs = need_proc,
      .hint{"which of your sleepers do you look at when one of them may be due?", lesson::awaiting},
      .run{[](Context& context) {
@@ -183,8 +179,7 @@ const Check checks[] = {
        groups.expect_responses();
      }}},
 
-    {.id = "H05",
-     .title = "a thousand sleepers need one thread, which sleeps as well",
+    {.name{"H05", "a thousand sleepers need one thread, which sleeps as well"},
      .needs = need_proc,
      .hint{"until when may epoll_wait wait?", lesson::awaiting},
      .run{[](Context& context) {
@@ -198,8 +193,7 @@ const Check checks[] = {
        context.forget_server();
      }}},
 
-    {.id = "H06",
-     .title = "sleepers cost an active client nothing",
+    {.name{"H06", "sleepers cost an active client nothing"},
      .needs = need_proc | need_plain_build,
      .hint{"what do you do for each sleeper whenever the loop wakes up?", lesson::being_told},
      .run{[](Context& context) {
@@ -228,8 +222,7 @@ const Check checks[] = {
        context.fail(seen);
      }}},
 
-    {.id = "H07",
-     .title = "who resets in its sleep is gone at once, with all it had",
+    {.name{"H07", "who resets in its sleep is gone at once, with all it had"},
      .needs = need_proc,
      .hint{"which descriptor does a conversation watch that waits for a moment?", lesson::frames},
      .scene{"300 clients asked for /sleep/60000, and reset when that had been read; ten times.",
@@ -248,8 +241,7 @@ const Check checks[] = {
        context.expect_growth_below(1024, &Memory::anonymous_kib, before);
      }}},
 
-    {.id = "H08",
-     .title = "who half-closes or goes on asking is answered, and wakes nobody",
+    {.name{"H08", "who half-closes or goes on asking is answered, and wakes nobody"},
      .needs = need_proc,
      .hint{"recv says 0, or there are bytes. How often will epoll_wait tell you?", lesson::leaving},
      .scene{"Two clients asked for /sleep/2000. Then one closed its sending side, and the other "
@@ -284,8 +276,7 @@ const Check checks[] = {
        eager.expect_response(200, "next");
      }}},
 
-    {.id = "H09",
-     .title = "a sleep is no silence: -t does not count in it",
+    {.name{"H09", "a sleep is no silence: -t does not count in it"},
      .hint{"whose silence does -t limit?", lesson::time_limits},
      .scene{"With -t 0.5, a client asked for /sleep/1300, and then was silent.",
             "it is answered, and closed some time after that."},
@@ -296,8 +287,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "H10",
-     .title = "a backend too slow for /within: 504, and it is let go",
+    {.name{"H10", "a backend too slow for /within: 504, and it is let go"},
      .hint{"who owns the connection to the backend, and when is that destroyed?", lesson::backend},
      .scene{"With -t 30, a client asked for /within/200/row; the backend did not answer.",
             "504 after 200 ms or more; the connection to the backend is closed, the client's goes "
@@ -316,8 +306,7 @@ const Check checks[] = {
        client.expect_echo("after");
      }}},
 
-    {.id = "H11",
-     .title = "what is there in time is the answer, and its deadline is gone with it",
+    {.name{"H11", "what is there in time is the answer, and its deadline is gone with it"},
      .hint{"who takes the deadline off the list when it is not needed any more?", lesson::awaiting},
      .scene{"A client asked for /within/20000/row, which the backend answered at once; then for "
             "/within/300/sleep/20 and /within/300/echo/word, and after each for /sleep/700.",
@@ -343,8 +332,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "H12",
-     .title = "deadlines in deadlines, and around sleeps",
+    {.name{"H12", "deadlines in deadlines, and around sleeps"},
      .hint{"is it the innermost wait that runs out of time, or one further out?", lesson::frames},
      .scene{"One client asked, one after the other, for sleeps within deadlines of which now the "
             "inner one and now the outer one is too short.",
@@ -358,16 +346,14 @@ const Check checks[] = {
        client.ask("/within/60000/within/50000/sleep/30", 200, slept(30));
      }}},
 
-    {.id = "H13",
-     .title = "twenty thousand waits that are given up leave nothing behind",
+    {.name{"H13", "twenty thousand waits that are given up leave nothing behind"},
      .needs = need_proc | need_plain_build,
      .hint{"a coroutine is suspended for ever: who destroys its frame?", lesson::frames},
      .scene{
          "200 clients asked for /within/1/sleep/60000, ten times each; then a hundred times each.",
          "504 each time, and the second round leaves 2 MiB at most behind."},
      .run{[](Context& context) {
-       std::vector<Client> clients;
-       for (int i = 0; i < 200; ++i) clients.emplace_back(context);
+       std::vector<Client> clients = connected_clients(context, 200);
        const auto give_up = [&clients](int times) {
          std::string requests;
          for (int i = 0; i < times; ++i) requests += get_request("/within/1/sleep/60000");
@@ -383,8 +369,7 @@ const Check checks[] = {
        context.expect_growth_below(2048, &Memory::anonymous_kib, before);
      }}},
 
-    {.id = "H14",
-     .title = "answer and deadline in one wake-up: only one of them",
+    {.name{"H14", "answer and deadline in one wake-up: only one of them"},
      .hint{"the event and the alarm are for the same coroutine. Who is destroyed by the first?",
            lesson::frames},
      .scene{"Five clients asked for /within/150/row. While the server computed a /spin, the "
@@ -412,8 +397,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "H15",
-     .title = "pipelined requests around sleeps come back in order",
+    {.name{"H15", "pipelined requests around sleeps come back in order"},
      .hint{"what do you do with a client's next request while it sleeps?", lesson::reading},
      .scene{"One client sent a word, a sleep, one that is given up, another sleep and another word "
             "in one piece.",
@@ -430,15 +414,13 @@ const Check checks[] = {
        client.expect_response(200, "behind");
      }}},
 
-    {.id = "H16",
-     .title = "SIGTERM while clients sleep: they get their answers",
+    {.name{"H16", "SIGTERM while clients sleep: they get their answers"},
      .hint{"which clients may be closed at once, and which have been promised something?",
            lesson::stopping},
      .scene{"Ten clients asked for /sleep/400; then came SIGTERM.",
             "ten answers, ten ends, and exit status 0."},
      .run{[](Context& context) {
-       std::vector<Client> clients;
-       for (int i = 0; i < 10; ++i) clients.emplace_back(context).get("/sleep/400");
+       std::vector<Client> clients = asking_clients(context, 10, "/sleep/400");
        for (Client& client : clients) client.wait_until_read();
        context.server().signal(SIGTERM);
        for (Client& client : clients) {
@@ -448,8 +430,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "H17",
-     .title = "due, and reset, in one wake-up",
+    {.name{"H17", "due, and reset, in one wake-up"},
      .needs = need_proc,
      .hint{"one of the two destroys the coroutine. What does the other one point to then?",
            lesson::frames},

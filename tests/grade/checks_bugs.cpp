@@ -10,8 +10,7 @@
 namespace {
 
 const Check checks[] = {
-    {.id = "X01",
-     .title = "when one of five clients leaves, the others keep their own",
+    {.name{"X01", "when one of five clients leaves, the others keep their own"},
      .hint{"which entries move when one is taken out, and does everything move with them?",
            lesson::asking},
      .scene{"Five clients connected and were answered. The second left. Then client 1 sent half a "
@@ -31,8 +30,7 @@ const Check checks[] = {
        for (Client& client : clients) client.expect_response(200, std::to_string(client.number()));
      }}},
 
-    {.id = "X02",
-     .title = "a client that resets while it is silent is forgotten",
+    {.name{"X02", "a client that resets while it is silent is forgotten"},
      .needs = need_proc,
      .hint{"which events does poll(2) report although you have not asked for them?",
            lesson::leaving},
@@ -46,8 +44,7 @@ const Check checks[] = {
        context.expect_back_to({before});
      }}},
 
-    {.id = "X04",
-     .title = "with five silent clients it sleeps",
+    {.name{"X04", "with five silent clients it sleeps"},
      .needs = need_proc,
      .hint{"what do you ask poll(2) about for a client to whom you have nothing to say?",
            lesson::asking},
@@ -57,8 +54,7 @@ const Check checks[] = {
        context.expect_asleep("with five silent clients");
      }}},
 
-    {.id = "X05",
-     .title = "send() that takes only a part is followed by the rest",
+    {.name{"X05", "send() that takes only a part is followed by the rest"},
      .hint{"what does send() return on a blocking socket when its time runs out half way?",
            lesson::writing},
      .scene{"With -t 0.8 and small buffers, a client took 40,000 bytes in small pieces, one every "
@@ -76,8 +72,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "X06",
-     .title = "/clients says how many are connected",
+    {.name{"X06", "/clients says how many are connected"},
      .hint{"is this the server that you were given, with its bugs mended?", lesson::asking},
      .scene{"Three clients were answered; the first asked for /clients. Then the last one left, "
             "and the first asked again and again.",

@@ -6,11 +6,9 @@
 namespace {
 
 constexpr Check checks[] = {
-    {.id = "Y01",
-     .title = "AddressSanitizer and UBSan have nothing to report",
+    {.name{"Y01", "AddressSanitizer and UBSan have nothing to report"},
      .hint{"who owns the memory at that line, and until when?", "lessons.md#exercises"}},
-    {.id = "Y02",
-     .title = "ThreadSanitizer has nothing to report",
+    {.name{"Y02", "ThreadSanitizer has nothing to report"},
      .hint{"which lock do both threads of the report hold when they touch it?",
            "lessons.md#exercises"}},
 };

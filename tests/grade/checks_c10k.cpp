@@ -191,8 +191,7 @@ Slowest best_of_three(Contest& contest) {
 }
 
 const Check checks[] = {
-    {.id = "Q00",
-     .title = "neither the server nor this machine forbids ten thousand clients",
+    {.name{"Q00", "neither the server nor this machine forbids ten thousand clients"},
      .hint{"what do `ulimit -Hn` and your setrlimit() say?", lesson::c10k},
      .run{[](Context& context) {
        context.scene("I started the server and asked the kernel how many descriptors it allows it.",
@@ -207,8 +206,7 @@ const Check checks[] = {
                        " silent clients here; everything below is judged with those"};
      }}},
 
-    {.id = "Q01",
-     .title = "ten thousand clients are answered, stay, and are answered again",
+    {.name{"Q01", "ten thousand clients are answered, stay, and are answered again"},
      .hint{"what do you need for each client, and which of it runs out first?", lesson::c10k},
      .run{[](Context& context) {
        context.scene(
@@ -218,8 +216,7 @@ const Check checks[] = {
        crowd.ask(context);
      }}},
 
-    {.id = "Q02",
-     .title = "a silent client costs 1 KiB of memory at most",
+    {.name{"Q02", "a silent client costs 1 KiB of memory at most"},
      .needs = need_proc | need_plain_build,
      .hint{"what do you keep for a client who has said nothing that is unfinished?", lesson::c10k},
      .run{[](Context& context) {
@@ -236,8 +233,7 @@ const Check checks[] = {
        context.expect(each <= most_bytes_for_one, "each takes " + std::to_string(each) + " bytes");
      }}},
 
-    {.id = "Q03",
-     .title = "sixteen threads are enough, whoever comes",
+    {.name{"Q03", "sixteen threads are enough, whoever comes"},
      .needs = need_proc,
      .hint{"how many threads can your machine run at a time, and what do the others do?",
            lesson::threads},
@@ -247,8 +243,7 @@ const Check checks[] = {
            std::to_string(count) + " clients were silent, and 24 asked for /spin/20 at once.",
            "never more than 16 threads, and 24 answers.");
        const Crowd crowd(context, count);
-       std::vector<Client> spinning;
-       for (int i = 0; i < 24; ++i) spinning.emplace_back(context).get("/spin/20");
+       std::vector<Client> spinning = asking_clients(context, 24, "/spin/20");
        std::size_t most = context.threads();
        for (Client& client : spinning) {
          client.expect_response(200, "spun 20 ms\n");
@@ -257,8 +252,7 @@ const Check checks[] = {
        context.expect(most <= most_threads, "there were " + std::to_string(most));
      }}},
 
-    {.id = "Q04",
-     .title = "with ten thousand silent clients it sleeps",
+    {.name{"Q04", "with ten thousand silent clients it sleeps"},
      .needs = need_proc | need_plain_build,
      .hint{"who is told to look again, and what for?", lesson::being_told},
      .run{[](Context& context) {
@@ -273,8 +267,7 @@ const Check checks[] = {
                                               " ms of CPU time in half a second");
      }}},
 
-    {.id = "Q05",
-     .title = "beside ten thousand silent clients, 64 get 0.6 of event_loop's speed",
+    {.name{"Q05", "beside ten thousand silent clients, 64 get 0.6 of event_loop's speed"},
      .needs = need_plain_build | need_peace,
      .hint{"what do you do for one answer: which calls, which locks, which walks?", lesson::c10k},
      .run{[](Context& context) {
@@ -292,8 +285,7 @@ const Check checks[] = {
                           with_commas(static_cast<std::uint64_t>(seen.ours)));
      }}},
 
-    {.id = "Q06",
-     .title = "beside ten thousand silent clients, p99 is five times event_loop's at most",
+    {.name{"Q06", "beside ten thousand silent clients, p99 is five times event_loop's at most"},
      .needs = need_plain_build | need_peace,
      .hint{"from the byte that comes to the answer that leaves: who is looked at in between, and "
            "what is waited for?",

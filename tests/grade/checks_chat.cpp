@@ -162,8 +162,7 @@ double cost_of_a_byte(Context& context, Member& speaker, Member& listener) {
 }
 
 const Check checks[] = {
-    {.id = "K01",
-     .title = "what one says, the others hear",
+    {.name{"K01", "what one says, the others hear"},
      .hint{"which sockets does a line go to?", lesson::writing},
      .scene{"Three members entered, and the first said 'hello'.", "the other two hear it."},
      .run{[](Context& context) {
@@ -173,8 +172,7 @@ const Check checks[] = {
        members[2].expect_line("hello");
      }}},
 
-    {.id = "K02",
-     .title = "nobody hears himself",
+    {.name{"K02", "nobody hears himself"},
      .hint{"who said it?", lesson::writing},
      .scene{"One said 'mine', the other then 'yours'.",
             "the first hears 'yours' and nothing else."},
@@ -186,8 +184,7 @@ const Check checks[] = {
        members[0].expect_line("yours");
      }}},
 
-    {.id = "K03",
-     .title = "two lines that come in pieces are not mixed",
+    {.name{"K03", "two lines that come in pieces are not mixed"},
      .needs = need_sockets,
      .hint{"does one recv() bring one line?", lesson::reading},
      .scene{"Two members sent halves of a line in turn, the second ended first.",
@@ -206,8 +203,7 @@ const Check checks[] = {
        members[2].expect_line("one begins and ends");
      }}},
 
-    {.id = "K04",
-     .title = "many lines in one piece are many lines",
+    {.name{"K04", "many lines in one piece are many lines"},
      .hint{"what is behind the first line feed?", lesson::reading},
      .scene{"One member sent 300 lines, two empty ones among them, in one piece.",
             "the other hears 300 lines in order."},
@@ -219,8 +215,7 @@ const Check checks[] = {
        for (int i = 0; i < 300; ++i) members[1].expect_line(i % 100 == 50 ? "" : std::to_string(i));
      }}},
 
-    {.id = "K05",
-     .title = "three speak at once: every line whole, each one's in order",
+    {.name{"K05", "three speak at once: every line whole, each one's in order"},
      .hint{"may a line be cut in two by another one?", lesson::writing},
      .scene{"While the room was stopped, three members said 100 lines each.",
             "the fourth hears 300 whole lines, each speaker's in order."},
@@ -234,8 +229,7 @@ const Check checks[] = {
        expect_talk_of(context, members[3], {0, 1, 2}, 100);
      }}},
 
-    {.id = "K06",
-     .title = "half a line of one who leaves is not said",
+    {.name{"K06", "half a line of one who leaves is not said"},
      .hint{"when is a line a line?", lesson::leaving},
      .scene{"One member sent 'whole', a line feed and 'half', and left. Another then said 'after'.",
             "the third hears 'whole' and 'after'."},
@@ -249,8 +243,7 @@ const Check checks[] = {
        members[2].expect_line("after");
      }}},
 
-    {.id = "K07",
-     .title = "who does not listen holds up nobody",
+    {.name{"K07", "who does not listen holds up nobody"},
      .hint{"what does send() do on a socket whose buffers are full?", lesson::writing},
      .scene{"With small buffers, one member never read while another said 600 lines of 1000 bytes, "
             "each when a third had heard the one before.",
@@ -260,8 +253,7 @@ const Check checks[] = {
        talk(members[1], members[2], 600);
      }}},
 
-    {.id = "K08",
-     .title = "who does not listen costs no memory without bound, and is let go",
+    {.name{"K08", "who does not listen costs no memory without bound, and is let go"},
      .needs = need_proc,
      .hint{"how much may wait for one member, and what happens to the one for whom more waits?",
            lesson::writing},
@@ -275,8 +267,7 @@ const Check checks[] = {
        members[0].expect_end();
      }}},
 
-    {.id = "K09",
-     .title = "who listens late hears everything",
+    {.name{"K09", "who listens late hears everything"},
      .hint{"what does send() return when it takes only a part, and who sends the rest?",
            lesson::writing},
      .scene{"With small buffers, 40 lines of 1000 bytes were said before the other member began to "
@@ -290,8 +281,7 @@ const Check checks[] = {
        for (int i = 0; i < 40; ++i) members[1].expect_line(line(i));
      }}},
 
-    {.id = "K10",
-     .title = "a line without end: its speaker leaves, and it costs no memory",
+    {.name{"K10", "a line without end: its speaker leaves, and it costs no memory"},
      .needs = need_proc,
      .hint{"how long may a line become before you stop collecting it?", lesson::reading},
      .scene{"One member sent 16 MB without a line feed.",
@@ -308,8 +298,7 @@ const Check checks[] = {
        context.expect_growth_below(1024, &Memory::resident_kib, before);
      }}},
 
-    {.id = "K11",
-     .title = "a line of exactly 1024 bytes is heard, one more is not",
+    {.name{"K11", "a line of exactly 1024 bytes is heard, one more is not"},
      .hint{"does the line feed count?", lesson::reading},
      .scene{"One member said a line of 1024 bytes, line feed included; another one of 1025.",
             "the first line is heard; the second's speaker is out."},
@@ -324,8 +313,7 @@ const Check checks[] = {
        members[2].expect_line("after");
      }}},
 
-    {.id = "K12",
-     .title = "those who leave in every way leave nothing behind",
+    {.name{"K12", "those who leave in every way leave nothing behind"},
      .needs = need_proc | need_sockets,
      .hint{"what does recv() say of a socket that has been closed or reset, and who calls it?",
            lesson::leaving},
@@ -351,8 +339,7 @@ const Check checks[] = {
        context.expect_asleep("with two silent members");
      }}},
 
-    {.id = "K13",
-     .title = "a silent room sleeps, also when somebody does not listen",
+    {.name{"K13", "a silent room sleeps, also when somebody does not listen"},
      .needs = need_proc,
      .hint{"for whom do you wait until there is room to write?", lesson::writing},
      .scene{"With small buffers, 40 members were silent, and for one some lines wait that it does "
@@ -371,8 +358,7 @@ const Check checks[] = {
        context.expect_asleep("with 40 silent members");
      }}},
 
-    {.id = "K14",
-     .title = "a signal is no reason to stop talking",
+    {.name{"K14", "a signal is no reason to stop talking"},
      .hint{"what does a call that waits return when a signal comes, and what has it filled in?",
            lesson::signals},
      .scene{"Between twenty lines, twenty SIGUSR1 came.", "every line is heard."},
@@ -386,8 +372,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "K15",
-     .title = "who takes nothing for -t seconds is let go, who has nothing to take is not",
+    {.name{"K15", "who takes nothing for -t seconds is let go, who has nothing to take is not"},
      .needs = need_sockets,
      .hint{"since when has nothing moved for this member?", lesson::time_limits},
      .scene{"With -t 0.5 and small buffers, 30 lines were said to one member who does not read and "
@@ -402,8 +387,7 @@ const Check checks[] = {
        members[2].expect_line("still here");
      }}},
 
-    {.id = "K16",
-     .title = "one thread serves the room",
+    {.name{"K16", "one thread serves the room"},
      .needs = need_proc,
      .hint{"what does one call that waits for all give you that a thread for each would, too?",
            lesson::being_told},
@@ -415,8 +399,7 @@ const Check checks[] = {
                       "there are " + std::to_string(context.threads()) + " threads");
      }}},
 
-    {.id = "K17",
-     .title = "what has been said before SIGTERM is still heard",
+    {.name{"K17", "what has been said before SIGTERM is still heard"},
      .needs = need_sockets,
      .hint{"who sends what waits for a member when the room closes?", lesson::stopping},
      .scene{"With small buffers, 40 lines of 1000 bytes were said; then came SIGTERM, and only "
@@ -435,8 +418,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "K18",
-     .title = "while one does not listen, others come, talk and go",
+    {.name{"K18", "while one does not listen, others come, talk and go"},
      .hint{"what is locked, or held up, while send() waits for a slow member?", lesson::writing},
      .scene{"With small buffers, 25 lines of 1000 bytes waited for a member who did not read. Five "
             "guests came one after the other, said a line, heard one, and left.",
@@ -462,8 +444,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "K19",
-     .title = "who leaves while lines wait for it leaves nothing behind",
+    {.name{"K19", "who leaves while lines wait for it leaves nothing behind"},
      .needs = need_proc,
      .hint{"who learns that the member has left, and who gives back what was kept for it?",
            lesson::leaving},
@@ -487,8 +468,7 @@ const Check checks[] = {
        context.expect_asleep("with two silent members");
      }}},
 
-    {.id = "K20",
-     .title = "SIGTERM while somebody does not listen: the room closes all the same",
+    {.name{"K20", "SIGTERM while somebody does not listen: the room closes all the same"},
      .hint{"who waits for whom when the room closes, and for how long?", lesson::stopping},
      .scene{"With -t 0.4 and small buffers, 25 lines of 1000 bytes waited for a member who did not "
             "read; then came SIGTERM.",
@@ -500,8 +480,7 @@ const Check checks[] = {
        context.expect_clean_stop();
      }}},
 
-    {.id = "K21",
-     .title = "six speak and listen at the same time",
+    {.name{"K21", "six speak and listen at the same time"},
      .hint{"what may two who speak at the same moment change at the same moment?", lesson::threads},
      .scene{"While the room was stopped, six members said 100 lines each.",
             "each hears 500 whole lines, each speaker's in order."},
@@ -518,8 +497,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "K22",
-     .title = "of a thread that has ended nothing is left",
+    {.name{"K22", "of a thread that has ended nothing is left"},
      .needs = need_proc | need_plain_build,
      .hint{"what keeps the stack of a thread that has ended, and who gives it back?",
            lesson::threads},
@@ -547,8 +525,7 @@ const Check checks[] = {
        context.expect_growth_below(200 * 1024, &Memory::virtual_kib, before);
      }}},
 
-    {.id = "K23",
-     .title = "no descriptors left: who is in talks on, others come later",
+    {.name{"K23", "no descriptors left: who is in talks on, others come later"},
      .needs = need_proc | need_sockets,
      .hint{"what does accept() say when the process has no descriptor left, and what is left in "
            "the backlog?",
@@ -583,8 +560,7 @@ const Check checks[] = {
        members[1].expect_line("last");
      }}},
 
-    {.id = "K24",
-     .title = "a thousand are in the room, and all hear",
+    {.name{"K24", "a thousand are in the room, and all hear"},
      .needs = need_proc,
      .hint{"what in your program has a size that you chose?", lesson::being_told},
      .scene{"A thousand members entered, and one said three lines.",
@@ -597,8 +573,7 @@ const Check checks[] = {
          for (const char* line : {"one", "two", "three"}) members[i].expect_line(line);
      }}},
 
-    {.id = "K25",
-     .title = "who is silent costs nothing",
+    {.name{"K25", "who is silent costs nothing"},
      .needs = need_proc | need_sockets | need_peace,
      .hint{"what does your loop do for each member on each wake-up?", lesson::being_told},
      .scene{"One member sent a line byte by byte. I measured the CPU time of a wake-up with 10 "
@@ -626,8 +601,7 @@ const Check checks[] = {
        context.fail(seen);
      }}},
 
-    {.id = "K26",
-     .title = "of a hundred, those who do not listen are let go, and nobody else",
+    {.name{"K26", "of a hundred, those who do not listen are let go, and nobody else"},
      .hint{"for whom exactly do more than 64 KiB wait?", lesson::writing},
      .scene{
          "With small buffers, 100 members were in the room and ten of them did not read. One said "
@@ -651,8 +625,7 @@ const Check checks[] = {
          if (i != 1 && !is_deaf(i)) members[i].expect_line("after");
      }}},
 
-    {.id = "K27",
-     .title = "a hundred who come at the same moment are all heard",
+    {.name{"K27", "a hundred who come at the same moment are all heard"},
      .hint{"how many clients may wait when the listener is reported once?", lesson::accepting},
      .scene{"While the room was stopped, a hundred came, and each said its name.",
             "who was there before hears a hundred names."},
@@ -671,8 +644,7 @@ const Check checks[] = {
        expect_lines(context, members[0], names);
      }}},
 
-    {.id = "K28",
-     .title = "who leaves in the wake-up in which others come and speak takes nobody along",
+    {.name{"K28", "who leaves in the wake-up in which others come and speak takes nobody along"},
      .hint{"an event of this wake-up is about a member that another event has removed: who looks?",
            lesson::being_told},
      .scene{"Ten times I stopped the room; meanwhile one member spoke, ten others reset their "
@@ -701,8 +673,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "K29",
-     .title = "who takes something all the time keeps its place",
+    {.name{"K29", "who takes something all the time keeps its place"},
      .hint{"-t runs while lines wait and nothing is taken: what begins it anew?",
            lesson::time_limits},
      .scene{"With -t 1 and small buffers, 40 lines of 1000 bytes were said to one who then took "
@@ -718,8 +689,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "K30",
-     .title = "what is said after SIGTERM is not heard",
+    {.name{"K30", "what is said after SIGTERM is not heard"},
      .needs = need_proc,
      .hint{"the room still sends what waits: does it still read, too?", lesson::stopping},
      .scene{"With small buffers, 25 lines of 1000 bytes waited for two members who did not read; "
@@ -741,8 +711,7 @@ const Check checks[] = {
        members[0].expect_end();
      }}},
 
-    {.id = "Z04",
-     .title = "the contract: no bad client ends the room, spoils it, or makes it grow",
+    {.name{"Z04", "the contract: no bad client ends the room, spoils it, or makes it grow"},
      .needs = need_proc,
      .hint{"what does such a member do to the calls that you make for it: recv, send, accept?",
            lesson::attacks},

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 void ask_all(Context& context, std::initializer_list<std::string_view> ids) {
   for (const std::string_view id : ids)
     for (const Check& check : all_checks())
-      if (check.id == id) context.play(check);
+      if (check.name.id == id) context.play(check);
 }
 
 // Whether it goes on reading what it has refused is its own affair.
@@ -95,8 +95,7 @@ void bear_all(Context& context, bool few_descriptors) {
 }
 
 const Check checks[] = {
-    {.id = "Z01",
-     .title = "the contract: no bad client ends it, stalls others, or makes it grow",
+    {.name{"Z01", "the contract: no bad client ends it, stalls others, or makes it grow"},
      .needs = need_proc,
      .hint{"what does such a client do to the calls that you make for it: recv, send, accept?",
            lesson::attacks},
@@ -105,8 +104,7 @@ const Check checks[] = {
        bear_all(context, true);
      }}},
 
-    {.id = "Z02",
-     .title = "the contract: what HTTP asks is answered, what it forbids is refused",
+    {.name{"Z02", "the contract: what HTTP asks is answered, what it forbids is refused"},
      .needs = need_proc | need_sockets,
      .hint{"which rule is that, and where is it looked at?", lesson::refusing},
      .run{[](Context& context) {
@@ -115,8 +113,7 @@ const Check checks[] = {
        ask_all(context, {"C12"});
      }}},
 
-    {.id = "Z03",
-     .title = "the contract: silence, a request and an answer have their time",
+    {.name{"Z03", "the contract: silence, a request and an answer have their time"},
      .needs = need_sockets,
      .hint{"what is the client doing, since when, and who looks at the clock?",
            lesson::time_limits},

@@ -13,13 +13,6 @@ namespace {
 
 using std::to_string;
 
-// Its clients have asked already.
-std::vector<Client> asking_clients(Context& context, int count) {
-  std::vector<Client> clients;
-  for (int i = 0; i < count; ++i) clients.emplace_back(context).get("/echo/waiting");
-  return clients;
-}
-
 std::set<int> thread_ids(Context& context) {
   std::set<int> ids;
   for (const ThreadLook& thread : threads_of(context.server().pid())) ids.insert(thread.id);
@@ -72,8 +65,7 @@ void be_a_nuisance(Context& context, int kind) {
 }
 
 const Check checks[] = {
-    {.id = "P01",
-     .title = "the threads are there before the first client, and -n says how many",
+    {.name{"P01", "the threads are there before the first client, and -n says how many"},
      .needs = need_proc,
      .hint{"when should a server learn that it cannot have its threads?", lesson::threads},
      .scene{"I started it with -n 3 and with -n 11, and counted the threads.",
@@ -87,8 +79,7 @@ const Check checks[] = {
            "I counted " + to_string(few) + " with -n 3, and " + to_string(more) + " with -n 11");
      }}},
 
-    {.id = "P02",
-     .title = "the same threads serve the first client and the last",
+    {.name{"P02", "the same threads serve the first client and the last"},
      .needs = need_proc,
      .hint{"what does a thread do when its client has gone?", lesson::threads},
      .scene{"With -n 4, 150 clients came, some of them a nuisance, and four at once.",
@@ -111,8 +102,7 @@ const Check checks[] = {
        expect_the_same();
      }}},
 
-    {.id = "P03",
-     .title = "whoever finds no thread free is not accepted, and is served in turn",
+    {.name{"P03", "whoever finds no thread free is not accepted, and is served in turn"},
      .needs = need_sockets,
      .hint{"who calls accept(), and does it know that a thread is free?", lesson::threads},
      .scene{"With -n 3 and three clients connected, five more connected and asked; then one of the "
@@ -121,7 +111,7 @@ const Check checks[] = {
      .run{[](Context& context) {
        context.start_with({"-n", "3"});
        std::vector<Client> served = answered_clients(context, 3);
-       std::vector<Client> waiting = asking_clients(context, 5);
+       std::vector<Client> waiting = asking_clients(context, 5, "/echo/waiting");
        served[0].close();
        for (std::size_t i = 0; i < waiting.size(); ++i) {
          waiting[i].expect_response(200, "waiting");
@@ -134,23 +124,20 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "P04",
-     .title = "whatever its clients do, no thread is lost",
+    {.name{"P04", "whatever its clients do, no thread is lost"},
      .hint{"on which way out of a conversation does a thread not become free?", lesson::leaving},
      .scene{"With -n 4, sixty nuisances came and went; then four clients at once.",
             "the four are answered, with all of them connected."},
      .run{[](Context& context) {
        context.start_with({"-n", "4"});
        for (int i = 0; i < 60; ++i) be_a_nuisance(context, i);
-       std::vector<Client> clients;
-       for (int i = 0; i < 4; ++i) clients.emplace_back(context);
+       std::vector<Client> clients = connected_clients(context, 4);
        for (int i = 4; i-- > 0;) {
          clients[static_cast<std::size_t>(i)].expect_echo("four");
        }
      }}},
 
-    {.id = "P05",
-     .title = "SIGTERM: each thread ends when its client is served, and is waited for",
+    {.name{"P05", "SIGTERM: each thread ends when its client is served, and is waited for"},
      .needs = need_proc | need_sockets,
      .hint{"which call gives a thread back, and who makes it?", lesson::stopping},
      .scene{"With -n 6 and small buffers, one client asked for 400,000 bytes and did not read, "
@@ -177,8 +164,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "P06",
-     .title = "after SIGTERM nobody is taken out of the backlog",
+    {.name{"P06", "after SIGTERM nobody is taken out of the backlog"},
      .needs = need_sockets,
      .hint{"a thread comes back from its client after the stop. What does it do next?",
            lesson::stopping},
@@ -188,7 +174,7 @@ const Check checks[] = {
      .run{[](Context& context) {
        context.start_small({"-n", "1"});
        Client slow = stuck_client(context, 100'000);
-       std::vector<Client> waiting = asking_clients(context, 3);
+       std::vector<Client> waiting = asking_clients(context, 3, "/echo/waiting");
        context.server().signal(SIGTERM);
        context.wait_until_quiet();
        slow.expect_bytes(100'000);
@@ -197,8 +183,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "P07",
-     .title = "without room for its threads it says so and exits with status 1",
+    {.name{"P07", "without room for its threads it says so and exits with status 1"},
      .needs = need_plain_build,
      .hint{"what happens to the threads that are there already when the next cannot be made? "
            "(~thread)",
@@ -221,8 +206,7 @@ const Check checks[] = {
        context.expect(process.output().empty(), "it said that it was ready");
      }}},
 
-    {.id = "P08",
-     .title = "a client wakes a thread or two, not all of them",
+    {.name{"P08", "a client wakes a thread or two, not all of them"},
      .needs = need_proc | need_plain_build,
      .hint{"how many threads wait for the same thing, and how many does it wake?", lesson::threads},
      .scene{"With -n 40, forty clients came one after the other.",

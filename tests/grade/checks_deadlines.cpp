@@ -36,8 +36,7 @@ std::array<Client, 2> silent_for_longer_than_a_request(Context& context) {
 }
 
 const Check checks[] = {
-    {.id = "U01",
-     .title = "a request has the time of a request, not that of silence",
+    {.name{"U01", "a request has the time of a request, not that of silence"},
      .hint{"what is a client doing that has sent half a request: is it silent?",
            lesson::time_limits},
      .scene{"With -t 0.4 -r 50, a client sent half a request; when a silent client that came after "
@@ -54,8 +53,7 @@ const Check checks[] = {
        slow.expect_response(200, "slow");
      }}},
 
-    {.id = "U02",
-     .title = "silence has the time of silence, not that of a request",
+    {.name{"U02", "silence has the time of silence, not that of a request"},
      .hint{"when does the time of a request begin, if nobody has begun one?", lesson::time_limits},
      .scene{"With -r 0.4 -t 50, two clients were silent, one of them after an answer; a third sent "
             "half a request. When the third had got its 408, the others asked.",
@@ -67,8 +65,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "U03",
-     .title = "half a request that comes behind a whole one has its time as well",
+    {.name{"U03", "half a request that comes behind a whole one has its time as well"},
      .hint{"after an answer, is a client always silent? What may lie in your buffer already?",
            lesson::time_limits},
      .scene{"With -r 0.4 -t 50, a client sent a request and the half of another in one piece.",
@@ -82,8 +79,7 @@ const Check checks[] = {
        client.expect_end();
      }}},
 
-    {.id = "U04",
-     .title = "every request has its own time",
+    {.name{"U04", "every request has its own time"},
      .hint{"which event begins a request's time, and which one ends it?", lesson::time_limits},
      .scene{"With -r 1 -t 50, a client sent five requests, each in two pieces 0.4 s apart, over "
             "one connection.",
@@ -99,8 +95,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "U05",
-     .title = "who waits for its own reading is neither silent nor inside a request",
+    {.name{"U05", "who waits for its own reading is neither silent nor inside a request"},
      .needs = need_sockets,
      .hint{"which of the three times runs while an answer waits to be taken?", lesson::time_limits},
      .scene{"With -t 0.4 -r 0.4 -o 50 and small buffers, a client asked for 100,000 bytes, half a "
@@ -123,8 +118,7 @@ const Check checks[] = {
        slow.expect_response(200, "second");
      }}},
 
-    {.id = "U06",
-     .title = "who takes a little now and then is closed",
+    {.name{"U06", "who takes a little now and then is closed"},
      .needs = need_sockets,
      .hint{"how much must a client take for its time to start anew?", lesson::time_limits},
      .scene{"With -o 0.5 -t 50 and small buffers, a client took its answer of 2,000,000 bytes at "
@@ -142,8 +136,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "U07",
-     .title = "who takes enough is not closed, however long it all takes",
+    {.name{"U07", "who takes enough is not closed, however long it all takes"},
      .needs = need_sockets,
      .hint{"is it the time for the whole answer, or for its next 16 KiB?", lesson::time_limits},
      .scene{"With -o 2 -t 50 and small buffers, a client took 250,000 bytes, 4000 every 40 ms: "
@@ -161,8 +154,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "U08",
-     .title = "three times, and each client has its own",
+    {.name{"U08", "three times, and each client has its own"},
      .needs = need_sockets,
      .hint{"one select waits for all of them: until which deadline?", lesson::time_limits},
      .scene{
@@ -207,8 +199,7 @@ const Check checks[] = {
        }
      }}},
 
-    {.id = "U09",
-     .title = "a request's time begins with its first byte, however long the silence was",
+    {.name{"U09", "a request's time begins with its first byte, however long the silence was"},
      .hint{"what has the time that a client was silent to do with its request's?",
            lesson::time_limits},
      .scene{"With -r 0.5 -t 50, two clients were silent, one of them after an answer; a third sent "
@@ -227,8 +218,7 @@ const Check checks[] = {
        for (Client& client : silent) client.expect_response(200, "late");
      }}},
 
-    {.id = "U10",
-     .title = "who is refused and does not leave is let go, whatever it still sends",
+    {.name{"U10", "who is refused and does not leave is let go, whatever it still sends"},
      .needs = need_sockets,
      .hint{"which time runs while a client is leaving, and what may renew it?",
            lesson::time_limits},
@@ -255,8 +245,7 @@ const Check checks[] = {
            });
      }}},
 
-    {.id = "U11",
-     .title = "what a last send still finds room for, nobody has taken",
+    {.name{"U11", "what a last send still finds room for, nobody has taken"},
      .needs = need_sockets,
      .hint{"send has taken a few bytes, long after the client's time was over. Who has them?",
            lesson::time_limits},

@@ -22,8 +22,7 @@ Watches watches_of(pid_t process) {
 }
 
 const Check checks[] = {
-    {.id = "E01",
-     .title = "every client is watched for edges",
+    {.name{"E01", "every client is watched for edges"},
      .needs = need_proc,
      .hint{"which queue does the exercise give you, and is yours told of a change or of a state?",
            lesson::being_told},

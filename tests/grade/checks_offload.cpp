@@ -93,8 +93,7 @@ int rounds_while_spinning(Context& context, std::vector<Client>& spinning) {
 }
 
 const Check checks[] = {
-    {.id = "O01",
-     .title = "four clients compute, a fifth is answered meanwhile",
+    {.name{"O01", "four clients compute, a fifth is answered meanwhile"},
      .hint{"which thread burns the time of /spin, and who waits in epoll_wait meanwhile?",
            lesson::being_told},
      .scene{"Four clients asked for /spin/500; then a fifth asked for a word, again and again.",
@@ -103,16 +102,14 @@ const Check checks[] = {
      .run{[](Context& context) {
        context.server();
        const Work work;
-       std::vector<Client> spinning;
-       for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/500");
+       std::vector<Client> spinning = asking_clients(context, 4, "/spin/500");
        const int rounds = rounds_while_spinning(context, spinning);
        for (Client& client : spinning) expect_spun(context, client, "spun 500 ms\n");
        work.expect_done(context, 4 * 500);
        context.expect(rounds >= 2, "it was answered " + std::to_string(rounds) + " times");
      }}},
 
-    {.id = "O02",
-     .title = "two computations are under way at once",
+    {.name{"O02", "two computations are under way at once"},
      .needs = need_proc,
      .hint{"how many threads take jobs out of your queue?", lesson::threads},
      .scene{"Four clients asked for /spin/400 at once.",
@@ -121,8 +118,7 @@ const Check checks[] = {
      .run{[](Context& context) {
        context.server();
        const Work work;
-       std::vector<Client> spinning;
-       for (int i = 0; i < 4; ++i) spinning.emplace_back(context).get("/spin/400");
+       std::vector<Client> spinning = asking_clients(context, 4, "/spin/400");
        const Crowding seen = watch_until_answered(context, spinning.front(), short_while);
        for (Client& client : spinning) expect_spun(context, client, "spun 400 ms\n");
        work.expect_done(context, 4 * 400);
@@ -130,15 +126,13 @@ const Check checks[] = {
        context.expect(seen.crowded * 3 >= seen.looks, "two were runnable in " + seen.words());
      }}},
 
-    {.id = "O03",
-     .title = "fifty computations need no fifty threads",
+    {.name{"O03", "fifty computations need no fifty threads"},
      .needs = need_proc,
      .hint{"what would a hundred thousand requests for /spin do to your server?", lesson::threads},
      .scene{"Fifty clients asked for /spin/20.",
             "never more than eight threads, the loop's own among them, and fifty answers."},
      .run{[](Context& context) {
-       std::vector<Client> spinning;
-       for (int i = 0; i < 50; ++i) spinning.emplace_back(context).get("/spin/20");
+       std::vector<Client> spinning = asking_clients(context, 50, "/spin/20");
        std::size_t most = 0;
        for (Client& client : spinning) {
          most = std::max(most, context.threads());
@@ -147,8 +141,7 @@ const Check checks[] = {
        context.expect(most <= 8, "there were " + std::to_string(most) + " threads");
      }}},
 
-    {.id = "O04",
-     .title = "pipelined requests around a /spin come back in order",
+    {.name{"O04", "pipelined requests around a /spin come back in order"},
      .hint{"what do you do with a client's next request while its last is being computed?",
            lesson::reading},
      .scene{"One client sent a word, two /spin and another word in one piece.",
@@ -163,8 +156,7 @@ const Check checks[] = {
        client.expect_response(200, "behind");
      }}},
 
-    {.id = "O05",
-     .title = "clients that reset while their answer is computed",
+    {.name{"O05", "clients that reset while their answer is computed"},
      .needs = need_proc,
      .hint{"whose is the memory that the worker's result points to, and is it still there?",
            lesson::leaving},
@@ -187,8 +179,7 @@ const Check checks[] = {
        context.expect_back_to({before});
      }}},
 
-    {.id = "O06",
-     .title = "SIGTERM while an answer is computed: it arrives",
+    {.name{"O06", "SIGTERM while an answer is computed: it arrives"},
      .hint{"who waits for the workers before the loop ends?", lesson::stopping},
      .scene{"A client asked for /spin/300; then came SIGTERM.",
             "the answer, the end, and exit status 0."},
@@ -202,8 +193,7 @@ const Check checks[] = {
        context.expect_exit_status_0();
      }}},
 
-    {.id = "O07",
-     .title = "while a worker computes, the loop sleeps",
+    {.name{"O07", "while a worker computes, the loop sleeps"},
      .needs = need_proc,
      .hint{"how does the loop learn that a job is done: does it ask, or is it told?",
            lesson::being_told},
@@ -224,8 +214,7 @@ const Check checks[] = {
        client.expect_response(200, "behind");
      }}},
 
-    {.id = "O08",
-     .title = "who waits for its answer to be computed is not let go for being silent",
+    {.name{"O08", "who waits for its answer to be computed is not let go for being silent"},
      .hint{"whom does -t put under time, and who keeps whom waiting here?", lesson::time_limits},
      .scene{"With -t 0.3, a client asked for /spin/900.", "its answer."},
      .run{[](Context& context) {

@@ -18,9 +18,9 @@
 #include "tests/grade/class_run.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/grade/grading.hpp"
-#include "tests/kit/interruption.hpp"
 #include "tests/grade/submission.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {
@@ -375,7 +375,7 @@ int grade_server(const Request& request) {
   std::vector<Task> tasks = tasks_of_model(server->model, request.server);
   if (!request.only.empty())
     std::erase_if(tasks, [&](const Task& task) {
-      return (" " + request.only + " ").find(std::string(" ") + task.check.id + " ") ==
+      return (" " + request.only + " ").find(std::string(" ") + task.check.name.id + " ") ==
              std::string::npos;
     });
   if (tasks.empty()) refuse_usage(request.server + " has no check called " + request.only);

@@ -83,8 +83,8 @@ class Grading {
     (void)sanitizers_in(tested.path);  // read once: the process of every check inherits the answer
     for (const Task& task : tasks) {
       CheckReport check;
-      check.id = task.check.id;
-      check.title = task.check.title;
+      check.id = task.check.name.id;
+      check.title = task.check.name.title;
       check.points = task.points;
       check.hint = task.check.hint.question;
       check.lesson = task.check.hint.lesson;
@@ -149,7 +149,7 @@ class Grading {
   bool knows_end_for(std::size_t number) const {
     const auto stop = stop_check();
     if (!tested_.forgives_end || number == 0 || !stop || number == *stop) return true;
-    return is_done_[*stop] || tasks_[*stop].parent == tasks_[number].check.id;
+    return is_done_[*stop] || tasks_[*stop].parent == tasks_[number].check.name.id;
   }
   bool forgives_end_in(std::size_t number) const {
     const auto stop = stop_check();
@@ -163,7 +163,7 @@ class Grading {
 
   std::optional<std::size_t> find(const std::string& id) const {
     for (std::size_t i = 0; i < tasks_.size(); ++i)
-      if (tasks_[i].check.id == id) return i;
+      if (tasks_[i].check.name.id == id) return i;
     return std::nullopt;
   }
 
@@ -368,10 +368,10 @@ class Grading {
   // time: they wait more than they work.
   void judge_rebuilt(const Task& task, CheckReport& check) {
     const auto begin = Clock::now();
-    const auto program = options_.rebuilt.find(task.check.id);
+    const auto program = options_.rebuilt.find(task.check.name.id);
     check.verdict = Verdict::skipped;
     check.saw = "there is no program built for this: the compiler may not have the sanitizer";
-    if (program == options_.rebuilt.end() && ours_runs(task.check.id))
+    if (program == options_.rebuilt.end() && ours_runs(task.check.name.id))
       fail(check, "I compiled your program again, with the sanitizer.",
            {"it compiles, as our own programs do.",
             "it does not, although it does without the sanitizer."});
@@ -391,7 +391,7 @@ class Grading {
     grading.run_all();
     read_complaints(grading.report_, sanitizers_in(rebuilt.path), check);
     const std::vector<CheckReport>& all = grading.report_.checks;
-    if (check.verdict == Verdict::skipped && !all.empty() && ours_runs(task.check.id)) {
+    if (check.verdict == Verdict::skipped && !all.empty() && ours_runs(task.check.name.id)) {
       fail(check, repeating,
            {"it works, as our own programs do that are built in this way.",
             "none of the checks passes any more. The first:\n" + all.front().saw});
@@ -455,7 +455,7 @@ class Grading {
 
 const Check& find_check(const std::vector<Check>& all, const std::string& id) {
   for (const Check& check : all)
-    if (check.id == id) return check;
+    if (check.name.id == id) return check;
   throw std::invalid_argument("there is no check called " + id);
 }
 
@@ -499,7 +499,8 @@ std::vector<Task> tasks_of_model(Models model, const std::string& name) {
   for (const Check& check : all_checks())
     if ((check.models & model) != 0)
       tasks.push_back(
-          {check, 0, "", "build/tests/behaviour --server=" + name + " -tc='*" + check.id + "*'"});
+          {check, 0, "",
+           "build/tests/behaviour --server=" + name + " -tc='*" + check.name.id + "*'"});
   return tasks;
 }
 

@@ -82,7 +82,7 @@ std::string full_story(const Check& check, const std::string& story, const Conte
 }
 
 // Can this process see another one that does not hide? Asked of a child that waits to be ended.
-bool can_see_another(bool (*look)(pid_t)) {
+bool can_see_another(const std::function<bool(pid_t)>& look) {
   const Forked other([] {
 #ifdef __linux__
     prctl(PR_SET_DUMPABLE, 1);  // the tester itself may hide from the programs that it tests
@@ -378,44 +378,37 @@ std::string Context::echo(std::string_view token) const {
   return std::string(token);
 }
 
-void Context::cannot_see(bool (*look)(pid_t), const char* why) {
+// What `look` tells of the server; where it tells nothing, there is a reason, and nobody goes on.
+template <class Seen>
+Seen Context::see(std::optional<Seen> (*look)(pid_t), const char* why) {
+  if (const auto seen = look(server().pid())) return *seen;
   if (server().status_if_ended()) fail("the server has ended.");
   // Nothing of a process can be counted that hides, with PR_SET_DUMPABLE for example.
-  if (can_see_another(look)) fail_for_certain("the program hides from whoever looks at it.");
+  if (can_see_another([look](pid_t process) { return look(process).has_value(); }))
+    fail_for_certain("the program hides from whoever looks at it.");
   expect_healthy();
   throw Skipped{why};
 }
 
 std::size_t Context::descriptors() {
-  const auto count = descriptors_of(server().pid());
-  if (!count)
-    cannot_see([](pid_t process) { return descriptors_of(process).has_value(); },
-               "the descriptors of a process cannot be counted here");
-  return *count;
+  return see(descriptors_of, "the descriptors of a process cannot be counted here");
 }
 
 Memory Context::memory() {
-  const auto memory = memory_of(server().pid());
-  if (!memory)
-    cannot_see([](pid_t process) { return memory_of(process).has_value(); },
-               "the memory of a process cannot be measured here");
-  return *memory;
+  return see(memory_of, "the memory of a process cannot be measured here");
 }
 
 std::size_t Context::threads() {
-  const std::size_t count = threads_of(server().pid()).size();
-  if (count == 0)
-    cannot_see([](pid_t process) { return !threads_of(process).empty(); },
-               "the threads of a process cannot be counted here");
-  return count;
+  return see(
+      +[](pid_t process) -> std::optional<std::size_t> {
+        const std::size_t count = threads_of(process).size();
+        return count > 0 ? std::optional(count) : std::nullopt;
+      },
+      "the threads of a process cannot be counted here");
 }
 
 std::uint64_t Context::cpu_nanoseconds() {
-  const auto time = cpu_nanoseconds_of(server().pid());
-  if (!time)
-    cannot_see([](pid_t process) { return cpu_nanoseconds_of(process).has_value(); },
-               "the CPU time of a thread cannot be measured here");
-  return *time;
+  return see(cpu_nanoseconds_of, "the CPU time of a thread cannot be measured here");
 }
 
 void Context::limit_descriptors(std::size_t most) {

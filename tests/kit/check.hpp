@@ -67,9 +67,13 @@ struct Hint {
   const char* lesson = "";
 };
 
-struct Check {
+struct Name {
   const char* id = "";
   const char* title = "";
+};
+
+struct Check {
+  Name name = {};
   Models models = every;
   Needs needs = 0;
   // Under these faults a client may be closed instead of served, or the check's own count be off:
@@ -216,7 +220,8 @@ class Context {
   std::string told(const std::string& seen) const;
 
  private:
-  [[noreturn]] void cannot_see(bool (*look)(pid_t), const char* why);
+  template <class Seen>
+  Seen see(std::optional<Seen> (*look)(pid_t), const char* why);
 
   Tested tested_;
   Sanitizers sanitizers_;

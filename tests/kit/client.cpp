@@ -72,9 +72,7 @@ Client::Client(Context& context, ClientOptions options)
     : context_(&context), number_(context.next_client()), last_progress_(Clock::now()) {
   const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
   socket_ = connect_socket(options, port, context.timeout());
-  if (!socket_)
-    context.fail("client " + std::to_string(number_) +
-                 " could not connect: " + describe_failure("connect", errno));
+  if (!socket_) context.fail(name() + " could not connect: " + describe_failure("connect", errno));
   note("connected");
 }
 
@@ -119,13 +117,9 @@ Descriptor Client::connect_socket(const ClientOptions& options, std::uint16_t po
   return socket;
 }
 
-void Client::note(const std::string& step) {
-  context_->note("client " + std::to_string(number_) + ": " + step);
-}
-
 void Client::send(std::string_view bytes) {
   if (!try_to_send(bytes))
-    context_->fail("client " + std::to_string(number_) + " could not send: the server has closed" +
+    context_->fail(name() + " could not send: the server has closed" +
                    " or reset the connection. It had answered: '" + readable(unread()) + "'");
 }
 
@@ -142,8 +136,7 @@ bool Client::try_to_send(std::string_view bytes) {
     if (!is_not_ready(errno)) return false;
     const bool ready = wait_for(socket_.fd(), POLLIN | POLLOUT, context_->timeout());
     if (!ready)
-      context_->fail_for_certain("client " + std::to_string(number_) + " cannot send its last " +
-                                 std::to_string(bytes.size()) +
+      context_->fail_for_certain(name() + " cannot send its last " + std::to_string(bytes.size()) +
                                  " bytes: the server does not read. " + describe());
     if (wait_for(socket_.fd(), POLLIN, Timeout(0)) && take_in(Timeout(0)) == Got::reset)
       return false;
@@ -250,7 +243,7 @@ void Client::use(std::size_t count) {
 }
 
 void Client::fail_reading(Got got, const std::string& wanted) {
-  std::string seen = "client " + std::to_string(number_) + " waited for " + wanted + " and ";
+  std::string seen = name() + " waited for " + wanted + " and ";
   if (got == Got::silence)
     seen += "nothing came for " + std::to_string(static_cast<int>(context_->timeout().count())) +
             " s. " + describe();
@@ -274,9 +267,8 @@ ReceivedResponse Client::read_head() {
   response.head = unread().substr(0, end + 2);
   const std::string problem = read_response_head(response.head, response);
   if (!problem.empty())
-    context_->fail_for_certain("client " + std::to_string(number_) +
-                               " got an answer that is not HTTP: " + problem + ". The answer: '" +
-                               readable(unread(), 200) + "'");
+    context_->fail_for_certain(name() + " got an answer that is not HTTP: " + problem +
+                               ". The answer: '" + readable(unread(), 200) + "'");
   use(end + 4);
   note("reads the head of an answer " + std::to_string(response.status));
   return response;
@@ -299,9 +291,9 @@ ReceivedResponse Client::read_response(Method method) {
 ReceivedResponse Client::expect_response(int status, Method method) {
   ReceivedResponse response = read_response(method);
   if (response.status == status) return response;
-  const std::string seen = "client " + std::to_string(number_) + " was answered with status " +
-                           std::to_string(response.status) + ", not " + std::to_string(status) +
-                           ": '" + readable(response.body, 200) + "'";
+  const std::string seen = name() + " was answered with status " + std::to_string(response.status) +
+                           ", not " + std::to_string(status) + ": '" +
+                           readable(response.body, 200) + "'";
   // Only these say that the server lacks something.
   if (response.status != 502 && response.status != 503) context_->fail_for_certain(seen);
   context_->fail(seen);
@@ -310,9 +302,8 @@ ReceivedResponse Client::expect_response(int status, Method method) {
 void Client::expect_response(int status, std::string_view body) {
   const ReceivedResponse response = expect_response(status);
   if (response.body != body)
-    context_->fail_for_certain("client " + std::to_string(number_) + " got the body '" +
-                               readable(response.body, 200) + "', not '" + readable(body, 200) +
-                               "'");
+    context_->fail_for_certain(name() + " got the body '" + readable(response.body, 200) +
+                               "', not '" + readable(body, 200) + "'");
 }
 
 void Client::expect_bytes(std::size_t size) {
@@ -380,15 +371,14 @@ void Client::expect_end() {
     if (got == Got::end || got == Got::reset) return;
     if (got == Got::silence) fail_reading(got, "the end of the connection");
   }
-  context_->fail_for_certain("client " + std::to_string(number_) +
+  context_->fail_for_certain(name() +
                              " should see the end of the connection here, and got more bytes: '" +
                              readable(unread(), 120) + "'");
 }
 
 void Client::expect_orderly_end() {
   expect_end();
-  context_->expect(!was_reset_, "client " + std::to_string(number_) +
-                                    " was reset where it should see the end of the stream");
+  context_->expect(!was_reset_, name() + " was reset where it should see the end of the stream");
 }
 
 std::size_t Client::responses_so_far() {
@@ -456,6 +446,18 @@ std::string Client::describe() const {
   else
     text = "The server has read everything this client sent and has not answered";
   return text + "; " + server + ".";
+}
+
+std::vector<Client> connected_clients(Context& context, int count) {
+  std::vector<Client> clients;
+  for (int i = 0; i < count; ++i) clients.emplace_back(context);
+  return clients;
+}
+
+std::vector<Client> asking_clients(Context& context, int count, std::string_view path) {
+  std::vector<Client> clients;
+  for (int i = 0; i < count; ++i) clients.emplace_back(context).get(path);
+  return clients;
 }
 
 std::vector<Client> answered_clients(Context& context, int count) {

@@ -115,7 +115,8 @@ class Client {
   static Descriptor connect_socket(const ClientOptions& options, std::uint16_t port,
                                    Timeout timeout);
   Got take_in(Timeout timeout, std::size_t most = std::size_t{1} << 16);
-  void note(const std::string& step);
+  std::string name() const { return "client " + std::to_string(number_); }
+  void note(const std::string& step) { context_->note(name() + ": " + step); }
   [[noreturn]] void fail_reading(Got got, const std::string& wanted);
   std::string_view unread() const { return std::string_view(input_).substr(used_); }
   void use(std::size_t count);
@@ -130,7 +131,9 @@ class Client {
   std::chrono::steady_clock::time_point last_progress_;
 };
 
-// So many, each of which has been answered once.
+// So many; so many that have asked for this; so many, each of which has been answered once.
+std::vector<Client> connected_clients(Context& context, int count);
+std::vector<Client> asking_clients(Context& context, int count, std::string_view path);
 std::vector<Client> answered_clients(Context& context, int count);
 
 // One that has asked for so many bytes and does not read: the server can send no more.

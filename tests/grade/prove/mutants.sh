@@ -11,7 +11,7 @@ set -u
 
 # The ids of all checks in our tables, in their order.
 checks() {
-  sed -n 's/^    {\.id = "\([A-Z][0-9]*\)",$/\1/p' \
+  sed -n 's/^    {\.name{"\([A-Z][0-9]*\)",.*/\1/p' \
     tests/behaviour/checks_*.cpp tests/grade/checks_*.cpp
 }
 
