@@ -17,6 +17,10 @@ only=" $* "
 holds() { # what the grader has said
   grep -q "$1" "$class.log"
 }
+refuse() { # why
+  echo "$1"
+  exit 1
+}
 for submission in tests/grade/golden/*/; do
   name=$(basename "$submission")
   [ $# -eq 0 ] || [ "${only#* "$name" }" != "$only" ] || continue
@@ -59,14 +63,10 @@ if ! holds 'runs as user'; then
   [ ! -d "$class/mutilates_folder" ] || ! holds 'able to READ' || status=2
 fi
 [ $killed = no ] || status=2
-if [ "$(cat "$class.status")" != $status ]; then
-  echo "the class run has ended with $(cat "$class.status"), not $status"
-  exit 1
-fi
-if [ $killed = yes ] && ! grep -q '^"kills_grader",find_the_bugs,0,100,killed,' "$results/summary.csv"; then
-  echo "who has killed its grader is not called so in summary.csv"
-  exit 1
-fi
+[ "$(cat "$class.status")" = $status ] ||
+  refuse "the class run has ended with $(cat "$class.status"), not $status"
+[ $killed = no ] || grep -q '^"kills_grader",find_the_bugs,0,100,killed,' "$results/summary.csv" ||
+  refuse 'who has killed its grader is not called so in summary.csv'
 sed 1d "$results/summary.csv" | sed 's/"//g' | awk -F, '{print $1, $2, $3}' | LC_ALL=C sort \
   >"$results/seen.txt"
 for submission in "$class"/*/; do # most have nothing
@@ -80,36 +80,26 @@ if holds 'able to READ'; then
     mv "$results/less.txt" "$results/$list.txt"
   done
 elif [ -e "$results/was-written" ]; then
-  echo "a submission has written to the results"
-  exit 1
+  refuse 'a submission has written to the results'
 elif [ -e "$build/written-by-a-submission" ] || [ -e "$build/../written-by-a-submission" ]; then
-  echo "a submission has changed the project"
-  exit 1
+  refuse 'a submission has changed the project'
 fi
 diff "$results/expected.txt" "$results/seen.txt" || exit 1
 said='"problem": "It does not compile:\nfind_the_bugs.cpp:'
-if [ -d "$class/syntax_error" ] && ! grep -q -F "$said" "$results/syntax_error.find_the_bugs.json"; then
-  echo "what the compiler says does not begin with the name of the student's file"
-  exit 1
-fi
-if [ -e "$results/own-makefile-was-used" ]; then
-  echo "a makefile of a student has been run"
-  exit 1
-fi
+[ ! -d "$class/syntax_error" ] || grep -q -F "$said" "$results/syntax_error.find_the_bugs.json" ||
+  refuse "what the compiler says does not begin with the name of the student's file"
+[ ! -e "$results/own-makefile-was-used" ] || refuse 'a makefile of a student has been run'
 rm -f "$build/golden-secret"
 # Who is no other user may read what the teacher may.
 if holds 'runs as user' && grep -r "$secret" "$results"; then
-  echo "a submission has seen what only the teacher may: a file, the environment, another's words"
-  exit 1
+  refuse "a submission has seen what only the teacher may: a file, the environment, another's words"
 fi
 if ! holds 'able to READ' && ls -d /tmp/golden-was-here /*/*/golden-was-here 2>/dev/null; then
-  echo "what a submission has written has outlived it"
-  exit 1
+  refuse 'what a submission has written has outlived it'
 fi
 if ! command -v pgrep >/dev/null; then
   echo 'skipped: golden, escaped processes: pgrep is not installed (Debian: apt-get install procps)'
 elif pgrep -f '^sleep 777$' >/dev/null; then
-  echo 'a process has escaped'
-  exit 1
+  refuse 'a process has escaped'
 fi
 echo "all $(wc -l <"$results/seen.txt" | tr -d ' ') golden submissions have the score they should have"
