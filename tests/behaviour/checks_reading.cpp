@@ -326,9 +326,10 @@ const Check checks[] = {
        Client client(context);
        for (const char* path :
             {"/bytes/", "/bytes/-1", "/bytes/+1", "/bytes/1e3", "/bytes/0x10", "/bytes/10/",
-             "/bytes/1073741825", "/bytes/4294967296", "/bytes/18446744073709551617",
-             "/bytes/99999999999999999999999", "/bytes/1.5", "/bytes/%31", "/spin/", "/spin/-1",
-             "/spin/10001", "/spin/1x", "/spin/99999999999999999999"}) {
+             "/bytes/1073741825", "/bytes/4294967296", "/bytes/4294967297",
+             "/bytes/18446744073709551617", "/bytes/99999999999999999999999", "/bytes/1.5",
+             "/bytes/%31", "/spin/", "/spin/-1", "/spin/10001", "/spin/4294967296", "/spin/1x",
+             "/spin/99999999999999999999"}) {
          client.get(path);
          context.note(std::string("asked for ") + path);
          const ReceivedResponse response = client.read_response();

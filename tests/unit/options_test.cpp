@@ -2,9 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -66,34 +64,6 @@ TEST_CASE("options: the options of a command that follows are left to it") {
   const ChildEnd missing = read_in_child({"-p", "0"}, "+ph");
   CHECK(missing.exit_status == 2);
   CHECK(missing.err.find("PROGRAM") != std::string::npos);
-}
-
-TEST_CASE("options: a bad command line is one line on stderr and exit status 2") {
-  std::vector<std::vector<std::string>> bad = {
-      {"-p"}, {"-z"}, {"--help"}, {"surplus"}, {"-p", "80", "surplus"}};
-  const std::map<std::string, std::string> values = {
-      {"-p", "65536|-1|80x||+80| 80|99999999999999999999999"},
-      {"-t", "0|-1|nan|inf|1s||1e9"},
-      {"-b", "0|x"},
-      {"-n", "0|1e3"},
-      {"-s", "63"},
-      {"-d", "-1|x"}};
-  for (const auto& [option, all] : values) {
-    std::istringstream stream(all);
-    for (std::string value; std::getline(stream, value, '|');) bad.push_back({option, value});
-  }
-  for (const auto& words : bad) {
-    std::string line = "server";
-    for (const std::string& word : words) line += " '" + word + "'";
-    CAPTURE(line);
-    const ChildEnd end = read_in_child(words);
-    CHECK(end.exit_status == 2);
-    CHECK(end.out.empty());
-    CAPTURE(end.err);
-    CHECK(end.err.starts_with("server: "));
-    CHECK(std::count(end.err.begin(), end.err.end(), '\n') == 1);
-    CHECK(end.err.ends_with("\n"));
-  }
 }
 
 TEST_CASE("options: the complaint names the option, what it takes and what was given") {

@@ -1,7 +1,8 @@
-// The request parser, rule by rule. Numbers in brackets are sections of RFC 9112.
+// The request parser, where it is more than yes or no. Which methods, versions, fields and ends of
+// lines are refused, and with what, the behaviour checks B30 to B40 show, and its limits B16, B17
+// and B20. Numbers in brackets are sections of RFC 9112.
 #include <doctest/doctest.h>
 
-#include <initializer_list>
 #include <random>
 #include <sstream>
 #include <string>
@@ -45,20 +46,6 @@ std::string get(const std::string& fields) {
   return request("GET / HTTP/1.1", fields);
 }
 
-// Where a text is put in, by expect().
-const std::string bytes_form = "%";
-const std::string line_form = "%\r\nHost: a\r\n\r\n";
-const std::string field_form = "GET / HTTP/1.1\r\nHost: a\r\n%\r\n\r\n";
-
-// Each of the texts, in the place of the % of `form`, gets this verdict.
-void expect(int wanted, const std::string& form, std::initializer_list<std::string_view> texts) {
-  for (const std::string_view text : texts) {
-    const std::string bytes = std::string(form).replace(form.find('%'), 1, text);
-    CAPTURE(shown(bytes));
-    CHECK(verdict(bytes) == wanted);
-  }
-}
-
 }  // namespace
 
 TEST_CASE("request: a plain one") {
@@ -85,40 +72,6 @@ TEST_CASE(
   CHECK(parsed.request.size == bytes.size());
 }
 
-TEST_CASE("request: methods") {
-  CHECK(parse(request("HEAD / HTTP/1.1")).request.head_only);
-  INFO("OPTIONS * and CONNECT host:port have other targets; the method is judged first");
-  expect(405, line_form,
-         {"POST / HTTP/1.1", "PUT / HTTP/1.1", "DELETE / HTTP/1.1", "TRACE / HTTP/1.1",
-          "PATCH / HTTP/1.1", "OPTIONS / HTTP/1.1", "OPTIONS * HTTP/1.1", "CONNECT a:443 HTTP/1.1",
-          "CONNECT / HTTP/1.1"});
-  INFO("a method is what it is in this very case [3.1]; other tokens are not implemented");
-  expect(501, "% / HTTP/1.1\r\nHost: a\r\n\r\n",
-         {"get", "Head", "BREW", "GETT", "M-SEARCH", "!#$%&'*+-.^_`|~0"});
-  INFO("what is not a token is not a method");
-  expect(400, "% / HTTP/1.1\r\nHost: a\r\n\r\n",
-         {"", "G@T", "G\tT", "GET,", "G\x01T", "\"GET\"", "G\xc3\xa9T", "GET:"});
-}
-
-TEST_CASE("request: versions") {
-  INFO("1.2 does not exist, but a 1.x is to be treated as the highest 1.x we know [2.3]");
-  expect(200, line_form, {"GET / HTTP/1.2"});
-  CHECK_FALSE(parse(request("GET / HTTP/1.9")).request.http_1_0);
-  const Parsed old = parse("GET / HTTP/1.0\r\n\r\n");
-  CHECK(old.outcome == Outcome::request);
-  CHECK(old.request.http_1_0);
-  CHECK_FALSE(old.request.keep_alive);
-  expect(505, line_form, {"GET / HTTP/2.0", "GET / HTTP/0.9", "GET / HTTP/3.1", "GET / HTTP/9.9"});
-  expect(400, "GET / %\r\nHost: a\r\n\r\n",
-         {"", "HTTP/1", "HTTP/1.", "HTTP/11", "HTTP/1.1 ", "http/1.1", "HTTP/1.10", "HTTP/1,1",
-          "HTTP/a.1", "HTTP/1.a", "HTTPS/1.1", "HTTP/ 1.1", "HTTP/-1.1"});
-  INFO("the request line has three parts with one space between them");
-  expect(400, line_form,
-         {"GET", "GET ", "GET /", "GET / ", "GET  / HTTP/1.1", "GET /  HTTP/1.1", " GET / HTTP/1.1",
-          "GET / x HTTP/1.1", "GET\t/\tHTTP/1.1", "GET / HTTP/1.1\t", "GET/ HTTP/1.1",
-          "GET / HTTP/1.1 x"});
-}
-
 TEST_CASE("request: targets") {
   const auto target = [](const std::string& text) {
     const std::string bytes = request("GET " + text + " HTTP/1.1");
@@ -135,37 +88,9 @@ TEST_CASE("request: targets") {
   CHECK(target("HTTP://example.org:80/a") == "/a");
   CHECK(target("http://example.org") == "/");
   INFO("a fragment is not sent, and neither are control characters or anything beyond ASCII");
-  expect(400, "GET % HTTP/1.1\r\nHost: a\r\n\r\n",
-         {"http:///a", "http://", "https://example.org/", "*", "a", "example.org:80", "/a#b",
-          "/\x01", "/\x7f", "/\xc3\xa4", "/\t"});
-}
-
-TEST_CASE("request: a target of 4096 bytes passes, of 4097 it is too long") {
-  const std::string longest = "/" + std::string(max_request_target - 1, 'x');
-  CHECK(verdict(request("GET " + longest + " HTTP/1.1")) == 200);
-  CHECK(verdict(request("GET " + longest + "x HTTP/1.1")) == 414);
-  CHECK(verdict(request("GET /" + std::string(9000, 'x') + " HTTP/1.1")) == 414);
-  INFO("said as soon as it is certain, not only when all has come");
-  CHECK(verdict("GET /" + std::string(9000, 'x')) == 414);
-}
-
-TEST_CASE("request: a head of 8192 bytes passes, of 8193 it is too large") {
-  const std::string frame = get("X: \r\n");
-  const std::string filler(max_request_head - frame.size(), 'x');
-  const std::string largest = get("X: " + filler + "\r\n");
-  REQUIRE(largest.size() == max_request_head);
-  CHECK(verdict(largest) == 200);
-  CHECK(verdict(largest + "GET") == 200);
-  CHECK(verdict(get("X: " + filler + "x\r\n")) == 431);
-  INFO("said as soon as it is certain");
-  const std::string endless = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x');
-  CHECK(verdict(endless.substr(0, max_request_head)) == 0);
-  CHECK(verdict(endless.substr(0, max_request_head + 1)) == 431);
-  CHECK(verdict(endless) == 431);
-  INFO("many small fields count as one large one does");
-  std::string many;
-  for (int i = 0; i < 2000; ++i) many += "a:b\r\n";
-  CHECK(verdict(get(many)) == 431);
+  for (const char* bad : {"http:///a", "http://", "https://example.org/", "*", "a",
+                          "example.org:80", "/a#b", "/\x01", "/\x7f", "/\xc3\xa4", "/\t"})
+    CHECK(target(bad) == "400");
 }
 
 TEST_CASE("request: empty lines before it are skipped, but not for ever") {
@@ -177,27 +102,12 @@ TEST_CASE("request: empty lines before it are skipped, but not for ever") {
   CHECK(verdict(lines) == 431);
 }
 
-TEST_CASE("request: a line ends in CR LF, and neither stands alone") {
-  for (const char* bad :
-       {"GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\n\n", "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
-        "GET / HTTP/1.1\rXHost: a\r\n\r\n", "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.0\rX\r\nContent-Length: 5\r\n\r\nhello", "\rGET / HTTP/1.0\r\n\r\n",
-        "GET / HTTP/1.0\r\n\r\r\n\r\n", "GET / HTTP/1.0\r\n\rX: y\r\n\r\n",
-        "\r\r\nGET / HTTP/1.0\r\n\r\n"}) {
-    CAPTURE(shown(bad));
-    CHECK(verdict(bad) == 400);
-    INFO("a bare LF, and nothing else, is said to be one");
-    const std::string_view bytes = bad;
-    bool has_bare_line_feed = false;
-    for (std::size_t at = 0; at < bytes.size(); ++at)
-      if (bytes[at] == '\n' && (at == 0 || bytes[at - 1] != '\r')) has_bare_line_feed = true;
-    CHECK(parse(bad).bare_line_feed == has_bare_line_feed);
-  }
-  INFO("a bare LF is refused at once: the rest need not come");
-  CHECK(verdict("GET / HTTP/1.1\n") == 400);
+TEST_CASE("request: a bare LF, and nothing else, is said to be one, and at once") {
+  for (const char* bare : {"GET / HTTP/1.1\n", "\nGET", "GET / HTTP/1.1\r\nHost: a\n", "\r\n\n"})
+    CHECK(parse(bare).bare_line_feed);
+  for (const char* other : {"GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", "\rGET / HTTP/1.0\r\n\r\n",
+                            "GET / HTTP/1.0\r\n\rX: y\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"})
+    CHECK_FALSE(parse(other).bare_line_feed);
   CHECK(refusal(parse("GET / HTTP/1.1\n")).text != refusal(400).text);
   CHECK(refusal(parse("GET / HTTP/1.1\r\n\r\n")).text == refusal(400).text);
 }
@@ -213,28 +123,6 @@ TEST_CASE("request: control characters are refused wherever they stand") {
       CHECK(verdict(bad) == 400);
     }
   }
-}
-
-TEST_CASE("request: a field is a token, a colon at once, and a value") {
-  expect(200, field_form,
-         {"X:", "X: ", "X:a", "X:\t a \t", "X: a:b", "x!#$%&'*+-.^_`|~9: a", "X: caf\xc3\xa9",
-          "X: \"a\\\"b\""});
-  expect(400, field_form,
-         {"X", "X : a", "X\t: a", ": a", ":", " X: a", "\tX: a", "X: a\r\n b", "X: a\r\n\tb",
-          "X Y: a", "X@: a", "(X): a", "\xc3\xa9: a", " "});
-  INFO("a space before the first field is the obsolete folding of the request line [2.2]");
-  expect(400, bytes_form, {"GET / HTTP/1.1\r\n Host: a\r\n\r\n"});
-}
-
-TEST_CASE("request: Host is needed once in 1.1 and allowed once in 1.0") {
-  INFO("the name does not care about case, and the value may be empty [3.2]");
-  expect(200, bytes_form,
-         {"GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
-          "GET / HTTP/1.1\r\nhOsT:\r\n\r\n"});
-  expect(400, bytes_form,
-         {"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-          "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\nhost: b\r\n\r\n", "GET http://a/ HTTP/1.1\r\n\r\n",
-          "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"});
 }
 
 TEST_CASE(
@@ -315,29 +203,6 @@ TEST_CASE("request: the faults of a head come before what this server lacks") {
   CHECK(verdict(request("GET x HTTP/1.1", rest + "Transfer-Encoding: x\r\n")) == 400);
   CHECK(verdict(get(rest + "Transfer-Encoding: x\r\n")) == 501);
   CHECK(verdict(get(rest)) == 400);
-}
-
-TEST_CASE("request: there is no body here, and whoever announces one is refused") {
-  expect(200, field_form, {"Content-Length: 0", "content-length:0", "Content-Length: 000"});
-  expect(400, field_form,
-         {"Content-Length: 1", "Content-Length: 5", "Content-Length: 00001",
-          "Content-Length: 99999999999999999999999", "Content-Length: ", "Content-Length: -0",
-          "Content-Length: +0", "Content-Length: 0x0", "Content-Length: 0, 0",
-          "Content-Length: 0 0", "Content-Length: a", "Content-Length: 0\r\nContent-Length: 5",
-          "Content-Length: 5\r\nContent-Length: 0", "Content-Length: 0.0", "Content-Length: 0;"});
-  INFO("a length and a coding at once are the classic of request smuggling [6.1]");
-  expect(501, field_form,
-         {"Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked",
-          "Transfer-Encoding: identity", "Transfer-Encoding: ", "Transfer-Encoding: xchunked",
-          "Content-Length: 5\r\nTransfer-Encoding: chunked",
-          "TRANSFER-ENCODING: chunked\r\nContent-Length: 0"});
-  expect(501, bytes_form, {"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"});
-}
-
-TEST_CASE("request: expectations") {
-  expect(200, field_form, {"Expect: 100-continue", "expect: 100-Continue"});
-  expect(417, field_form,
-         {"Expect: 100-continues", "Expect: 200-ok", "Expect: ", "Expect: 100-continue, x"});
 }
 
 TEST_CASE("request: who wants the connection to go on") {

@@ -143,40 +143,17 @@ TEST_CASE("backend's response: a body has the announced size, or ends with the s
   CHECK(told(parse_response("HTTP/1.0 200 OK\r\n\r\n", true)) == "200 ");
 }
 
-TEST_CASE("backend's response: statuses") {
-  CHECK(told(parse_response("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false)) ==
-        "404 ");
-  CHECK(told(parse_response("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
-  CHECK(told(parse_response("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", false)) == "200 ");
-  for (const char* bad :
-       {"HTTP/2.0 200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1  200 OK",
-        "HTTP/1.1 abc OK", "HTTP/1.1", "", "SSH-2.0-OpenSSH", "HTTP/1.x 200 OK", " HTTP/1.1 200 OK",
-        "HTTP/1.1 -20 OK", "http/1.1 200 OK", "HTTP/1.1\t200 OK"}) {
-    CAPTURE(bad);
-    CHECK(told(parse_response(std::string(bad) + "\r\nContent-Length: 0\r\n\r\n", true)) ==
-          "broken");
-  }
-}
-
-TEST_CASE("backend's response: lengths") {
-  const auto with = [](const std::string& fields) {
-    return told(parse_response("HTTP/1.1 200 OK\r\n" + fields + "\r\nhello", true));
+// Which are broken, the behaviour check G06 shows.
+TEST_CASE("backend's response: statuses and lengths that are as they should be") {
+  const auto with = [](const std::string& head) {
+    return told(parse_response(head + "\r\n\r\nhello", true));
   };
-  CHECK(with("content-length:5\r\n") == "200 hello");
-  CHECK(with("CONTENT-LENGTH: \t5 \r\n") == "200 hello");
-  CHECK(with("Content-Length: 5\r\nContent-Length: 5\r\n") == "200 hello");
-  CHECK(with("Content-Length: 0\r\n") == "200 ");
-  CHECK(with("X-Content-Length: 3\r\n") == "200 hello");
-  for (const char* bad :
-       {"Content-Length: 6\r\n", "Content-Length: -5\r\n", "Content-Length: 5x\r\n",
-        "Content-Length:\r\n", "Content-Length: 5\r\nContent-Length: 4\r\n",
-        "Content-Length: 0x5\r\n", "Content-Length: 5, 5\r\n",
-        "Content-Length: 99999999999999999999999999\r\n",
-        "Content-Length: 18446744073709551615\r\n", "Transfer-Encoding: chunked\r\n",
-        "transfer-encoding:\r\n"}) {
-    CAPTURE(bad);
-    CHECK(with(bad) == "broken");
-  }
+  CHECK(with("HTTP/1.1 404 Not Found\r\nContent-Length: 0") == "404 ");
+  CHECK(with("HTTP/1.1 200\r\nContent-Length: 0") == "200 ");
+  CHECK(with("HTTP/1.1 200 \r\nX-Content-Length: 3") == "200 hello");
+  CHECK(with("HTTP/1.1 200 OK\r\ncontent-length:5") == "200 hello");
+  CHECK(with("HTTP/1.1 200 OK\r\nCONTENT-LENGTH: \t5 ") == "200 hello");
+  CHECK(with("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5") == "200 hello");
 }
 
 // However it is cut, tests/fuzz looks at.
