@@ -45,7 +45,7 @@ STARTERS  = $(addprefix $(BUILD)/exercises/,$(EXERCISES))
 SOLUTIONS = $(foreach ex,$(EXERCISES),$(if $(wildcard tests/grade/solutions/$(ex).*),$(BUILD)/solutions/$(ex)))
 GRADE     = $(call objects,$(filter-out %_test.cpp,$(wildcard tests/grade/*.cpp))) $(EXERCISE_LIST).o $(CATALOGUE) $(KIT) \
             $(call objects,tests/attack/attacks.cpp) \
-            $(call objects,$(patsubst %,tests/measure/%.cpp,response_check client_group dial histogram \
+            $(call objects,$(patsubst %,tests/measure/%.cpp,client_group histogram \
               text_table watcher))
 
 # A student's file is compiled with warnings shown, and warnings are no errors.

@@ -35,6 +35,21 @@ bool has_control_characters(std::string_view text) {
   });
 }
 
+constexpr std::size_t longest_head = 8192;
+
+bool is_pattern(std::string_view bytes, std::uint64_t offset) {
+  for (const char byte : bytes)
+    if (byte != pattern_at(offset++)) return false;
+  return true;
+}
+
+// Do the bytes agree with `text` where they lie over it?
+bool agrees(std::string_view bytes, std::uint64_t offset, std::string_view text) {
+  if (offset >= text.size()) return true;
+  const std::string_view part = text.substr(offset, bytes.size());
+  return bytes.substr(0, part.size()) == part;
+}
+
 std::string_view take_line(std::string_view& lines) {
   const std::string_view line = lines.substr(0, lines.find("\r\n"));
   lines.remove_prefix(std::min(line.size() + 2, lines.size()));
@@ -115,4 +130,71 @@ std::string readable(std::string_view bytes, std::size_t most) {
   }
   if (bytes.size() > most) text += "...";
   return text;
+}
+
+Expectation expected_response(std::string_view target) {
+  using Body = Expectation::Body;
+  std::uint64_t length = 0;
+  if (target.starts_with("/echo/")) return {Body::exactly, std::string(target.substr(6))};
+  if (target.starts_with("/spin/"))
+    return {Body::exactly, "spun " + std::string(target.substr(6)) + " ms\n"};
+  if (target == "/row" || target.starts_with("/row?"))
+    return {Body::beginning_with, "row for " + std::string(target) + " "};
+  if (target.starts_with("/bytes/") && is_number(target.substr(7), length))
+    return {Body::pattern, "", length};
+  return {};
+}
+
+std::size_t ResponseCheck::take(std::string_view bytes, const Expectation& expected) {
+  std::size_t taken = 0;
+  if (stage_ == Stage::head) {
+    taken = take_head(bytes);
+    if (stage_ == Stage::body) read_head(expected);
+  }
+  if (stage_ == Stage::body && problem_.empty()) taken += take_body(bytes.substr(taken), expected);
+  return taken;
+}
+
+std::size_t ResponseCheck::take_head(std::string_view bytes) {
+  const std::size_t before = lines_.size();
+  // The empty line may have begun in what came earlier.
+  const std::size_t start = before < 3 ? 0 : before - 3;
+  lines_ += bytes.substr(0, longest_head);
+  const std::size_t end = lines_.find("\r\n\r\n", start);
+  if (end == std::string::npos) {
+    if (lines_.size() >= longest_head) problem_ = "a response whose head does not end";
+    return bytes.size();
+  }
+  lines_.resize(end + 4);
+  stage_ = Stage::body;
+  return lines_.size() - before;
+}
+
+void ResponseCheck::read_head(const Expectation& expected) {
+  const std::string_view lines = std::string_view(lines_).substr(0, lines_.size() - 2);
+  problem_ = read_response_head(lines, head_);
+  using Body = Expectation::Body;
+  const std::uint64_t length = head_.content_length;
+  if (!problem_.empty()) return;
+  if (head_.status != 200) {
+    if (!expected.may_be_an_error)
+      problem_ = "responded '" + readable(lines.substr(0, lines.find('\r'))) + "' instead of 200";
+  } else if ((expected.body == Body::exactly && length != expected.text.size()) ||
+             (expected.body == Body::pattern && length != expected.length) ||
+             (expected.body == Body::beginning_with && length < expected.text.size()) ||
+             (expected.body == Body::something && length == 0)) {
+    problem_ = "a response of the wrong length (" + std::to_string(length) + " bytes)";
+  }
+}
+
+std::size_t ResponseCheck::take_body(std::string_view bytes, const Expectation& expected) {
+  const std::uint64_t left = head_.content_length - received_;
+  bytes = bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));
+  const bool is_right = head_.status != 200 || (expected.body == Expectation::Body::pattern
+                                                    ? is_pattern(bytes, received_)
+                                                    : agrees(bytes, received_, expected.text));
+  if (!is_right) problem_ = "a wrong body: '" + readable(bytes) + "'";
+  received_ += bytes.size();
+  if (received_ == head_.content_length) stage_ = Stage::finished;
+  return bytes.size();
 }

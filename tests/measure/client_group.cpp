@@ -1,5 +1,10 @@
 #include "tests/measure/client_group.hpp"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -31,6 +36,50 @@ double in_seconds(LoadClock::duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
+// -- connections --
+
+constexpr unsigned last_source = 32;  // of the addresses 127.0.0.x to connect from
+
+sockaddr_in loopback(unsigned last_byte, std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last_byte);
+  return address;
+}
+
+Descriptor new_socket() {
+#ifdef SOCK_CLOEXEC
+  Descriptor made(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!made) throw CallFailed("socket", errno);
+#else
+  Descriptor made(socket(AF_INET, SOCK_STREAM, 0));
+  if (!made) throw CallFailed("socket", errno);
+  if (fcntl(made.fd(), F_SETFD, FD_CLOEXEC) < 0) throw CallFailed("fcntl", errno, made.fd());
+  set_nonblocking(made.fd());
+#endif
+  const int on = 1;
+  if (setsockopt(made.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
+    throw CallFailed("setsockopt(TCP_NODELAY)", errno, made.fd());
+  return made;
+}
+
+// 0, or the errno of the call that failed.
+int connect_from(int socket, unsigned source, std::uint16_t port) {
+  if (source != 1) {
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    // Leave the port to connect(2), which may use one port for several destinations (ip(7)).
+    const int on = 1;
+    (void)setsockopt(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+#endif
+    const sockaddr_in from = loopback(source, 0);
+    if (bind(socket, reinterpret_cast<const sockaddr*>(&from), sizeof from) < 0) return errno;
+  }
+  const sockaddr_in to = loopback(1, port);
+  if (connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return 0;
+  return errno == EINPROGRESS || errno == EINTR ? 0 : errno;
+}
+
 // Wall-clock time and this process's CPU time, from now on.
 class Stopwatch {
  public:
@@ -44,10 +93,6 @@ class Stopwatch {
   LoadClock::time_point start_ = LoadClock::now();
   std::clock_t cpu_ = std::clock();
 };
-
-}  // namespace
-
-namespace {
 
 Counters unused_counters;
 std::optional<Signals> signals;
@@ -68,6 +113,18 @@ LoadLoop::LoadLoop() {
   // A wait for the next due time is otherwise rounded up by 50 microseconds (prctl(2)).
   (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 #endif
+}
+
+Descriptor LoadLoop::dial(std::uint16_t port) {
+  for (unsigned tries = 1;; ++tries) {
+    Descriptor made = new_socket();
+    const int error = connect_from(made.fd(), source_, port);
+    if (error == 0) return made;
+    const bool out_of_ports = error == EADDRNOTAVAIL || error == EADDRINUSE;
+    if (!out_of_ports || tries == last_source)
+      throw CallFailed("connect from 127.0.0." + std::to_string(source_), error, made.fd());
+    source_ = source_ % last_source + 1;
+  }
 }
 
 void LoadLoop::step(Nanoseconds timeout) {
@@ -126,7 +183,7 @@ std::string ClientGroup::request_of(const Client& client) const {
 // ---- one client, from event to event
 
 void ClientGroup::open(Client& client) {
-  client.socket = loop_.dialer_.dial(port_);
+  client.socket = loop_.dial(port_);
   client.watched = Watcher::For::readable;
   loop_.watcher_.watch(client.socket.fd(), client.watched, &client);
 }
@@ -223,7 +280,7 @@ void ClientGroup::check_bytes(Client& client, std::string_view& bytes) {
   const std::string_view response = bytes.substr(0, taken);
   bytes.remove_prefix(taken);
   if (!client.check.finished()) return;
-  if (client.check.closes() != new_connection_each_)
+  if (client.check.head().closes() != new_connection_each_)
     return fail(client, new_connection_each_ ? "asked for a close and was not promised one"
                                              : "was told that the server closes");
   if (whole && !personal_) last_response_ = response;
@@ -234,8 +291,6 @@ void ClientGroup::check_bytes(Client& client, std::string_view& bytes) {
 void ClientGroup::on_response(Client& client) {
   ++responses_;
   --client.awaited;
-  if (!client.served) ++served_;
-  client.served = true;
   if (client.awaited > 0) return;
   latencies_.record(nanoseconds_since(client.since));
   if (new_connection_each_)
@@ -299,11 +354,9 @@ void ClientGroup::fail(const std::string& what) {
 void ClientGroup::begin(Mode mode) {
   mode_ = mode;
   responses_ = 0;
-  served_ = 0;
   latencies_.clear();
   taking_part_.clear();
   for (Client& client : clients_) {
-    client.served = false;
     client.asked = 0;
     client.place = taking_part_.size();
     if (!client.parked) taking_part_.push_back(&client);

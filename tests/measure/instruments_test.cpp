@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -27,10 +26,9 @@
 #include "tests/kit/sockets.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/counted.hpp"
-#include "tests/measure/demo_report.hpp"
+#include "tests/measure/demo.hpp"
 #include "tests/measure/histogram.hpp"
 #include "tests/measure/programs.hpp"
-#include "tests/measure/response_check.hpp"
 #include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -121,18 +119,10 @@ TEST_CASE("histogram: quantiles agree with exact ones within the stated bound") 
   }
   CHECK(histogram.max() == values.back());
   CHECK(histogram.count() == values.size());
-}
-
-TEST_CASE("histogram: small values are exact, huge ones are kept, none is none") {
-  Histogram histogram;
-  CHECK(histogram.quantile(0.5) == 0);
-  for (std::uint64_t value = 0; value < 256; ++value) {
-    Histogram one;
-    one.record(value);
-    CHECK(one.quantile(0.5) == static_cast<double>(value));
-  }
+  INFO("longer than an hour is an hour, and none is none");
   histogram.record(~std::uint64_t{0});
-  CHECK(histogram.quantile(0.99) > 3.5e12);
+  CHECK(histogram.quantile(1) > 3.5e12);
+  CHECK(Histogram().quantile(0.5) == 0);
 }
 
 TEST_CASE("answers: right however they are cut") {
@@ -178,39 +168,8 @@ TEST_CASE("a server that fails its work has no numbers") {
   CHECK(failure_against(silent).find("0 of 2") != std::string::npos);
 }
 
-namespace {
-
-// Does the kernel wake this process when its sleep is over? Where other programs want the CPU, too,
-// it is late, and so is whatever is measured meanwhile.
-class Punctuality {
- public:
-  Punctuality()
-      : watch_([this] {
-          while (!done_) {
-            const auto due = LoadClock::now() + milliseconds(1);
-            std::this_thread::sleep_until(due);
-            ++looks_;
-            if (LoadClock::now() - due > milliseconds(1)) ++late_;
-          }
-        }) {}
-  ~Punctuality() {
-    done_ = true;
-    watch_.join();
-  }
-  // At most one time in twenty it was late.
-  bool was_kept() const { return late_ * 20 <= looks_; }
-
- private:
-  std::atomic<bool> done_ = false;
-  std::atomic<int> looks_ = 0;
-  std::atomic<int> late_ = 0;
-  std::thread watch_;
-};
-
-}  // namespace
-
 TEST_CASE(
-    "a stall of 10 ms in every 20th answer shows at its percentile, and so do those behind it") {
+    "a stall of 10 ms in every 20th answer shows at its percentile, and so does who is behind") {
   const PlantedServer server([](std::size_t number) {
     if (number % 20 == 0) std::this_thread::sleep_for(milliseconds(10));
     return good_response();
@@ -220,22 +179,11 @@ TEST_CASE(
   clients.connect(4);
   // 200 requests a second: the next one is due 5 ms into the stall, and is late by 5 ms. A
   // generator that had waited for the answer first would not have noticed.
-  bool undisturbed = false;
-  for (int attempt = 0; attempt < 4; ++attempt) {
-    const Punctuality punctuality;
-    const LoadResult result = clients.constant_rate(200, milliseconds(1500));
-    REQUIRE(clients.failure() == "");
-    CHECK(result.responses == 300);
-    CHECK(clients.latencies().quantile(0.96) >= 9.95e6);
-    CHECK(clients.latencies().quantile(0.92) >= 4.5e6);
-    // One in 20 stalls and one is behind it: below nine in ten there is nothing of it.
-    if (clients.latencies().quantile(0.85) < 4e6) return;
-    if (punctuality.was_kept()) undisturbed = true;
-  }
-  if (undisturbed)
-    FAIL_CHECK("four times, 15% of the answers took 4 ms or more, and only 10% were made to");
-  else
-    std::puts("inconclusive, counted as passed: a stall's share, on a machine this busy");
+  const LoadResult result = clients.constant_rate(200, milliseconds(1500));
+  CHECK(clients.failure() == "");
+  CHECK(result.responses == 300);
+  CHECK(clients.latencies().quantile(0.96) >= 9.95e6);
+  CHECK(clients.latencies().quantile(0.92) >= 4.5e6);
 }
 
 TEST_CASE("closed loop: the answers are counted, of so many and of so long a time") {
@@ -244,7 +192,6 @@ TEST_CASE("closed loop: the answers are counted, of so many and of so long a tim
   ClientGroup clients(loop, server.port());
   clients.connect(3);
   CHECK(clients.closed_loop_requests(100).responses == 100);
-  CHECK(clients.served() == 3);
   CHECK(clients.closed_loop(milliseconds(10)).per_second() > 0);
   CHECK(clients.failure() == "");
 }
