@@ -13,8 +13,9 @@
 namespace {
 
 const Target& chosen_target() {
-  const char* name = std::getenv("FUZZ");
-  if (const Target* target = find_target(name != nullptr ? name : "")) return *target;
+  const char* const name = std::getenv("FUZZ");
+  for (const Target& target : targets)
+    if (name != nullptr && std::string_view(name) == target.name) return target;
   std::fprintf(stderr, "fuzz: FUZZ must be request, response or conversation\n");
   std::exit(2);
 }

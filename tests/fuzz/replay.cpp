@@ -1,7 +1,6 @@
 // replay — runs the kept inputs of the fuzzers. Any compiler can build it.
 //
 // Usage: build/tests/replay [CORPUS]         every file of CORPUS/NAME (tests/fuzz/corpus)
-//        build/tests/replay NAME FILE...     these files by the target NAME
 // A target that finds something aborts; the last line names the file.
 #include <unistd.h>
 
@@ -64,13 +63,7 @@ int replay_corpus(const Path& corpus) {
 int main(int argc, char** argv) try {
   for (const int end : {SIGABRT, SIGSEGV, SIGALRM}) std::signal(end, name_the_file);
   alarm(60);
-  if (argc <= 2) return replay_corpus(argc == 2 ? argv[1] : "tests/fuzz/corpus");
-  if (const Target* target = find_target(argv[1])) {
-    for (int i = 2; i < argc; ++i) replay(*target, argv[i]);
-    return 0;
-  }
-  std::fprintf(stderr, "replay: there is no target %s\n", argv[1]);
-  return 2;
+  return replay_corpus(argc > 1 ? argv[1] : "tests/fuzz/corpus");
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "replay: %s\n", problem.what());
   return 2;

@@ -32,13 +32,6 @@ inline constexpr Target targets[] = {
     {"conversation", fuzz_conversation},
 };
 
-// The one with this name, or nullptr.
-inline const Target* find_target(std::string_view name) {
-  for (const Target& target : targets)
-    if (name == target.name) return &target;
-  return nullptr;
-}
-
 // How a target says what went wrong.
 [[noreturn]] inline void tell_and_abort(std::string_view what, std::string_view input) {
   std::fprintf(stderr, "\n%.*s\ninput: %s\n", static_cast<int>(what.size()), what.data(),
