@@ -6,7 +6,6 @@
 #include <string>
 
 #include "tests/kit/command_line.hpp"
-#include "tests/lessons/briefs.hpp"
 #include "tests/lessons/console.hpp"
 #include "tests/lessons/document.hpp"
 #include "tests/lessons/generated.hpp"

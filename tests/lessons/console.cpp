@@ -247,6 +247,24 @@ bool runs(const std::string& command, const std::string& program) {
   return std::regex_search(command, std::regex("(^|[ |(;\n])" + program + " "));
 }
 
+// What one of these blocks needs and is not here. They stand on each other, so all run or none.
+std::string missing_for(const Document& document, const std::vector<Fence>& blocks,
+                        Report& report) {
+  constexpr std::string_view needs = "console: needs ";
+  std::set<std::string> needed;
+  for (const Fence& block : blocks) {
+    if (block.mark.starts_with(needs))
+      needed.insert(block.mark.substr(needs.size()));
+    else if (block.mark.starts_with("console"))
+      report.add(block.begin, "there is no mark '" + block.mark + "'");
+    for (const Turn& turn : turns_of(document, block))
+      for (const std::string program : {"curl", "strace"})
+        if (runs(turn.command, program)) needed.insert(program);
+  }
+  const auto missing = std::find_if_not(needed.begin(), needed.end(), is_here);
+  return missing == needed.end() ? "" : *missing;
+}
+
 class Runner {
  public:
   Runner(const Document& document, const Lesson& lesson, unsigned descriptors, Report& report)
@@ -264,46 +282,11 @@ class Runner {
                                     " is still running, on a port that the next one may want");
   }
 
-  // Returns what the block needs and is not here; it has been skipped then.
-  std::string run(const Fence& fence) {
-    const std::vector<Turn> turns = turns_of(document_, fence);
-    const std::string missing = missing_for(fence, turns);
-    if (!missing.empty()) return type_jobs(turns, missing), missing;
-    if (fence.mark.starts_with("console") && !fence.mark.starts_with(needs))
-      report_.add(fence.begin, "there is no mark '" + fence.mark + "'");
-    for (const Turn& turn : turns) run(turn, fence);
-    return "";
+  void run(const Fence& fence) {
+    for (const Turn& turn : turns_of(document_, fence)) run(turn, fence);
   }
 
  private:
-  static constexpr std::string_view needs = "console: needs ";
-
-  static std::string missing_for(const Fence& fence, const std::vector<Turn>& turns) {
-    if (fence.mark.starts_with(needs)) {
-      const std::string name = fence.mark.substr(needs.size());
-      if (!is_here(name)) return name;
-    }
-    for (const std::string program : {"curl", "strace"})
-      for (const Turn& turn : turns)
-        if (runs(turn.command, program) && !is_here(program)) return program;
-    return "";
-  }
-
-  // Of a block that is skipped, what starts and ends programs: the next blocks find the same jobs.
-  void type_jobs(const std::vector<Turn>& turns, const std::string& missing) {
-    for (const Turn& turn : turns) {
-      const bool is_job = turn.command.ends_with('&');
-      const bool can_run = !runs(turn.command, missing);
-      if (!is_job && !turn.command.starts_with("wait $") &&
-          (!can_run || (turn.command.find("kill %") == std::string::npos &&
-                        turn.command.find("kill $") == std::string::npos &&
-                        turn.command.find("=$!") == std::string::npos)))
-        continue;
-      const std::string command = is_job && !can_run ? "sleep 5 &" : turn.command;
-      (void)shell_.run(with_jobs(replaced(command, ports_)), is_job && can_run ? 1 : 0);
-    }
-  }
-
   void run(const Turn& turn, const Fence& fence) {
     const bool is_server =
         turn.command.ends_with('&') && turn.command.find('>') == std::string::npos;
@@ -369,24 +352,24 @@ class Runner {
 
 void run_consoles(const Document& document, int only, unsigned descriptors, Report& report) {
   signal(SIGPIPE, SIG_IGN);
-  std::map<std::string, int> skipped;  // blocks, by what they need
   for (const Lesson& lesson : document.lessons) {
     if (only >= 0 && lesson.number != only) continue;
-    const auto start = Clock::now();
-    Runner runner(document, lesson, descriptors, report);
+    std::vector<Fence> blocks;
     for (const Fence& fence : document.fences)
       if (lesson.begin <= fence.begin && fence.begin < lesson.end && fence.language == "console")
-        ++skipped[runner.run(fence)];
+        blocks.push_back(fence);
+    if (const std::string name = missing_for(document, blocks, report); !name.empty()) {
+      std::printf("skipped: the commands of lesson %d: there is no %s here%s\n", lesson.number,
+                  name.c_str(),
+                  name.starts_with('/') ? "" : " (Debian: apt-get install curl strace)");
+      continue;
+    }
+    const auto start = Clock::now();
+    Runner runner(document, lesson, descriptors, report);
+    for (const Fence& block : blocks) runner.run(block);
     runner.check_that_all_have_ended(lesson);
     std::printf("lesson %d: its commands ran in %.1f s\n", lesson.number,
                 std::chrono::duration<double>(Clock::now() - start).count());
     std::fflush(stdout);
-  }
-  skipped.erase("");
-  for (const auto& [name, count] : skipped) {
-    const std::string package =
-        name.starts_with('/') ? "" : " (Debian: apt-get install " + name + ")";
-    std::printf("skipped: %d blocks of commands in %s: there is no %s here%s\n", count,
-                document.path.c_str(), name.c_str(), package.c_str());
   }
 }

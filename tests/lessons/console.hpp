@@ -8,9 +8,9 @@
 //
 // Numbers, dates, and units of size and time may differ; "..." stands for any lines.
 //
-// A block that runs curl or strace is skipped where that is not installed, and under a comment
+// A lesson that runs curl or strace is skipped where that is not installed, and one with a comment
 //     <!-- console: needs /proc/self/status -->
-// where that is not.
+// above a block where that is not.
 #pragma once
 
 #include "tests/lessons/document.hpp"
