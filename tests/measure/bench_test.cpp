@@ -170,20 +170,6 @@ TEST_CASE("steps: none goes beyond the limit, and the last one is the limit") {
         Steps{0, 1'000, 7'000, 10'000, 19'700});
 }
 
-TEST_CASE("bars: as long as their share, or as their logarithm") {
-  CHECK(draw_bars({{"a", 2, "2"}, {"bb", 1, "1"}}) ==
-        "  a  |" + std::string(38, '#') + " 2\n  bb |" + std::string(19, '#') + " 1\n");
-  // 1, 10, 100: equal steps.
-  const std::string text = draw_bars({{"a", 1, "|"}, {"b", 10, "|"}, {"c", 100, "|"}}, true);
-  const auto length = [&](char label) {
-    const std::size_t start = text.find('|', text.find(label)) + 1;
-    return text.find(' ', start) - start;
-  };
-  CHECK(length('c') == 38);
-  CHECK(static_cast<int>(length('c') - length('b')) ==
-        doctest::Approx(static_cast<int>(length('b') - length('a'))).epsilon(0.05));
-}
-
 TEST_CASE("wake-ups: every number of ready ones is found, by every call") {
   for (const WaitingCall call : waiting_calls)
     for (const std::size_t ready : {1u, 2u, 7u, 99u, 100u}) {

@@ -11,10 +11,9 @@
 #include "tests/kit/command_line.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/client_group.hpp"
-#include "tests/measure/demo_report.hpp"
+#include "tests/measure/demo.hpp"
 #include "tests/measure/limits.hpp"
 #include "tests/measure/server.hpp"
-#include "tests/measure/server_report.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 
@@ -105,7 +104,7 @@ int run(const DemoOptions& options) {
   const std::vector<Program> wanted = wanted_servers(options);
   heed_interruptions();
   if (options.keeps) refuse_company();
-  const Company company;
+  const OthersReading company;
   DemoPlan plan;
   plan.directory = options.directory;
   // Each client is one descriptor here and one in the server; 64 rows need one more each there.
@@ -118,7 +117,7 @@ int run(const DemoOptions& options) {
                               options.idle,          allowance, raise_descriptor_limit()};
   if (const auto end = backend.process.has_ended())
     std::fprintf(stderr, "demo: slow_backend %s\n", end->c_str());
-  if (options.keeps) company.refuse();
+  if (options.keeps) refuse_company(company);
   if (options.keeps) std::fputs(machine_header().c_str(), stdout);
   std::fputs(demo_report(findings).c_str(), stdout);
   const auto failed = [](const ServerReport& outcome) { return !outcome.failure.empty(); };

@@ -1,8 +1,7 @@
-#include "tests/measure/demo_report.hpp"
-
 #include <algorithm>
 #include <functional>
 
+#include "tests/measure/demo.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

@@ -1,8 +1,7 @@
-#include "tests/measure/server_report.hpp"
-
 #include <algorithm>
 
-#include "tests/measure/server_at_work.hpp"
+#include "tests/measure/demo.hpp"
+#include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
 
 namespace {

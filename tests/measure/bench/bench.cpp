@@ -9,37 +9,17 @@
 
 #include "tests/measure/text_table.hpp"
 
-namespace {
-
-std::vector<ServerPlan> models_like(Models wanted, std::size_t besides, std::size_t each) {
-  std::vector<ServerPlan> models;
-  for (const Program& program : programs())
-    if ((program.model & wanted) != 0)
-      models.push_back({program.name, program, {}, most_clients(program, besides, each)});
-  return models;
-}
-
-}  // namespace
-
 Nanoseconds slice_for(std::size_t clients) {
   return std::chrono::milliseconds(clients >= 1000 ? 60 : 25);
 }
 
-std::vector<ServerPlan> many_client_servers(std::size_t besides, std::size_t descriptors_each) {
-  return models_like(concurrent, besides, descriptors_each);
-}
-
-std::vector<ServerPlan> one_client_servers() {
-  return models_like(servers & ~concurrent, 0, 1);
-}
-
-std::vector<ServerPlan> both(std::vector<ServerPlan> one, const std::vector<ServerPlan>& other) {
-  one.insert(one.end(), other.begin(), other.end());
-  return one;
-}
-
-ServerPlan plan_of(Models model) {
-  return models_like(model, 84, 1).front();
+std::vector<ServerPlan> plans(Models wanted, std::size_t besides, std::size_t descriptors_each) {
+  std::vector<ServerPlan> found;
+  for (const Program& program : programs())
+    if ((program.model & wanted) != 0)
+      found.push_back(
+          {program.name, program, {}, most_clients(program, besides, descriptors_each)});
+  return found;
 }
 
 BenchRun::BenchRun(const BenchSettings& settings, const BenchExperiment& experiment)
@@ -129,11 +109,6 @@ void BenchRun::note(const std::string& text) {
 
 void BenchRun::print(const std::string& text) const {
   std::fputs(text.c_str(), stdout);
-}
-
-void BenchRun::print_bars(const std::string& title, const std::vector<Bar>& bars,
-                          bool logarithmic) const {
-  if (!bars.empty()) print(title + ":\n" + draw_bars(bars, logarithmic));
 }
 
 void BenchRun::verdict(bool holds, const std::string& sentence) {

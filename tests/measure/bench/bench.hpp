@@ -1,6 +1,6 @@
 // bench.hpp — what all experiments share.
 //
-// An experiment is data and two functions: it runs, and then reports: tables, bars, and a verdict
+// An experiment is data and two functions: it runs, and then reports: tables, and a verdict
 // that is computed from the numbers. A shared machine changes speed within seconds. So nobody is
 // measured first and somebody else later: all servers run at once, in each repeat every one has a
 // short slice of load, in a new random order, and ratios are taken within a repeat
@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "tests/measure/bench/results.hpp"
-#include "tests/measure/server_at_work.hpp"
+#include "tests/measure/server.hpp"
 
 struct BenchSettings {
   std::string directory;  // of the programs
@@ -39,13 +39,10 @@ struct ServerPlan {
 // 25 ms of load; 60 ms at 1,000 connections, where one round takes longer.
 Nanoseconds slice_for(std::size_t clients);
 
-// Those that serve many clients at once, if each takes so many descriptors and the server has
-// others besides: the clients who ask, for example. And those that do not.
-std::vector<ServerPlan> many_client_servers(std::size_t besides = 84,
-                                            std::size_t descriptors_each = 1);
-std::vector<ServerPlan> one_client_servers();
-std::vector<ServerPlan> both(std::vector<ServerPlan> one, const std::vector<ServerPlan>& other);
-ServerPlan plan_of(Models model);
+// The servers of these models, in the tables' order, if each client takes so many descriptors and
+// the server has others besides: the clients who ask, for example.
+std::vector<ServerPlan> plans(Models wanted, std::size_t besides = 84,
+                              std::size_t descriptors_each = 1);
 
 // What a number is to reach, for a table of targets.
 struct Finding {
@@ -100,9 +97,6 @@ class BenchRun {
 
   // -- for the report --
   void print(const std::string& text) const;
-  // Bars, if there are any, beneath a title.
-  void print_bars(const std::string& title, const std::vector<Bar>& bars,
-                  bool logarithmic = false) const;
   // A sentence that begins with "It holds" or "It does not hold". Keep exact numbers out of it:
   // on a quiet machine it is to be the same every time.
   void verdict(bool holds, const std::string& sentence);

@@ -2,11 +2,9 @@
 // what each is to reach; and this load generator against wrk.
 #include <algorithm>
 #include <set>
-#include <thread>
 
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/counted.hpp"
-#include "tests/measure/limits.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
 
@@ -42,13 +40,6 @@ std::string three_digits(double value) {
   return with_digits(value, 3);
 }
 
-std::vector<Program> those(Models wanted) {
-  std::vector<Program> found;
-  for (const Program& program : programs())
-    if ((program.model & wanted) != 0) found.push_back(program);
-  return found;
-}
-
 // ---- throughput: several servers at once, slice by slice
 
 struct Race {
@@ -65,7 +56,7 @@ struct Race {
 
 std::set<std::string> floors_of(const Race& plan) {
   std::set<std::string> floors;
-  for (const Program& program : those(plan.who)) floors.insert(program.floor);
+  for (const ServerPlan& one : plans(plan.who)) floors.insert(one.program.floor);
   return floors;
 }
 
@@ -75,7 +66,7 @@ std::size_t cycles(const BenchRun& bench, const Race& plan) {
 
 void run(BenchRun& bench, const Race& plan) {
   Lineup lineup(bench);
-  for (const Program& program : those(plan.who)) lineup.enter({program.name, program, {}});
+  lineup.enter(plans(plan.who));
   if (lineup.servers().empty()) return;
   // The floors answer as many bytes as a server.
   const std::uint16_t like = lineup.servers().front()->port;
@@ -114,8 +105,8 @@ void compare(BenchRun& bench, const std::string& one, const std::string& other, 
 }
 
 void report(BenchRun& bench, const Race& plan) {
-  for (const Program& program : those(plan.who))
-    compare(bench, program.name, program.floor, target_for(program.model, plan.targets),
+  for (const ServerPlan& one : plans(plan.who))
+    compare(bench, one.name, one.program.floor, target_for(one.program.model, plan.targets),
             plan.new_connection_each);
   if (plan.beside_nginx >= 0) compare(bench, "event_loop", "nginx", plan.beside_nginx, false);
 }
@@ -143,67 +134,6 @@ const Race pipelined{queue_loops | thread_per_connection,
                      16};
 const Race churn{queue_loops, 64, 50, {{event_loop, 1.05}}, -1, 1, true};
 
-// ---- memory
-
-// Waits until the server has noticed that they have left: one descriptor fewer for each of them,
-// and one thread, and memory that shrinks no more.
-bool wait_until_they_are_gone(const ServerAtWork& server, std::size_t most) {
-  std::uint64_t before = 0;
-  for (int i = 0; i < 100; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    const ProcessReading now = server.reading();
-    const auto descriptors = descriptors_of(server.process.pid()).value_or(0);
-    const auto resident = now.resident_bytes.value_or(0);
-    if (descriptors <= most && now.threads.value_or(0) <= most && resident == before) return true;
-    before = resident;
-  }
-  return false;
-}
-
-// How much user memory each of many more clients brings, and how much of it they take away again.
-void weigh_clients(BenchRun& bench, ServerAtWork& server, std::size_t many) {
-  const std::size_t few = many / 19;
-  server.hold(few);
-  const auto base = server.reading().resident_bytes;
-  server.hold(many);
-  const auto full = server.reading().resident_bytes;
-  server.clients.leave_all_but(few);
-  if (!base || !full) return bench.note("this system does not tell a running process's memory");
-  if (!wait_until_they_are_gone(server, few + 20))
-    bench.note(server.name + " had not come to rest 5 s after they left");
-  const auto left = server.reading().resident_bytes.value_or(0);
-  const double grown = static_cast<double>(*full) - static_cast<double>(*base);
-  bench.add(server, "bytes_each", grown / static_cast<double>(many - few));
-  bench.add(server, "given_back", (static_cast<double>(*full) - static_cast<double>(left)) / grown);
-}
-
-void run_memory(BenchRun& bench) {
-  const Allowance allowance = allowed_threads(bench.choose<std::size_t>(5'000, 19'000), 300);
-  if (!allowance.limit.empty()) bench.note("fewer clients: " + allowance.limit);
-  for (const Program& program : those(concurrent)) {
-    const std::size_t most = most_clients(program, 124);
-    Lineup lineup(bench);
-    lineup.enter({program.name, program, {}});
-    lineup.for_each(0, [&](ServerAtWork& server) {
-      weigh_clients(bench, server,
-                    most > 0 ? std::min(most, allowance.clients) : allowance.clients);
-    });
-    lineup.stop();
-  }
-}
-
-void report_memory(BenchRun& bench) {
-  const Targets targets = {{event_loop | scan_loops, 128}, {await_loop, 320}, {concurrent, 9216}};
-  for (const Program& program : those(concurrent)) {
-    const auto each = bench.results.find(program.name, 0, "bytes_each");
-    const auto back = bench.results.find(program.name, 0, "given_back");
-    if (!each || !back) continue;
-    find(bench, program.name, *each, Bound::at_most, target_for(program.model, targets), in_bytes);
-    find(bench, std::string(program.name) + ", given back when they leave", *back, Bound::at_least,
-         0.9, in_percent);
-  }
-}
-
 // ---- counted, not timed
 
 void run_instructions(BenchRun& bench) {
@@ -211,8 +141,8 @@ void run_instructions(BenchRun& bench) {
     return bench.note(
         "valgrind is not installed, so no instructions are counted (Debian: valgrind)");
   std::vector<std::string> names;
-  for (const Program& program : those(loops))
-    if (bench.is_here({program.name, program, {}})) names.emplace_back(program.name);
+  for (const ServerPlan& one : plans(loops))
+    if (bench.is_here(one)) names.push_back(one.name);
   names.emplace_back(queue_floor);
   for (const std::string& name : names)
     bench.attempt(name, 0, [&] {
@@ -242,7 +172,7 @@ void run_check(BenchRun& bench) {
         "wrk is not installed, so this generator is not checked against it (Debian: wrk)");
   const Server backend = start_backend(bench.directory(), 20);
   Lineup lineup(bench);
-  lineup.enter(plan_of(event_loop), 0, {"-b", std::to_string(backend.port)});
+  lineup.enter(plans(event_loop), {"-b", std::to_string(backend.port)});
   lineup.for_each(0, [](ServerAtWork& server) {
     server.clients.ask("/row");
     server.hold(64);
@@ -275,13 +205,6 @@ int main(int argc, char** argv) {
         experiment<thousand>("clients1000", "Throughput on /, 1,000 keep-alive clients"),
         experiment<pipelined>("pipelined", "Throughput on /, 64 clients, 16 requests at once"),
         experiment<churn>("churn", "A new connection for each request, 64 clients"),
-        {"memory",
-         "User memory for one more idle client",
-         "x",
-         "event_loop",
-         run_memory,
-         report_memory,
-         {30, 30}},
         {"instructions",
          "User instructions for one answer (valgrind)",
          "x",

@@ -1,9 +1,6 @@
-#include <getopt.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <optional>
@@ -11,6 +8,7 @@
 #include <vector>
 
 #include "common/program.hpp"
+#include "tests/kit/command_line.hpp"
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/machine.hpp"
@@ -21,39 +19,36 @@ using namespace two_ways;
 
 namespace {
 
-void print_usage(FILE* where, const char* name, const char* about, const Experiments& all) {
-  std::fprintf(where,
-               "usage: %s [-d DIRECTORY] [-o DIRECTORY] [-k] [-q] [EXPERIMENT...]\n%s\n"
-               "  -d DIRECTORY  where the programs are (beside this one)\n"
-               "  -o DIRECTORY  where to put a CSV file for each experiment (no files)\n"
-               "  -k            to be kept: ends when other programs use this machine, too\n"
-               "  -q            quick: fewer repeats, and shorter ones\n",
-               name, about);
+std::string usage_of(const char* name, const char* about, const Experiments& all) {
+  std::string usage = std::string("usage: ") + name +
+                      " [-d DIRECTORY] [-o DIRECTORY] [-k] [-q] [EXPERIMENT...]\n" + about +
+                      "\n"
+                      "  -d DIRECTORY  where the programs are (beside this one)\n"
+                      "  -o DIRECTORY  where to put a CSV file for each experiment (no files)\n"
+                      "  -k            to be kept: ends when other programs use this machine, too\n"
+                      "  -q            quick: fewer repeats, and shorter ones\n";
   for (const BenchExperiment* experiment : all) {
     std::string lines = wrapped(experiment->claim, screen_width, std::string(15, ' '));
-    lines.replace(2, experiment->name.size(), experiment->name);
-    std::fputs(lines.c_str(), where);
+    usage += lines.replace(2, experiment->name.size(), experiment->name);
   }
+  return usage;
 }
 
 // Those that are named, or all.
-Experiments wanted(const char* name, const Experiments& all, int argc, char** argv) {
+Experiments chosen_of(const Experiments& all, const std::vector<std::string>& names) {
   Experiments found;
-  for (int i = optind; i < argc; ++i) {
+  for (const std::string& name : names) {
     const auto one = std::find_if(all.begin(), all.end(), [&](const BenchExperiment* experiment) {
-      return experiment->name == argv[i];
+      return experiment->name == name;
     });
-    if (one == all.end()) {
-      std::fprintf(stderr, "%s: there is no experiment '%s' (-h lists them)\n", name, argv[i]);
-      std::exit(2);
-    }
+    if (one == all.end()) refuse_usage("there is no experiment " + name);
     found.push_back(*one);
   }
   return found.empty() ? all : found;
 }
 
 bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
-               const BenchRun& bench, const Company& company) {
+               const BenchRun& bench, const OthersReading& company) {
   if (settings.output.empty()) return true;
   const std::string path = settings.output + "/" + experiment.name + ".csv";
   const auto others = company.share();
@@ -85,13 +80,12 @@ void print_findings(const std::vector<Finding>& findings) {
       std::fputs(wrapped(one.what + ": " + one.detail, screen_width, "  ").c_str(), stdout);
 }
 
-void print_notes(const BenchRun& bench, const Company& company) {
+void print_notes(const BenchRun& bench, const OthersReading& company) {
   for (const std::string& note : bench.notes())
     std::fputs(wrapped("(" + note + ")", screen_width, "  ").c_str(), stdout);
   if (const auto others = company.share(); others && *others > 0.1)
     std::fputs(wrapped("(other programs used " + in_percent(*others) +
-                           " of this machine meanwhile, among them " + company.names() +
-                           "; repeat it alone)",
+                           " of this machine meanwhile; repeat it alone)",
                        screen_width, "  ")
                    .c_str(),
                stdout);
@@ -113,11 +107,17 @@ bool run_and_report(const BenchExperiment& experiment, BenchRun& bench) {
   stop_if_interrupted();
   bench.progress("");
   bench.note_saturation();
-  if (problem.empty())
-    experiment.report(bench);
-  else
+  if (!problem.empty()) {
     bench.verdict_impossible(problem);
-  return problem.empty();
+    return false;
+  }
+  try {
+    experiment.report(bench);
+  } catch (const NoNumber& missing) {
+    bench.verdict_impossible(std::string(missing.what()) +
+                             ": a server has failed, or this system does not tell.");
+  }
+  return true;
 }
 
 struct Score {
@@ -132,9 +132,9 @@ void run_one(const BenchSettings& settings, const BenchExperiment& experiment, S
   std::printf("\n== %s ==  (about %.0f s)\n%s", experiment.name.c_str(), bench.budget(),
               wrapped(experiment.claim, screen_width, "").c_str());
   std::fflush(stdout);
-  const Company company;
+  const OthersReading company;
   const bool reported = run_and_report(experiment, bench);
-  if (settings.keeps) company.refuse();
+  if (settings.keeps) refuse_company(company);
   print_findings(bench.findings);
   print_notes(bench, company);
   const bool written = write_csv(settings, experiment, bench, company);
@@ -154,21 +154,10 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
                     char** argv) {
   BenchSettings settings;
   settings.directory = directory_of(argv[0]);
-  for (int letter; (letter = getopt(argc, argv, "d:o:kqh")) != -1;) {
-    if (letter == 'd') {
-      settings.directory = optarg;
-    } else if (letter == 'o') {
-      settings.output = optarg;
-    } else if (letter == 'k') {
-      settings.keeps = true;
-    } else if (letter == 'q') {
-      settings.quick = true;
-    } else {
-      print_usage(letter == 'h' ? stdout : stderr, name, about, all);
-      return letter == 'h' ? 0 : 2;
-    }
-  }
-  const Experiments chosen = wanted(name, all, argc, argv);
+  const Experiments chosen =
+      chosen_of(all, read_command_line(argc, argv, usage_of(name, about, all),
+                                       {text("-d", settings.directory), text("-o", settings.output),
+                                        flag("-k", settings.keeps), flag("-q", settings.quick)}));
   heed_interruptions();
   raise_descriptor_limit();
   if (settings.keeps) refuse_company();

@@ -24,7 +24,7 @@ milliseconds slice(const BenchRun& bench) {
 void run(BenchRun& bench) {
   Lineup lineup(bench);
   for (const double x : {kept, fresh})
-    for (const ServerPlan& plan : many_client_servers()) lineup.enter(plan, x);
+    for (const ServerPlan& plan : plans(concurrent)) lineup.enter(plan, x);
   lineup.for_each(client_count, [](ServerAtWork& server) {
     if (server.x == fresh) server.clients.new_connection_each();
     server.hold(client_count);
@@ -49,25 +49,20 @@ void report(BenchRun& bench) {
                                 {"new each:\n/second", fresh, "per_second", plain_number},
                                 {"new each:\nCPU us", fresh, "cpu_us", one_digit},
                                 {"a connection\nadds, CPU us", fresh, "added_cpu_us", one_digit}}));
-  bench.print_bars("CPU time that a new connection adds to a request",
-                   results.bars(fresh, "added_cpu_us", one_digit, " us"));
 
-  const auto threads = results.find("thread_per_connection", fresh, "added_cpu_us");
-  const auto loop = results.find("event_loop", fresh, "added_cpu_us");
-  const auto loop_kept = results.find("event_loop", kept, "cpu_us");
-  if (!threads || !loop || !loop_kept)
-    return bench.verdict_impossible(
-        "this system does not tell a process's CPU time, or a server failed.");
-  const bool costly = *loop > *loop_kept;
-  const bool thread_costs = *threads > 1.3 * *loop;
+  const double threads = results.at("thread_per_connection", fresh, "added_cpu_us");
+  const double loop = results.at("event_loop", fresh, "added_cpu_us");
+  const double loop_kept = results.at("event_loop", kept, "cpu_us");
+  const bool costly = loop > loop_kept;
+  const bool thread_costs = threads > 1.3 * loop;
   bench.verdict(costly && thread_costs,
                 std::string("A new connection costs a loop ") + (costly ? "more" : "less") +
                     " CPU than the request that it brings, and a thread for it costs " +
                     (thread_costs ? "clearly more." : "hardly more."));
   bench.numbers(
-      "event_loop: " + one_digit(*loop_kept) + " microseconds for a request, " + one_digit(*loop) +
-      " more for its connection. thread_per_connection: " + one_digit(*threads) +
-      " more, so a thread's birth and death cost about " + one_digit(*threads - *loop) + ".");
+      "event_loop: " + one_digit(loop_kept) + " microseconds for a request, " + one_digit(loop) +
+      " more for its connection. thread_per_connection: " + one_digit(threads) +
+      " more, so a thread's birth and death cost about " + one_digit(threads - loop) + ".");
 }
 
 }  // namespace

@@ -12,10 +12,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t levels[] = {1, 64, 1'000};
 
-std::vector<ServerPlan> models() {
-  return both(one_client_servers(), many_client_servers());
-}
-
 // Many short slices: that is what a shared machine disturbs least.
 std::size_t repeats(const BenchRun& bench) {
   return bench.choose<std::size_t>(5, 3 * bench.repeats());
@@ -54,7 +50,7 @@ void run(BenchRun& bench) {
   bench.note(counting ? "system calls are counted by strace, in turns of their own"
                       : "strace is not installed, so no calls are counted (Debian: strace)");
   Lineup lineup(bench);
-  lineup.enter(models());
+  lineup.enter(plans(servers));
   for (const std::size_t level : levels) {
     lineup.go_to(static_cast<double>(level));
     lineup.for_each(level, [&](ServerAtWork& server) { server.hold(level); });
@@ -79,30 +75,23 @@ void report(BenchRun& bench) {
                                   {"CPU\nmicroseconds", x, "cpu_us", two},
                                   {"answers\n/second", x, "per_second", plain_number}}));
   }
-  bench.print_bars("Switches asked for, for one request of 64 clients",
-                   results.bars(64, "voluntary_switches", two));
 
-  const auto threads = results.find("thread_per_connection", 64, "voluntary_switches");
-  const auto loop = results.find("event_loop", 64, "voluntary_switches");
-  const auto thread_cpu = results.find("thread_per_connection", 64, "cpu_us");
-  const auto loop_cpu = results.find("event_loop", 64, "cpu_us");
-  const auto dearer = results.ratio_spread("thread_per_connection", 64, "cpu_us", "event_loop", 64);
-  if (!threads || !loop || !thread_cpu || !loop_cpu || !dearer)
-    return bench.verdict_impossible(
-        "this system does not tell a running process's switches, or a server failed.");
-  const bool holds = *threads > 0.5 && *loop < 0.25;
+  const double threads = results.at("thread_per_connection", 64, "voluntary_switches");
+  const double loop = results.at("event_loop", 64, "voluntary_switches");
+  const Spread dearer = results.ratio_at("thread_per_connection", 64, "cpu_us", "event_loop", 64);
+  const bool holds = threads > 0.5 && loop < 0.25;
   bench.verdict(holds, holds ? "With 64 busy clients a thread is put to sleep for more than every "
                                "other request; a loop finds the next client ready and seldom "
                                "sleeps."
                              : "The two shapes do not differ as claimed with 64 clients.");
-  bench.numbers("Switches for one request: thread_per_connection " + two(*threads) +
-                ", event_loop " + with_digits(*loop, 3) + ". CPU: " + two(*thread_cpu) + " to " +
-                two(*loop_cpu) + " microseconds, " + times(*dearer) + ".");
-  const auto one_thread = results.find("thread_per_connection", 1, "voluntary_switches");
-  const auto one_loop = results.find("event_loop", 1, "voluntary_switches");
-  if (one_thread && one_loop)
-    bench.numbers("With one client there is nobody else to serve: " + two(*one_thread) + " and " +
-                  two(*one_loop) + " switches asked for.");
+  bench.numbers("Switches for one request: thread_per_connection " + two(threads) +
+                ", event_loop " + with_digits(loop, 3) +
+                ". CPU: " + two(results.at("thread_per_connection", 64, "cpu_us")) + " to " +
+                two(results.at("event_loop", 64, "cpu_us")) + " microseconds, " + times(dearer) +
+                ".");
+  bench.numbers("With one client there is nobody else to serve: " +
+                two(results.at("thread_per_connection", 1, "voluntary_switches")) + " and " +
+                two(results.at("event_loop", 1, "voluntary_switches")) + " switches asked for.");
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ Allowance most_threads() {
 
 std::vector<ServerPlan> models() {
   std::vector<ServerPlan> all;
-  for (ServerPlan& plan : many_client_servers()) {
+  for (ServerPlan& plan : plans(concurrent)) {
     if (plan.program.thread_each) plan.most_clients = most_threads().clients;
     all.push_back(plan);
     if (plan.program.model != thread_per_connection) continue;
@@ -94,13 +94,6 @@ void run(BenchRun& bench) {
   });
 }
 
-std::optional<double> each(const Results& results, const std::string& model, double count,
-                           const std::string& metric) {
-  const auto all = results.find(model, count, metric);
-  if (!all) return std::nullopt;
-  return *all / count;
-}
-
 // The largest number of clients that a model held, of the steps.
 double most_held(const Results& results, const std::string& model) {
   double most = 0;
@@ -125,8 +118,8 @@ constexpr CostLine cost_lines[] = {{"address space", "reserved_bytes", false},
 std::string cost_cell(const Results& results, const std::string& model, const CostLine& line) {
   const double held = most_held(results, model);
   if (held == 0 || (line.is_of_machine && held < 1000)) return "-";
-  const auto value = each(results, model, held, line.metric);
-  return value ? in_bytes(*value) : "-";
+  const auto value = results.find(model, held, line.metric);
+  return value ? in_bytes(*value / held) : "-";
 }
 
 void print_per_client(BenchRun& bench) {
@@ -170,17 +163,15 @@ struct ClientMemory {
   double all() const { return own() + records; }
 };
 
-std::optional<ClientMemory> memory_of_client(const Results& results, const std::string& model,
-                                             double held) {
-  const auto resident = each(results, model, held, "resident_bytes");
-  if (!resident) return std::nullopt;
+ClientMemory memory_of_client(const Results& results, const std::string& model, double held) {
   const auto other = [&](const char* metric) {
-    return each(results, model, held, metric).value_or(0);
+    return results.find(model, held, metric).value_or(0) / held;
   };
   // With one thread, the stacks by which the machine's have grown belong to others.
   const bool has_stacks = results.find(model, held, "threads").value_or(1) > 1;
-  return ClientMemory{*resident, has_stacks ? other("kernel_stack_bytes") : 0,
-                      other("page_table_bytes"), other("kernel_records_bytes")};
+  return {results.at(model, held, "resident_bytes") / held,
+          has_stacks ? other("kernel_stack_bytes") : 0, other("page_table_bytes"),
+          other("kernel_records_bytes")};
 }
 
 // What other systems' default stacks would make of it. Address space only.
@@ -191,10 +182,9 @@ void print_stack_sizes(BenchRun& bench) {
                                                   {"macOS (512 KiB)", 512},
                                                   {"musl (128 KiB)", 128},
                                                   {"-s 64 (64 KiB)", 64}};
-  std::vector<Bar> bars;
-  for (const auto& [name, kib] : sizes) bars.push_back({name, kib, in_bytes(kib * 1024 * 10'000)});
-  bench.print("Address space that 10,000 threads reserve, by the default stack (computed):\n" +
-              draw_bars(bars));
+  TextTable table({"default stack", "10,000 threads reserve (computed)"});
+  for (const auto& [name, kib] : sizes) table.add({name, in_bytes(kib * 1024 * 10'000)});
+  bench.print(table.text());
 }
 
 void report(BenchRun& bench) {
@@ -207,29 +197,26 @@ void report(BenchRun& bench) {
 
   const std::string name = "thread_per_connection";
   const double held = most_held(results, name);
-  const double loop_held = most_held(results, "event_loop");
-  const auto reserved = each(results, name, held, "reserved_bytes");
-  const auto thread = memory_of_client(results, name, held);
-  const auto entry = memory_of_client(results, "event_loop", loop_held);
-  if (!reserved || !thread || !entry || held < 1000)
-    return bench.verdict_impossible(
-        "this system does not tell a process's memory, or a server failed.");
+  if (held < 1000) return bench.verdict_impossible("fewer than 1,000 threads were held.");
+  const ClientMemory thread = memory_of_client(results, name, held);
+  const ClientMemory entry =
+      memory_of_client(results, "event_loop", most_held(results, "event_loop"));
   constexpr double ten_gigabytes = 1e10;
-  const double used = thread->all() * 10'000;
+  const double used = thread.all() * 10'000;
   const bool uses = used > ten_gigabytes;
-  const std::string promise = *reserved * 10'000 > ten_gigabytes
-                                  ? "10,000 threads reserve more than 10 GB of address space"
-                                  : "10,000 threads reserve less than 10 GB of address space";
+  const bool reserves = results.at(name, held, "reserved_bytes") / held * 10'000 > ten_gigabytes;
+  const std::string promise = std::string("10,000 threads reserve ") +
+                              (reserves ? "more" : "less") + " than 10 GB of address space";
   bench.verdict(uses, promise + (uses ? ", and use more than 10 GB of memory."
                                  : used < ten_gigabytes / 10
                                      ? "; they use less than a tenth of 10 GB of memory, the "
                                        "kernel's records and all sockets included. It is the "
                                        "promise that is large, not the use."
                                      : "; they use less than 10 GB of memory."));
-  bench.numbers("A thread beside an entry in a loop: " + times(thread->own() / entry->own()) +
+  bench.numbers("A thread beside an entry in a loop: " + times(thread.own() / entry.own()) +
                 " as much memory for itself (resident, kernel stack, page tables); with the "
                 "kernel's records, the sockets at both ends among them, " +
-                times(thread->all() / entry->all()) + " as much.");
+                times(thread.all() / entry.all()) + " as much.");
 }
 
 }  // namespace

@@ -97,18 +97,6 @@ void run(BenchRun& bench) {
       "makes a call dearer with one ready than with many");
 }
 
-void draw(BenchRun& bench) {
-  std::vector<Bar> bars;
-  for (const std::string& model : bench.results.models()) {
-    for (const double n : bench.results.points(one_ready)) {
-      const auto cost = bench.results.find(model, n, one_ready);
-      if (cost && (n == 1 || n == 10 || n == 100 || n >= 900))
-        bars.push_back({model + " " + plain_number(n), *cost, microseconds_text(*cost) + " us"});
-    }
-  }
-  bench.print_bars("One ready among n, each column of the bars a fixed factor", bars, true);
-}
-
 void report(BenchRun& bench) {
   const Results& results = bench.results;
   bench.print("One ready among n watched: microseconds for one call, which does not sleep\n" +
@@ -117,38 +105,30 @@ void report(BenchRun& bench) {
   bench.print("k ready among " + with_commas(most) +
               " watched: microseconds for one call (rows: k)\n" +
               results.table_by_x(many_ready, microseconds_text, results.models()));
-  draw(bench);
 
   const std::string told = name_of(WaitingCall::being_told);
-  const auto ask_few = results.find("poll", 5, one_ready);
-  const auto ask_many = results.find("poll", 5'000, one_ready);
-  const auto told_few = results.find(told, 5, one_ready);
-  const auto told_many = results.find(told, 5'000, one_ready);
-  const auto ask_grows = results.ratio_spread("poll", 5'000, one_ready, "poll", 5);
-  const auto told_grows = results.ratio_spread(told, 5'000, one_ready, told, 5);
-  if (!ask_few || !ask_many || !told_few || !told_many || !ask_grows || !told_grows)
-    return bench.verdict_impossible("fewer than 5,000 descriptors are allowed.");
-  const double ask = ask_grows->median;
-  const double tell = told_grows->median;
-  const bool holds = ask > 20 && tell < 3;
-  bench.verdict(
-      holds,
-      "From 5 to 5,000 watched, a call of poll that finds one ready takes " +
-          std::string(ask > 20 ? "more than 20 times as long" : "less than 20 times as long") +
-          ", one of " + told + (tell < 3 ? " less than 3 times." : " more than 3 times."));
-  bench.numbers("poll: " + microseconds_text(*ask_few) + " to " + microseconds_text(*ask_many) +
-                " microseconds, " + times(*ask_grows) + ". " + told + ": " +
-                microseconds_text(*told_few) + " to " + microseconds_text(*told_many) + ", " +
-                times(*told_grows) + ".");
+  const Spread ask = results.ratio_at("poll", 5'000, one_ready, "poll", 5);
+  const Spread tell = results.ratio_at(told, 5'000, one_ready, told, 5);
+  const bool grows = ask.median > 20;
+  const bool stays = tell.median < 3;
+  bench.verdict(grows && stays,
+                "From 5 to 5,000 watched, a call of poll that finds one ready takes " +
+                    std::string(grows ? "more" : "less") + " than 20 times as long, one of " +
+                    told + (stays ? " less" : " more") + " than 3 times.");
+  const auto from_to = [&](const std::string& call) {
+    return microseconds_text(results.at(call, 5, one_ready)) + " to " +
+           microseconds_text(results.at(call, 5'000, one_ready));
+  };
+  bench.numbers("poll: " + from_to("poll") + " microseconds, " + times(ask) + ". " + told + ": " +
+                from_to(told) + ", " + times(tell) + ".");
   const auto all = static_cast<double>(most);
-  const auto told_all = results.ratio_spread(told, all, many_ready, told, 1);
-  const auto ask_one = results.ratio_spread("poll", 1, many_ready, told, 1);
-  const auto ask_all = results.ratio_spread("poll", all, many_ready, told, all);
-  if (told_all && ask_one && ask_all)
-    bench.numbers("\"O(1)\" means O(ready): with all of " + plain_number(all) +
-                  " ready, one call of " + told + " takes " + times(*told_all) +
-                  " as long as with one ready. poll takes " + times(*ask_one) + " as long as " +
-                  told + " with one ready, and " + times(*ask_all) + " with all ready.");
+  const Spread told_all = results.ratio_at(told, all, many_ready, told, 1);
+  const Spread ask_one = results.ratio_at("poll", 1, many_ready, told, 1);
+  const Spread ask_all = results.ratio_at("poll", all, many_ready, told, all);
+  bench.numbers("\"O(1)\" means O(ready): with all of " + plain_number(all) +
+                " ready, one call of " + told + " takes " + times(told_all) +
+                " as long as with one ready. poll takes " + times(ask_one) + " as long as " + told +
+                " with one ready, and " + times(ask_all) + " with all ready.");
 }
 
 }  // namespace

@@ -16,7 +16,7 @@
 #include "common/socket.hpp"
 #include "tests/kit/forked.hpp"
 #include "tests/kit/sockets.hpp"
-#include "tests/measure/server_at_work.hpp"
+#include "tests/measure/server.hpp"
 
 namespace {
 

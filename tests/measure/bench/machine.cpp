@@ -4,18 +4,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <ctime>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
-#include <vector>
 
 #include "common/program.hpp"
-#include "tests/kit/proc.hpp"
 #include "tests/measure/text_table.hpp"
 
 using namespace two_ways;
@@ -76,52 +71,16 @@ std::string machine_header() {
          " descriptors for a process, default stack " + stack_limit() + "\n";
 }
 
-Company::Times Company::read_times() {
-  Times times;
-  for (const std::string& entry : entries_of("/proc")) {
-    const auto process = static_cast<pid_t>(std::atoi(entry.c_str()));
-    if (process <= 0 || process == getpid()) continue;
-    const std::string stat = text_of(proc(process, "stat"));
-    std::istringstream words(stat.substr(stat.rfind(')') + 1));
-    std::string skipped;
-    for (int field = 3; field < 14; ++field) words >> skipped;
-    double own, own_kernel, children, children_kernel;
-    if (words >> own >> own_kernel >> children >> children_kernel)
-      times[process] = (own + own_kernel + children + children_kernel) /
-                       static_cast<double>(sysconf(_SC_CLK_TCK));
-  }
-  return times;
-}
-
-std::string Company::names() const {
-  constexpr std::size_t most = 3;
-  std::vector<std::pair<double, pid_t>> busy;
-  for (const auto& [process, time] : read_times()) {
-    const auto before = before_.find(process);
-    const double used = time - (before == before_.end() ? 0 : before->second);
-    if (used > 0) busy.emplace_back(used, process);
-  }
-  std::sort(busy.rbegin(), busy.rend());
-  std::string names;
-  for (std::size_t i = 0; i < std::min(most, busy.size()); ++i) {
-    std::string name = text_of(proc(busy[i].second, "comm"));
-    if (!name.empty()) name.pop_back();  // its line end
-    names += (names.empty() ? "" : ", ") + name;
-  }
-  return names;
-}
-
-void Company::refuse() const {
+void refuse_company(const OthersReading& reading) {
   constexpr double most = 0.05;
-  const double others = share().value_or(0);
+  const double others = reading.share().value_or(0);
   if (others <= most) return;
   throw std::runtime_error("other programs have had " + in_percent(others) +
-                           " of this machine's CPUs (among them " + names() +
-                           "), and what is kept is measured alone");
+                           " of this machine's CPUs, and what is kept is measured alone");
 }
 
 void refuse_company() {
-  const Company company;
+  const OthersReading reading;
   std::this_thread::sleep_for(std::chrono::seconds(2));
-  company.refuse();
+  refuse_company(reading);
 }

@@ -85,6 +85,17 @@ std::optional<double> Results::ratio(const std::string& model, double x, const s
   return found->median;
 }
 
+double Results::at(const std::string& model, double x, const std::string& metric) const {
+  if (const auto found = find(model, x, metric)) return *found;
+  throw NoNumber("there is no " + metric + " of " + model + " at " + x_text(x));
+}
+
+Spread Results::ratio_at(const std::string& model, double x, const std::string& metric,
+                         const std::string& other, double other_x) const {
+  if (const auto found = ratio_spread(model, x, metric, other, other_x)) return *found;
+  throw NoNumber("there is no " + metric + " of " + model + " and " + other);
+}
+
 std::optional<Spread> Results::ratio_spread(const std::string& model, double x,
                                             const std::string& metric, const std::string& other,
                                             double other_x) const {
@@ -210,36 +221,4 @@ std::string Results::table_of(const std::vector<Column>& columns, const std::str
     if (any) table.add(cells);
   }
   return table.text();
-}
-
-std::vector<Bar> Results::bars(double x, const std::string& metric, const NumberFormat& format,
-                               const std::string& unit) const {
-  std::vector<Bar> found;
-  for (const std::string& model : models_)
-    if (const auto value = find(model, x, metric))
-      found.push_back({model, *value, format(*value) + unit});
-  return found;
-}
-
-std::string draw_bars(const std::vector<Bar>& bars, bool logarithmic) {
-  constexpr double width = 38;
-  std::size_t label_width = 0;
-  double most = 0;
-  double least = 1e300;
-  for (const Bar& bar : bars) {
-    label_width = std::max(label_width, bar.label.size());
-    most = std::max(most, bar.value);
-    if (bar.value > 0) least = std::min(least, bar.value);
-  }
-  std::string text;
-  for (const Bar& bar : bars) {
-    double share = most > 0 ? bar.value / most : 0;
-    // The least has a length too: a tenth of one factor of ten.
-    if (logarithmic && bar.value > 0 && most > least)
-      share = (std::log10(bar.value / least) + 0.1) / (std::log10(most / least) + 0.1);
-    const auto length = static_cast<std::size_t>(std::max(0.0, share * width) + 0.5);
-    text += "  " + bar.label + std::string(label_width - bar.label.size(), ' ') + " |" +
-            std::string(length, '#') + (length > 0 ? " " : "") + bar.text + "\n";
-  }
-  return text;
 }

@@ -1,7 +1,7 @@
 // results.hpp — what an experiment has found, number by number.
 //
 // Gives: samples by model, by x (clients, milliseconds...) and by metric; their median, least and
-//        most; a tidy CSV file; tables and bars for a terminal.
+//        most; a tidy CSV file; tables for a terminal.
 // Do:    add one sample per repeat. fail() a model at an x where it did not do its work: from then
 //        on it has no numbers there, whatever other repeats have found.
 #pragma once
@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -24,11 +25,9 @@ struct Spread {
   std::size_t repeats = 0;
 };
 
-// A line of a picture in text.
-struct Bar {
-  std::string label;
-  double value = 0;
-  std::string text;  // behind the bar
+// A verdict needs a number, and there is none: a server has failed, or this system does not tell.
+struct NoNumber : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 // How a number is written in a table.
@@ -58,6 +57,10 @@ class Results {
                                      const std::string& other, double other_x) const;
   std::optional<double> ratio(const std::string& model, double x, const std::string& metric,
                               const std::string& other, double other_x) const;
+  // The same, where a verdict needs them. Throw NoNumber.
+  double at(const std::string& model, double x, const std::string& metric) const;
+  Spread ratio_at(const std::string& model, double x, const std::string& metric,
+                  const std::string& other, double other_x) const;
   bool failed(const std::string& model, double x) const;
   std::vector<std::string> failures() const;  // "poll_loop at 1,000: ..."
 
@@ -89,9 +92,6 @@ class Results {
     NumberFormat format;
   };
   std::string table_of(const std::vector<Column>& columns, const std::string& title = "") const;
-  // A bar for each model at one x, in the order of the tables.
-  std::vector<Bar> bars(double x, const std::string& metric, const NumberFormat& format,
-                        const std::string& unit = "") const;
   // One cell of any of these.
   std::string cell(const std::string& model, double x, const std::string& metric,
                    const NumberFormat& format) const;
@@ -109,6 +109,3 @@ class Results {
   std::set<Key> marked_;
   std::map<std::pair<std::string, double>, std::string> failures_;
 };
-
-// Bars in text, one line each. `logarithmic`: each column is a fixed factor.
-std::string draw_bars(const std::vector<Bar>& bars, bool logarithmic = false);

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "tests/measure/timeline/drawing.hpp"
+#include "tests/measure/timeline/timeline.hpp"
 
 namespace {
 

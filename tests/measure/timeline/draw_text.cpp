@@ -2,7 +2,7 @@
 #include <array>
 
 #include "tests/measure/text_table.hpp"
-#include "tests/measure/timeline/drawing.hpp"
+#include "tests/measure/timeline/timeline.hpp"
 
 namespace {
 

@@ -19,8 +19,8 @@
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
-#include "tests/measure/timeline/drawing.hpp"
 #include "tests/measure/timeline/scene.hpp"
+#include "tests/measure/timeline/timeline.hpp"
 #include "tests/measure/tool.hpp"
 
 using namespace two_ways;
@@ -42,9 +42,9 @@ TextStyle style_of_terminal() {
 }
 
 void draw(const std::string& stem) {
-  std::ifstream recording(stem + ".trace");
-  if (!recording) throw std::runtime_error("cannot read " + stem + ".trace");
-  const Timeline timeline = make_timeline(read_recording(recording));
+  std::ifstream trace(stem + ".trace");
+  if (!trace) throw std::runtime_error("cannot read " + stem + ".trace");
+  const Timeline timeline = read_timeline(trace);
   std::ofstream picture(stem + ".svg");
   picture << draw_svg(timeline);
   if (!picture.flush()) throw std::runtime_error("cannot write " + stem + ".svg");
@@ -78,9 +78,9 @@ int run(int argc, char** argv) {
   heed_interruptions();
   if (keeps) refuse_company();
   for (const std::string& name : names) {
-    const Company company;
+    const OthersReading company;
     if (!only_draws) play_scene(directory, name, output + "/" + name + ".trace");
-    if (keeps) company.refuse();
+    if (keeps) refuse_company(company);
     draw(output + "/" + name);
   }
   return 0;

@@ -245,7 +245,7 @@ void play_scene(const std::string& directory, const std::string& server, const s
   // strace heeds no signal while it follows a command: it ends when that has ended.
   for (const pid_t traced : children_of(tracer.pid())) kill(traced, SIGTERM);
   if (tracer.wait_for_end(default_timeout) != 0) throw StartFailed(server + " did not end well");
-  std::ofstream recording(file, std::ios::app);
-  recording << machine_header() << "# server: " << server << "\n" << scene.events();
-  if (!recording.flush()) throw CallFailed("write", errno);
+  std::ofstream trace(file, std::ios::app);
+  trace << machine_header() << "# server: " << server << "\n" << scene.events();
+  if (!trace.flush()) throw CallFailed("write", errno);
 }

@@ -1,4 +1,5 @@
-// lanes.hpp — who did what, and when: a recording as lanes of stretches.
+// timeline.hpp — who did what, and when: the trace of a scene as lanes of stretches, and its
+// pictures.
 //
 // Gives: a lane for each client (as it saw the server) and one for each thread of the server
 //        (parked, or working, and for whom). A lane has no gaps from its first stretch to its last.
@@ -6,17 +7,24 @@
 // Between two waits a thread works for whoever it has last made a call for. So what is computed
 // between a recv and a send, without any call, is that client's.
 //
+// For whom a call was made: accept returns the descriptors of the clients in the order in which
+// they have connected; a connection that is made while a thread works for A is A's, to a backend; a
+// call that waits for many names their descriptors, or the queue has been told them before.
+//
 // What is a wait: a call that may sleep and took a tenth of a millisecond or more. One that came
 // back sooner found something to do, and counts as work.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
-#include "tests/measure/timeline/attribution.hpp"
+using Microseconds = std::int64_t;
 
 inline constexpr Microseconds shortest_wait = 100;
+inline constexpr char nobody = '-';
 
 enum class State {
   parked,  // threads
@@ -34,7 +42,7 @@ struct Stretch {
   Microseconds end = 0;
   std::string title;  // all about it, in lines
   std::string word;   // of a wait: its call, "recv"
-  std::string about;  // and whom it waits for: "A's backend"
+  std::string about;  // and whom it waits for: "A's backend", "new clients, B, C (room)"
 };
 
 struct Lane {
@@ -52,15 +60,27 @@ struct Totals {
 
 struct Timeline {
   std::string server;
-  std::string machine;
+  std::string machine;      // "AMD EPYC, 2 CPUs, 23.5 GiB; Linux 6.18; 2026-11-26"
   Microseconds length = 0;  // until the last client has left
   std::vector<Lane> clients;
   std::vector<Lane> threads;
   Totals totals;
 };
 
-// Throws std::runtime_error for a recording without clients.
-Timeline make_timeline(const Recording& recording);
+// Throws std::runtime_error, with the line, for what is neither a line of strace nor of scene.hpp,
+// and for a trace without clients.
+Timeline read_timeline(std::istream& trace);
 
 // "one thread: parked 642 ms, working 118 ms, 243 calls, put to sleep 41 times"
 std::string totals_text(const Timeline& timeline);
+
+// SVG, 800 wide, light or dark as its reader's page is. What would be narrower than this many of
+// its pixels is drawn so wide, and what comes behind it a little later.
+inline constexpr double least_width = 2.5;
+std::string draw_svg(const Timeline& timeline);
+
+struct TextStyle {
+  bool unicode = true;
+  bool colours = false;
+};
+std::string draw_text(const Timeline& timeline, const TextStyle& style);

@@ -1,6 +1,8 @@
-// server_report.hpp — the same work put on each server in turn, for the demo's table.
+// demo.hpp — the same work put on each server in turn, and what is said about it.
 //
 // Gives: what one server did with it: clients held idle, active ones on / and on /row, one /spin.
+//        And one table, how to read it, what it shows, and what the numbers leave out, in lines
+//        that fit a terminal; from a run that other programs have disturbed it concludes nothing.
 // Do:    look at failure first: a server that failed its work has no numbers.
 #pragma once
 
@@ -9,8 +11,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/kit/servers.hpp"
+#include "tests/measure/limits.hpp"
 
 struct DemoPlan {
   std::string directory;  // of the programs
@@ -45,3 +49,14 @@ struct ServerReport {
 // `say` is told what is being done, for a progress line. Throws Interrupted.
 ServerReport try_server(const Program& program, const DemoPlan& plan,
                         const std::function<void(const std::string&)>& say);
+
+struct DemoFindings {
+  std::vector<ServerReport> outcomes;
+  DemoPlan plan;
+  unsigned backend_delay = 0;   // milliseconds
+  std::size_t wished_idle = 0;  // clients
+  Allowance allowance;          // of them
+  std::size_t descriptors = 0;  // that a process may have
+};
+
+std::string demo_report(const DemoFindings& findings);
