@@ -225,7 +225,7 @@ SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run)
 sanitize: $(BUILD)/tests/behaviour $(BUILD)/attack  ## the tests with AddressSanitizer, UBSan and ThreadSanitizer
 	@sh tests/sanitize.sh '$(CXX)' '$(BUILD)' '$(SERVERS)' '$(SKETCHES)' '$(CASE)'
 
-hardening: all $(FLOORS) $(BUILD)/compare  ## SECURITY.md's defences: are they there, what do they cost
+hardening: all $(BUILD)/load  ## SECURITY.md's defences: are they there, what do they cost
 	@sh tests/hardening.sh $(BUILD) '$(notdir $(PROGRAMS)) prefork' '$(FORTIFY)'
 	+@$(unless_dry) sh tests/hardening_cost.sh '$(CXX)' $(BUILD) '$(FORTIFY)'
 

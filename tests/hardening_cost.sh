@@ -1,7 +1,7 @@
 #!/bin/sh
-# hardening_cost.sh — what the defences of SECURITY.md cost: user instructions for one answer of
-# each loop, counted as by `make ratios EXPERIMENT=instructions`, built in three ways.
-# Usage: tests/hardening_cost.sh CXX BUILD FORTIFY   (BUILD has `compare` in it)
+# hardening_cost.sh — what the defences of SECURITY.md cost: user instructions for one response of
+# each loop, counted by callgrind, built in three ways.
+# Usage: tests/hardening_cost.sh CXX BUILD FORTIFY   (BUILD has `load` in it)
 set -eu
 cxx=$1
 build=$2
@@ -12,34 +12,50 @@ command -v valgrind >/dev/null || {
   echo 'cost: valgrind is not installed, so no instructions are counted (Debian: valgrind)'
   exit 0
 }
+here=$(mktemp -d "${TMPDIR:-/tmp}/hardening.XXXXXX") || exit 1
+server=
+trap 'kill $server 2>/dev/null || :; rm -rf "$here"' EXIT
+trap 'exit 130' INT TERM
 
 # build_with NAME HARDENING [HARDENED_LINK] — builds the loops in a folder of their own.
 build_with() {
   directory=$build/hardening/$1
-  targets=$directory/floor_epoll
+  targets=
   for name in $loops; do targets="$targets $directory/$name"; done
   # shellcheck disable=SC2086 # the targets are meant to be split
   "${MAKE:-make}" -s --no-print-directory CXX="$cxx" BUILD="$directory" HARDENING="$2" \
     ${3:+HARDENED_LINK="$3"} $targets >/dev/null
 }
 
-row() {
-  # shellcheck disable=SC2086 # the numbers are meant to be split
-  printf '%-44s%12s%12s%12s\n' "$1" $2
+# count PROGRAM SECONDS — instructions, and responses, of a run of so long with 64 clients.
+count() {
+  valgrind -q --tool=callgrind --callgrind-out-file="$here/counted" "$1" -p 0 -t 600 >"$here/ready" &
+  server=$!
+  until grep -q listening "$here/ready"; do kill -0 $server; sleep 0.1; done
+  port=$(sed 's|.*:\([0-9]*\)/|\1|' "$here/ready")
+  "$build/load" -s "$2" "$port" >"$here/load"
+  kill $server
+  wait $server
+  server=
+  sed -n 's/^summary: *//p' "$here/counted"
+  sed -n 's/.*: \([0-9,]*\) [a-z]* in .*/\1/p' "$here/load" | tr -d ,
 }
 
-# count WORDS DIRECTORY — the row for the loops in there.
-count() {
-  measured=$("$build/compare" -d "$2" instructions) || { echo "$1: $measured"; return 1; }
-  row "$1" "$(for name in $loops; do
-    printf '%s\n' "$measured" | sed -n "s/^$name  *\([0-9]*\).*/\1/p"
-  done)"
+# row WORDS DIRECTORY — for the loops in there; the slope, so that starting and ending do not count.
+row() {
+  printf '%-44s' "$1"
+  for name in $loops; do
+    { count "$2/$name" 1; count "$2/$name" 4; } | paste -s -d' ' - |
+      awk '{ printf "%12.0f", ($3 - $1) / ($4 - $2) }'
+  done
+  echo
 }
 
 build_with none '-U_FORTIFY_SOURCE -fno-stack-protector -fno-pie' -no-pie
 build_with strong "$fortify -fstack-protector-strong -fPIE"
 echo
-row 'User instructions for one answer (valgrind)' "$loops"
-count 'without any of this' "$build/hardening/none"
-count 'as built' "$build"
-count 'with -fstack-protector-strong' "$build/hardening/strong"
+# shellcheck disable=SC2086 # three words
+printf '%-44s%12s%12s%12s\n' 'User instructions for one response (valgrind)' $loops
+row 'without any of this' "$build/hardening/none"
+row 'as built' "$build"
+row 'with -fstack-protector-strong' "$build/hardening/strong"

@@ -6,12 +6,10 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/event.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -62,30 +60,6 @@ void take_all(int socket) {
 }
 
 }  // namespace
-
-TEST_CASE("kevent on what is no queue is EBADF") {
-  const SocketPair pair = make_pair(Blocking::no);
-  CHECK(kevent(pair.server.fd(), nullptr, 0, nullptr, 0, nullptr) == -1);
-  CHECK(errno == EBADF);
-  int closed = -1;
-  {
-    const Model model;
-    closed = model.queue.fd();
-    CHECK(model.ready().empty());
-  }
-  CHECK(kevent(closed, nullptr, 0, nullptr, 0, nullptr) == -1);
-  CHECK(errno == EBADF);
-}
-
-TEST_CASE("a queue leaves no descriptor behind") {
-  const Descriptor before(dup(0));
-  { const Model model; }
-  for (int i = 1; i <= 3; ++i) {
-    const int next = fcntl(0, F_DUPFD, before.fd() + i);
-    CHECK(next == before.fd() + i);
-    close(next);
-  }
-}
 
 TEST_CASE("an event says which descriptor, which filter and whose; what came before counts") {
   const SocketPair pair = make_pair(Blocking::no);
@@ -182,18 +156,6 @@ TEST_CASE("a pipe is watched at either end; its reading end is never writable") 
   CHECK(model.ready().size() == 2);
 }
 
-TEST_CASE("a limit of descriptors that has fallen does not end the wait") {
-  const SocketPair pair = make_pair(Blocking::no);
-  const Model model;
-  REQUIRE(model.add(pair.server.fd(), EVFILT_WRITE) == 0);
-  rlimit before{};
-  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
-  const rlimit lower{1, before.rlim_max};
-  REQUIRE(setrlimit(RLIMIT_NOFILE, &lower) == 0);
-  CHECK(model.ready().size() == 1);
-  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
-}
-
 TEST_CASE("errors are in errno, and stop the list of changes") {
   const SocketPair pair = make_pair(Blocking::no);
   const Model model;
@@ -216,13 +178,6 @@ TEST_CASE("errors are in errno, and stop the list of changes") {
     CHECK(kevent(model.queue.fd(), nullptr, 0, &event, 1, &limit) == -1);
     CHECK(errno == EINVAL);
   }
-}
-
-TEST_CASE("a limit that runs out is no event, and not early") {
-  const Model model;
-  const auto before = std::chrono::steady_clock::now();
-  CHECK(model.ready({0, 20'000'000}).empty());
-  CHECK(std::chrono::steady_clock::now() - before >= std::chrono::milliseconds(20));
 }
 
 TEST_CASE("registrations end with their descriptor, whoever gets its number") {

@@ -501,19 +501,15 @@ LoadResult ClientGroup::constant_rate(double per_second, Nanoseconds time) {
 }
 
 void ClientGroup::leave() {
-  leave_all_but(0);
+  taking_part_.clear();
+  while (!clients_.empty()) {
+    come_to_rest(clients_.back());
+    close(clients_.back());
+    clients_.pop_back();
+  }
 }
 
 void ClientGroup::start_over() {
   leave();
   failure_.clear();
-}
-
-void ClientGroup::leave_all_but(std::size_t count) {
-  taking_part_.clear();
-  while (clients_.size() > count) {
-    come_to_rest(clients_.back());
-    close(clients_.back());
-    clients_.pop_back();
-  }
 }

@@ -117,8 +117,6 @@ class ClientGroup {
   void leave();
   // Every client leaves, and a failure is forgotten.
   void start_over();
-  // The first `count` stay.
-  void leave_all_but(std::size_t count);
 
   // Of the last run, in nanoseconds. With pipelining: until the last answer of a batch.
   const Histogram& latencies() const { return latencies_; }

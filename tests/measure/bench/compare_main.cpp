@@ -134,36 +134,6 @@ const Race pipelined{queue_loops | thread_per_connection,
                      16};
 const Race churn{queue_loops, 64, 50, {{event_loop, 1.05}}, -1, 1, true};
 
-// ---- counted, not timed
-
-void run_instructions(BenchRun& bench) {
-  if (find_on_path("valgrind").empty())
-    return bench.note(
-        "valgrind is not installed, so no instructions are counted (Debian: valgrind)");
-  std::vector<std::string> names;
-  for (const ServerPlan& one : plans(loops))
-    if (bench.is_here(one)) names.push_back(one.name);
-  names.emplace_back(queue_floor);
-  for (const std::string& name : names)
-    bench.attempt(name, 0, [&] {
-      const bool ours = name != queue_floor;
-      const auto counted = count_instructions(bench.directory(), name, ours, 64, 1000, 5000);
-      if (!counted.problem.empty()) throw WorkFailed{counted.problem};
-      bench.results.add(name, 0, "instructions", counted.per_request);
-    });
-  bench.note("the slope from 1,000 to 5,000 requests, 64 clients");
-}
-
-void report_instructions(BenchRun& bench) {
-  for (const std::string& name : bench.results.models())
-    if (const auto counted = bench.results.find(name, 0, "instructions"))
-      find(bench, name, *counted, Bound::at_most,
-           name == "event_loop"   ? 1000
-           : name == "await_loop" ? 1150
-                                  : 0,
-           [](double value) { return with_digits(value, 0); });
-}
-
 // ---- is the load generator right?
 
 void run_check(BenchRun& bench) {
@@ -205,13 +175,6 @@ int main(int argc, char** argv) {
         experiment<thousand>("clients1000", "Throughput on /, 1,000 keep-alive clients"),
         experiment<pipelined>("pipelined", "Throughput on /, 64 clients, 16 requests at once"),
         experiment<churn>("churn", "A new connection for each request, 64 clients"),
-        {"instructions",
-         "User instructions for one answer (valgrind)",
-         "x",
-         "event_loop",
-         run_instructions,
-         report_instructions,
-         {40, 40}},
         {"check",
          "This load generator against wrk, where neither is the limit",
          "x",

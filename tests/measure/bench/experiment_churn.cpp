@@ -59,10 +59,6 @@ void report(BenchRun& bench) {
                 std::string("A new connection costs a loop ") + (costly ? "more" : "less") +
                     " CPU than the request that it brings, and a thread for it costs " +
                     (thread_costs ? "clearly more." : "hardly more."));
-  bench.numbers(
-      "event_loop: " + one_digit(loop_kept) + " microseconds for a request, " + one_digit(loop) +
-      " more for its connection. thread_per_connection: " + one_digit(threads) +
-      " more, so a thread's birth and death cost about " + one_digit(threads - loop) + ".");
 }
 
 }  // namespace

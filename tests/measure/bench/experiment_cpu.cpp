@@ -1,7 +1,5 @@
 // cpu — what an event loop cannot hide: a request that computes keeps everybody waiting. And what
 // no way of waiting can do: compute faster.
-#include <unistd.h>
-
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/text_table.hpp"
 
@@ -83,8 +81,6 @@ void report(BenchRun& bench) {
 
   const double loop = results.at("event_loop", beside, "p99_ms");
   const double threads = results.at("thread_per_connection", beside, "p99_ms");
-  const Spread more =
-      results.ratio_at("thread_per_connection", spin, "spins_per_second", "event_loop", spin);
   const bool stalls = loop > 50 && threads < 50;
   const bool no_faster =
       results.ratio_at("event_loop", spin, "spins_per_second", "one_at_a_time", spin).median < 1.25;
@@ -97,14 +93,6 @@ void report(BenchRun& bench) {
                        "server that takes one client at a time."
                      : "With nothing but computing to do, the loop is faster than "
                        "one_at_a_time, which cannot be."));
-  const auto spins = [&](const char* model) {
-    return plain_number(results.at(model, spin, "spins_per_second"));
-  };
-  bench.numbers("p99: event_loop " + ms(loop) + " ms, thread_per_connection " + ms(threads) +
-                " ms. /spin/5 a second: one_at_a_time " + spins("one_at_a_time") + ", event_loop " +
-                spins("event_loop") + ", thread_per_connection " + spins("thread_per_connection") +
-                ", " + times(more) + " the loop's, on " +
-                std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) + " CPUs.");
 }
 
 }  // namespace

@@ -208,17 +208,6 @@ void report(BenchRun& bench) {
           (!keeps         ? "loses more than a third of its own."
            : is_saturated ? "answers more than two thirds of what the generator can ask for."
                           : "keeps more than two thirds of its own."));
-  std::string shares;
-  for (const char* model : {"event_loop", "poll_loop", "thread_per_connection"}) {
-    if (!results.find(model, most, "per_second")) continue;  // threads have a limit of their own
-    const bool is_lost = is_saturated && results.is_marked(model, most, "per_second");
-    shares += (shares.empty() ? "" : ", ") + std::string(model) + " " +
-              (is_lost        ? "more than can be told"
-               : is_saturated ? "at most " + times(share(model))
-                              : times(share(model)));
-  }
-  bench.numbers("Of the throughput of a loop without idle clients, in the same turn: " + shares +
-                ".");
 }
 
 }  // namespace

@@ -78,20 +78,11 @@ void report(BenchRun& bench) {
 
   const double threads = results.at("thread_per_connection", 64, "voluntary_switches");
   const double loop = results.at("event_loop", 64, "voluntary_switches");
-  const Spread dearer = results.ratio_at("thread_per_connection", 64, "cpu_us", "event_loop", 64);
   const bool holds = threads > 0.5 && loop < 0.25;
   bench.verdict(holds, holds ? "With 64 busy clients a thread is put to sleep for more than every "
                                "other request; a loop finds the next client ready and seldom "
                                "sleeps."
                              : "The two shapes do not differ as claimed with 64 clients.");
-  bench.numbers("Switches for one request: thread_per_connection " + two(threads) +
-                ", event_loop " + with_digits(loop, 3) +
-                ". CPU: " + two(results.at("thread_per_connection", 64, "cpu_us")) + " to " +
-                two(results.at("event_loop", 64, "cpu_us")) + " microseconds, " + times(dearer) +
-                ".");
-  bench.numbers("With one client there is nobody else to serve: " +
-                two(results.at("thread_per_connection", 1, "voluntary_switches")) + " and " +
-                two(results.at("event_loop", 1, "voluntary_switches")) + " switches asked for.");
 }
 
 }  // namespace

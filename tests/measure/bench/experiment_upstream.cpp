@@ -106,18 +106,6 @@ void report(BenchRun& bench) {
                         "times as many rows as a server that waits for one at a time."
                       : "Not everybody reached half of the law with 100 clients, or 100 "
                         "times one_at_a_time with 1,000.");
-  const auto best = [&](const char* model) {
-    double most = 0;
-    bool is_saturated = false;
-    for (const double level : results.points("per_second")) {
-      most = std::max(most, results.find(model, level, "per_second").value_or(0));
-      is_saturated = is_saturated || results.is_marked(model, level, "per_second");
-    }
-    return (is_saturated ? "at least " : "") + plain_number(most);
-  };
-  bench.numbers("one_at_a_time: " + plain_number(one) + " rows a second. At the best: event_loop " +
-                best("event_loop") + ", thread_per_connection " + best("thread_per_connection") +
-                ".");
 }
 
 }  // namespace

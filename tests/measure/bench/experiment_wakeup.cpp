@@ -115,12 +115,6 @@ void report(BenchRun& bench) {
                 "From 5 to 5,000 watched, a call of poll that finds one ready takes " +
                     std::string(grows ? "more" : "less") + " than 20 times as long, one of " +
                     told + (stays ? " less" : " more") + " than 3 times.");
-  const auto from_to = [&](const std::string& call) {
-    return microseconds_text(results.at(call, 5, one_ready)) + " to " +
-           microseconds_text(results.at(call, 5'000, one_ready));
-  };
-  bench.numbers("poll: " + from_to("poll") + " microseconds, " + times(ask) + ". " + told + ": " +
-                from_to(told) + ", " + times(tell) + ".");
   const auto all = static_cast<double>(most);
   const Spread told_all = results.ratio_at(told, all, many_ready, told, 1);
   const Spread ask_one = results.ratio_at("poll", 1, many_ready, told, 1);

@@ -2,7 +2,6 @@
 
 #ifdef __linux__
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -11,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "common/error.hpp"
 #include "common/socket.hpp"
@@ -20,14 +20,6 @@
 
 namespace {
 
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
 // listen_on() of our servers does not share its port, and should not.
 Descriptor sharing_listener(std::uint16_t& port) {
   Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -35,7 +27,10 @@ Descriptor sharing_listener(std::uint16_t& port) {
   const int on = 1;
   if (setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
     throw CallFailed("setsockopt(SO_REUSEPORT)", errno, listener.fd());
-  const sockaddr_in address = loopback(port);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (bind(listener.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
     throw CallFailed("bind", errno, listener.fd());
   if (listen(listener.fd(), 128) < 0) throw CallFailed("listen", errno, listener.fd());
@@ -61,10 +56,9 @@ int sleep_and_accept(int listener, bool exclusive, unsigned char number, int rep
 class Herd {
  public:
   Herd(const Sharing& sharing, std::size_t count) {
-    int report[2];
-    if (pipe2(report, O_NONBLOCK | O_CLOEXEC) < 0) throw CallFailed("pipe2", errno);
-    report_ = Descriptor(report[0]);
-    const Descriptor report_end(report[1]);
+    Pipe report = new_pipe();
+    set_nonblocking(report.read_end.fd());
+    report_ = std::move(report.read_end);
     // All listeners stand before the first client comes, for he is dealt to one of those.
     std::vector<Descriptor> listeners;
     for (std::size_t i = 0; i < (sharing.listener_each ? count : 1); ++i)
@@ -73,7 +67,7 @@ class Herd {
       const int listener = listeners[std::min(i, listeners.size() - 1)].fd();
       processes_.emplace_back([&] {
         return sleep_and_accept(listener, sharing.exclusive, static_cast<unsigned char>(i),
-                                report[1]);
+                                report.write_end.fd());
       });
     }
     usleep(20'000);  // until all sleep
@@ -81,11 +75,8 @@ class Herd {
 
   // A client comes, is let in and let go; then everybody has time to fall asleep again.
   void visit() const {
-    const Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!client) throw CallFailed("socket", errno);
-    const sockaddr_in to = loopback(port_);
-    if (connect(client.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
-      throw CallFailed("connect", errno);
+    const Descriptor client = connect_blocking(port_, std::chrono::seconds(2));
+    if (!client) throw CallFailed("connect", errno);
     pollfd end{client.fd(), POLLIN, 0};
     if (poll(&end, 1, 2000) != 1) throw WorkFailed{"a client was not let in"};
     usleep(200);

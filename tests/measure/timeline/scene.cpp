@@ -1,6 +1,5 @@
 #include "tests/measure/timeline/scene.hpp"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -9,8 +8,11 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <fstream>
-#include <string_view>
+#include <future>
+#include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -41,173 +43,106 @@ constexpr std::size_t long_response = 4'000'000;
 constexpr std::size_t mouthful = 200'000;
 constexpr milliseconds pause(30);
 
-struct Step {
-  milliseconds at;  // since all have connected
-  char letter;
-  std::string bytes;
-  bool is_whole = true;  // a request ends with these bytes
-};
-
-std::vector<Step> script() {
-  const std::string split = get_request("/echo/halves");
-  const std::size_t half = split.size() / 2;
-  std::vector<Step> steps = {
-      {milliseconds(0), 'B', split.substr(0, half), false},
-      {milliseconds(80), 'E', get_request("/bytes/" + std::to_string(long_response))},
-      {milliseconds(150), 'A', get_request("/row")},
-      {milliseconds(420), 'D', get_request("/spin/100")},
-      {milliseconds(500), 'B', split.substr(half)}};
-  for (int i = 0; i < 8; ++i) steps.push_back({milliseconds(40 + 100 * i), 'C', get_request("/")});
-  std::stable_sort(steps.begin(), steps.end(),
-                   [](const Step& one, const Step& other) { return one.at < other.at; });
-  return steps;
-}
-
-// A client of the scene, and what it still has to do.
-struct Player {
-  Player(Context& context, std::uint16_t port, char its_letter)
-      : letter(its_letter), client(context, {.port = port}) {}
-
-  char letter;
-  Client client;
-  std::size_t steps_left = 0;
-  std::size_t unanswered = 0;
-  std::size_t bytes_left = 0;       // of a long answer
-  Clock::time_point reads_at = {};  // not before
-  bool hears = false;               // something has arrived
-  std::string_view last_words;      // of one who reads in pieces
-  bool has_left = false;
-};
-
-class Scene {
+// What happened, on the same clock as that of `strace -ttt`.
+class Notes {
  public:
-  explicit Scene(std::uint16_t port) : steps_(script()) {
-    for (const CastMember& one : everybody) {
-      players_.emplace_back(context_, port, one.letter);
-      note(players_.back(), "connects");
-    }
-    for (const Step& step : steps_) ++player(step.letter).steps_left;
-    Player& slow = player('E');
-    if (setsockopt(slow.client.socket(), SOL_SOCKET, SO_RCVBUF, &buffer_size, sizeof buffer_size) <
-        0)
-      throw CallFailed("setsockopt(SO_RCVBUF)", errno, slow.client.socket());
-  }
-
-  // Until the last one has left. Who waits too long fails in its own words.
-  void play() {
-    start_ = Clock::now();
-    const auto end = start_ + std::chrono::seconds(30);
-    while (next_ < steps_.size() || !is_over()) {
-      stop_if_interrupted();
-      if (Clock::now() > end) context_.fail("the scene is not over after 30 s");
-      wait();
-      while (next_ < steps_.size() && start_ + steps_[next_].at <= Clock::now())
-        take(steps_[next_++]);
-      for (Player& one : players_)
-        if (one.hears) listen_to(one);
-    }
-  }
-
-  const std::string& events() const { return events_; }
-
- private:
-  Player& player(char letter) { return players_[static_cast<std::size_t>(letter - 'A')]; }
-
-  // The same clock as that of `strace -ttt`.
-  void note(const Player& one, const char* what) {
+  void add(char letter, const char* what) {
     using namespace std::chrono;
+    const std::lock_guard lock(mutex_);  // so that they are in order
     const auto now = duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
     char line[64];
-    std::snprintf(line, sizeof line, "# %c %lld.%06lld %s\n", one.letter,
+    std::snprintf(line, sizeof line, "# %c %lld.%06lld %s\n", letter,
                   static_cast<long long>(now / 1'000'000), static_cast<long long>(now % 1'000'000),
                   what);
-    events_ += line;
+    text_ += line;
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
+
+// A client, which its own thread plays: what it waits for holds up nobody else.
+class Player {
+ public:
+  Player(Notes& notes, std::uint16_t port, char letter)
+      : letter_(letter), notes_(notes), client_(context_, {.port = port}) {
+    context_.set_timeout(std::chrono::seconds(30));
+    note("connects");
+    if (letter == 'E' &&
+        setsockopt(client_.socket(), SOL_SOCKET, SO_RCVBUF, &buffer_size, sizeof buffer_size) < 0)
+      throw CallFailed("setsockopt(SO_RCVBUF)", errno, client_.socket());
   }
 
-  bool is_over() const {
-    return std::all_of(players_.begin(), players_.end(),
-                       [](const Player& one) { return one.has_left; });
-  }
-
-  static bool is_readable(const Player& one) {
-    pollfd entry{one.client.socket(), POLLIN, 0};
-    return ::poll(&entry, 1, 0) > 0;
-  }
-
-  // What is said again and again is said once.
-  void say(Player& one, const char* what) {
-    if (std::exchange(one.last_words, what) != what) note(one, what);
-  }
-
-  // Until the next step, the next mouthful, or until somebody hears something.
-  void wait() {
-    auto until = Clock::now() + milliseconds(100);
-    if (next_ < steps_.size()) until = std::min(until, start_ + steps_[next_].at);
-    std::vector<pollfd> watched;
-    for (Player& one : players_) {
-      const bool rests = one.reads_at > Clock::now();
-      if (rests) until = std::min(until, one.reads_at);
-      if (!rests && one.bytes_left > 0 && !is_readable(one)) say(one, "waits");
-      watched.push_back({one.has_left || rests ? -1 : one.client.socket(), POLLIN, 0});
+  // Each time is one since all have connected. Throws Failed.
+  void play(Clock::time_point start) {
+    start_ = start;
+    const std::string split = get_request("/echo/halves");
+    const std::size_t half = split.size() / 2;
+    switch (letter_) {
+      case 'A':
+        ask(milliseconds(150), get_request("/row"));
+        break;
+      case 'B':
+        say(milliseconds(0), "begins", split.substr(0, half));
+        ask(milliseconds(500), split.substr(half));
+        break;
+      case 'C':
+        for (int i = 0; i < 8; ++i) ask(milliseconds(40 + 100 * i), get_request("/"));
+        break;
+      case 'D':
+        ask(milliseconds(420), get_request("/spin/100"));
+        break;
+      case 'E':
+        say(milliseconds(80), "asks", get_request("/bytes/" + std::to_string(long_response)));
+        read_slowly();
+        break;
     }
-    const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
-    const int timeout = static_cast<int>(std::max<milliseconds::rep>(left, 0));
-    if (poll(watched.data(), static_cast<nfds_t>(watched.size()), timeout) < 0 && errno != EINTR)
-      throw CallFailed("poll", errno);
-    for (std::size_t i = 0; i < watched.size(); ++i) players_[i].hears = watched[i].revents != 0;
+    client_.close();
+    note("leaves");
   }
 
-  void take(const Step& step) {
-    Player& one = player(step.letter);
-    note(one, step.is_whole ? "asks" : "begins");
-    // Not send(), which reads as well: an answer that it takes in would wake nobody here.
-    if (one.client.offer(step.bytes) != step.bytes.size()) context_.fail("a request did not leave");
-    --one.steps_left;
-    one.unanswered += step.is_whole ? 1 : 0;
+ private:
+  void note(const char* what) { notes_.add(letter_, what); }
+
+  void say(milliseconds at, const char* what, const std::string& bytes) {
+    std::this_thread::sleep_until(start_ + at);
+    note(what);
+    client_.send(bytes);
   }
 
-  void listen_to(Player& one) {
-    if (one.letter == 'E')
-      read_slowly(one);
-    else
-      read_responses(one);
-    if (one.steps_left > 0 || one.unanswered > 0) return;
-    one.client.close();
-    one.has_left = true;
-    note(one, "leaves");
+  void ask(milliseconds at, const std::string& bytes) {
+    say(at, "asks", bytes);
+    client_.expect_response(200);
+    note("has its answer");
   }
 
-  void read_responses(Player& one) {
-    do {
-      one.client.expect_response(200);
-      note(one, "has its answer");
-    } while (--one.unanswered > 0 && one.client.something_arrives_within(milliseconds(0)));
-  }
-
-  // From the socket itself: what a Client has taken in already, poll does not tell of.
-  void read_slowly(Player& one) {
-    std::string bytes(mouthful, ' ');
-    std::size_t count = 0;
-    for (ssize_t got = 1; got > 0 && count < mouthful; count += static_cast<std::size_t>(got)) {
-      got = recv(one.client.socket(), bytes.data() + count, mouthful - count, 0);
-      if (got == 0) context_.fail("E's answer ended early");
-      got = std::max<ssize_t>(got, 0);  // EAGAIN: that is all for now
+  // A mouthful at a time, or what there is of it. What is noted again and again is noted once.
+  void read_slowly() {
+    const char* last = "";
+    const auto note_once = [&](const char* what) {
+      if (std::exchange(last, what) != what) note(what);
+    };
+    client_.read_head();
+    for (std::size_t got = 0; got < long_response; std::this_thread::sleep_for(pause)) {
+      if (!client_.something_arrives_within(milliseconds(0))) note_once("waits");
+      const std::size_t end = std::min(got + mouthful, long_response);
+      do {
+        const std::size_t count = client_.read_some(end - got);
+        if (count == 0) context_.fail("E's answer ended early");
+        got += count;
+      } while (got < end && client_.something_arrives_within(milliseconds(0)));
+      note_once("reads");
     }
-    if (one.bytes_left == 0) one.bytes_left = bytes.find("\r\n\r\n") + 4 + long_response;
-    one.bytes_left -= std::min(count, one.bytes_left);
-    say(one, "reads");
-    one.reads_at = Clock::now() + pause;
-    if (one.bytes_left > 0) return;
-    --one.unanswered;
-    note(one, "has its answer");
+    note("has its answer");
   }
 
+  char letter_;
+  Notes& notes_;
   Context context_{Tested{}};
-  std::vector<Step> steps_;
-  std::size_t next_ = 0;
-  std::vector<Player> players_;
+  Client client_;
   Clock::time_point start_ = {};
-  std::string events_;
 };
 
 // Our listener, so that its buffers can be small, and nobody has to find a port.
@@ -239,13 +174,20 @@ void play_scene(const std::string& directory, const std::string& server, const s
       listener.fd(), {"LISTEN_FDS=1"});
   tracer.wait_until_ready(default_timeout);
 
-  Scene scene(local_port(listener.fd()));
-  scene.play();
+  Notes notes;
+  std::deque<Player> players;
+  for (const CastMember& one : cast())
+    players.emplace_back(notes, local_port(listener.fd()), one.letter);
+  std::vector<std::future<void>> parts;
+  for (Player& one : players)
+    parts.push_back(std::async(std::launch::async, &Player::play, &one, Clock::now()));
+  for (std::future<void>& part : parts) part.get();
+  stop_if_interrupted();
 
   // strace heeds no signal while it follows a command: it ends when that has ended.
   for (const pid_t traced : children_of(tracer.pid())) kill(traced, SIGTERM);
   if (tracer.wait_for_end(default_timeout) != 0) throw StartFailed(server + " did not end well");
   std::ofstream trace(file, std::ios::app);
-  trace << machine_header() << "# server: " << server << "\n" << scene.events();
+  trace << machine_header() << "# server: " << server << "\n" << notes.text();
   if (!trace.flush()) throw CallFailed("write", errno);
 }

@@ -3,7 +3,7 @@
 // Gives: five clients that a reader can tell apart, and one file that holds what happened: a line
 //        of strace for each call of the server, and a line "# B 1795718019.210907 asks" for each
 //        step of a client, on the same clock. timeline.hpp reads it.
-// Do:    add a client by its line in the cast and its steps in the script; scene.cpp has both.
+// Do:    add a client by its line in the cast and its steps in Player::play; scene.cpp has both.
 //        They connect in the order of their letters, and that is how a trace tells who is who:
 //        the listener's queue keeps it.
 // Do not: time anything by it. strace stops the server at each call and makes it slower.
