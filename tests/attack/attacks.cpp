@@ -146,7 +146,7 @@ const Attack all[] = {
          }
        }
      }},
-    {"flood", "connects and closes as fast as it can", false,
+    {"flood", "connects and resets as fast as it can", false,
      [](const Target& target) {
        while (target.goes_on()) {
          std::vector<Descriptor> clients = crowd(target, 50);
