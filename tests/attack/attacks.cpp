@@ -83,9 +83,16 @@ const Attack all[] = {
      [](const Target& target) {
        const std::string requests[] = {"", "GET /ec", get_request("/"),
                                        get_request("/bytes/3000000")};
+       // Each fills a sketch's buffer. Who asks so and only closes answers the first response with
+       // a reset, and a server that goes on gets SIGPIPE from its next send.
+       const std::string filler(4096 - get_request("/").size() - 5, 'f');
+       const std::string eager =
+           repeated("GET / HTTP/1.1\r\nHost: x\r\nX: " + filler + "\r\n\r\n", 8);
        for (std::size_t i = 0; target.goes_on(); ++i) {
          Descriptor client = come(target);
-         say(client, requests[i % 4]);
+         const bool only_closes = i % 8 == 7;
+         say(client, only_closes ? eager : requests[i % 4]);
+         if (only_closes) continue;
          if (i % 3 == 0) rest(1);
          reset(client);
        }
