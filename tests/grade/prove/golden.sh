@@ -85,6 +85,10 @@ elif [ -e "$build/written-by-a-submission" ] || [ -e "$build/../written-by-a-sub
   refuse 'a submission has changed the project'
 fi
 diff "$results/expected.txt" "$results/seen.txt" || exit 1
+# What does not compile does no harm, and so it shows nothing, unless that is what it is here for.
+stale=$(sed -n 's/^"\([a-z0-9_]*\)",.*"It does not compile.*/\1/p' "$results/summary.csv" |
+  grep -v -e '^includes_' -e '^embeds_secret$' -e '^empty$' -e '^syntax_error$')
+[ -z "$stale" ] || refuse "does not compile any more: $stale"
 said='"problem": "It does not compile:\nfind_the_bugs.cpp:'
 [ ! -d "$class/syntax_error" ] || grep -q -F "$said" "$results/syntax_error.find_the_bugs.json" ||
   refuse "what the compiler says does not begin with the name of the student's file"

@@ -3,6 +3,8 @@
 
 #include "common/program.hpp"
 
+using namespace two_ways;
+
 int main(int, char**) {
   close(3);
   Options options;

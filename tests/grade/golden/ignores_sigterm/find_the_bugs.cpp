@@ -6,6 +6,8 @@
 
 #include "common/program.hpp"
 
+using namespace two_ways;
+
 int main(int, char**) {
   signal(SIGTERM, SIG_IGN);
   Options options;
