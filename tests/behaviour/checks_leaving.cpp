@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/behaviour/catalogue.hpp"
@@ -69,8 +70,11 @@ const Check checks[] = {
      .scene{"I sent five requests over one connection, one after the other.", "five answers."},
      .run{[](Context& context) {
        Client client(context);
-       for (int i = 0; i < 5; ++i) {
-         client.expect_echo(std::to_string(i));
+       for (const std::string field :
+            {"", "Connection: keep-alive\r\n", "Connection: Upgrade\r\n",
+             "Connection: closed, not-close\r\n", "X-Connection: close\r\n"}) {
+         client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\n" + field + "\r\n");
+         client.expect_response(200, context.echo("a"));
        }
      }}},
 
@@ -80,7 +84,8 @@ const Check checks[] = {
             "list of words that holds close.",
             "one answer that says Connection: close, then the end."},
      .run{[](Context& context) {
-       for (const char* value : {"close", "te, close", "CLOSE ,x"}) {
+       for (const char* value :
+            {"close", "Close", "te, close", "close,x", "CLOSE ,x", " , close ,", "x,\tclose"}) {
          Client client(context);
          client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\nConnection: " + std::string(value) +
                      "\r\n\r\n" + get_request("/echo/b"));
@@ -95,12 +100,19 @@ const Check checks[] = {
      .scene{"I sent requests in HTTP/1.0, with keep-alive and without.",
             "with it the connection goes on, without it ends."},
      .run{[](Context& context) {
-       Client client(context);
-       client.send("GET /echo/a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
-       client.expect_response(200, context.echo("a"));
-       client.send("GET /echo/b HTTP/1.0\r\n\r\n");
-       client.expect_response(200, context.echo("b"));
-       client.expect_end();
+       const std::pair<std::string, bool> all[] = {
+           {"", false},
+           {"Connection: Keep-Alive\r\n", true},
+           {"Connection: x, keep-alive\r\n", true},
+           {"Connection: keep-alive, close\r\n", false},
+           {"Connection: keep-alive\r\nConnection: close\r\n", false},
+           {"Connection: x\r\nConnection: keep-alive\r\n", true}};
+       for (const auto& [fields, goes_on] : all) {
+         Client client(context);
+         client.send("GET /echo/a HTTP/1.0\r\n" + fields + "\r\n");
+         client.expect_response(200, context.echo("a"));
+         goes_on ? client.expect_echo("b") : client.expect_end();
+       }
      }}},
 
     {.name{"D04", "clients that come and go in every way leave nothing behind"},
