@@ -359,9 +359,10 @@ void run_consoles(const Document& document, int only, unsigned descriptors, Repo
       if (lesson.begin <= fence.begin && fence.begin < lesson.end && fence.language == "console")
         blocks.push_back(fence);
     if (const std::string name = missing_for(document, blocks, report); !name.empty()) {
+      const std::string package =
+          name.starts_with('/') ? "" : " (Debian: apt-get install " + name + ")";
       std::printf("skipped: the commands of lesson %d: there is no %s here%s\n", lesson.number,
-                  name.c_str(),
-                  name.starts_with('/') ? "" : " (Debian: apt-get install curl strace)");
+                  name.c_str(), package.c_str());
       continue;
     }
     const auto start = Clock::now();

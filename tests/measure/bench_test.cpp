@@ -7,15 +7,13 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
+#include <latch>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/socket.hpp"
-#include "tests/kit/forked.hpp"
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/herd.hpp"
 #include "tests/measure/bench/results.hpp"
@@ -33,26 +31,6 @@ const std::string csv_head =
 std::string whole(double value) {
   return with_digits(value, 0);
 }
-
-// Threads that do nothing until they are let go.
-class SleepingThreads {
- public:
-  explicit SleepingThreads(std::size_t count) : go_(new_pipe()) {
-    for (std::size_t i = 0; i < count; ++i)
-      threads_.emplace_back([this] {
-        char end;
-        (void)!read(go_.read_end.fd(), &end, 1);
-      });
-  }
-  ~SleepingThreads() {
-    go_.write_end = Descriptor();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
- private:
-  Pipe go_;
-  std::vector<std::thread> threads_;
-};
 
 }  // namespace
 
@@ -74,7 +52,7 @@ TEST_CASE("results: a ratio is taken within a repeat, and the machine's moods ar
   // The machine is ten times as slow in the second repeat. The ratio of the medians would be 0.1.
   for (const double value : {100.0, 10.0, 100.0}) results.add("event_loop", 64, "rate", value);
   for (const double value : {50.0, 5.0, 10.0}) results.add("poll_loop", 64, "rate", value);
-  CHECK(results.ratio("poll_loop", 64, "rate", "event_loop", 64) == doctest::Approx(0.5));
+  CHECK(results.ratio_at("poll_loop", 64, "rate", "event_loop", 64).median == doctest::Approx(0.5));
   CHECK(!results.ratio("poll_loop", 64, "rate", "select_loop", 64));
   CHECK(results.csv() ==
         csv_head +
@@ -85,7 +63,7 @@ TEST_CASE("results: a constant has its ratio to the median of the other's repeat
   Results results("clients", "event_loop");
   for (const double rate : {2.0, 10.0, 11.0}) results.add("event_loop", 64, "rate", rate);
   results.add("Little's law", 64, "rate", 20);
-  CHECK(results.ratio("Little's law", 64, "rate", "event_loop", 64) == 2);
+  CHECK(results.ratio_at("Little's law", 64, "rate", "event_loop", 64).median == 2);
 }
 
 TEST_CASE("results: a ratio is one number where its turns agree, and a range where they do not") {
@@ -202,9 +180,13 @@ TEST_CASE("memory: threads show as threads, address space and kernel stacks") {
     return;
   }
   constexpr std::size_t count = 400;
-  const SleepingThreads threads(count);
+  std::latch go(1);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < count; ++i) threads.emplace_back([&go] { go.wait(); });
   const ProcessReading after = read_process(getpid());
   const KernelMemory kernel_after = read_kernel_memory();
+  go.count_down();
+  for (std::thread& thread : threads) thread.join();
   CHECK(*after.threads - *before.threads == count);
   // At least a stack of 64 KiB each is reserved, whatever the limit is.
   CHECK(*after.reserved_bytes - *before.reserved_bytes >= count * 64 * 1024);

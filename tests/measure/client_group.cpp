@@ -32,10 +32,6 @@ std::uint64_t nanoseconds_since(LoadClock::time_point then) {
   return static_cast<std::uint64_t>(std::max<long long>(time, 0));
 }
 
-double in_seconds(LoadClock::duration time) {
-  return std::chrono::duration<double>(time).count();
-}
-
 // -- connections --
 
 constexpr unsigned last_source = 32;  // of the addresses 127.0.0.x to connect from

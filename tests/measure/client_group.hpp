@@ -29,6 +29,10 @@ using namespace two_ways;
 using LoadClock = std::chrono::steady_clock;
 using Nanoseconds = std::chrono::nanoseconds;
 
+inline double in_seconds(Nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
 // SIGINT or SIGTERM came; whoever holds children stops them on the way out.
 struct Interrupted : std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}

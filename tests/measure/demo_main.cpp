@@ -48,25 +48,6 @@ DemoOptions read_demo_options(int argc, char** argv) {
   return options;
 }
 
-// One line that changes, on a terminal that can; a line for each server where there is none.
-class Progress {
- public:
-  void begin(const std::string& name, std::size_t number, std::size_t count) {
-    heading_ = "[" + std::to_string(number) + "/" + std::to_string(count) + "] " + name;
-    if (!terminal_) std::fprintf(stderr, "%s\n", heading_.c_str());
-  }
-  void say(const std::string& what) const {
-    if (terminal_) std::fprintf(stderr, "\r%s: %s\033[K", heading_.c_str(), what.c_str());
-  }
-  void end() const {
-    if (terminal_) std::fputs("\r\033[K", stderr);
-  }
-
- private:
-  bool terminal_ = can_redraw(STDERR_FILENO);
-  std::string heading_;
-};
-
 // Those that are named, in the table's order; without a name, all that are here: a handout may lack
 // one.
 std::vector<Program> wanted_servers(const DemoOptions& options) {
@@ -89,14 +70,15 @@ std::vector<Program> wanted_servers(const DemoOptions& options) {
 }
 
 std::vector<ServerReport> try_all(const std::vector<Program>& wanted, const DemoPlan& plan) {
-  Progress progress;
   std::vector<ServerReport> outcomes;
   for (const Program& program : wanted) {
-    progress.begin(program.name, outcomes.size() + 1, wanted.size());
-    const auto say = [&](const std::string& what) { progress.say(what); };
+    const std::string heading = "[" + std::to_string(outcomes.size() + 1) + "/" +
+                                std::to_string(wanted.size()) + "] " + program.name;
+    if (!can_redraw(STDERR_FILENO)) std::fprintf(stderr, "%s\n", heading.c_str());
+    const auto say = [&](const std::string& what) { say_progress(heading + ": " + what); };
     outcomes.push_back(try_server(program, plan, say));
   }
-  progress.end();
+  say_progress("");
   return outcomes;
 }
 

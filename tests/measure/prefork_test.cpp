@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
-#include <sstream>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "tests/kit/observe.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/programs.hpp"
+#include "tests/measure/server.hpp"
 
 namespace {
 
@@ -38,11 +39,11 @@ ChildProcess::Arguments workers_of(const std::string& server, int count) {
   return {program("prefork"), "-w", std::to_string(count), "-p", "0", program(server), "-t", "60"};
 }
 
-std::vector<pid_t> workers(const ChildProcess& prefork) {
+std::vector<pid_t> workers(const ChildProcess& supervisor) {
 #ifdef __linux__
-  return children_of(prefork.pid());
+  return children_of(supervisor.pid());
 #else
-  const std::string command = "pgrep -P " + std::to_string(prefork.pid());
+  const std::string command = "pgrep -P " + std::to_string(supervisor.pid());
   FILE* output = popen(command.c_str(), "r");
   REQUIRE(output != nullptr);
   std::vector<pid_t> found;
@@ -52,27 +53,10 @@ std::vector<pid_t> workers(const ChildProcess& prefork) {
 #endif
 }
 
-std::size_t count_lines(const ChildProcess& process, const std::string& beginning) {
-  std::istringstream lines(process.error_output());
-  std::size_t count = 0;
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with(beginning)) ++count;
-  return count;
-}
-
-// The clients that all workers have accepted, by their counters.
-long accepted(const ChildProcess& process, std::size_t workers_running) {
-  const std::size_t before = count_lines(process, "accepted ");
-  kill(process.pid(), SIGUSR1);
-  REQUIRE(
-      comes_true([&] { return count_lines(process, "accepted ") >= before + workers_running; }));
-  std::istringstream lines(process.error_output());
-  std::vector<long> counts;
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with("accepted ")) counts.push_back(std::stol(line.substr(9)));
-  long sum = 0;
-  for (std::size_t i = 0; i < workers_running; ++i) sum += counts[counts.size() - 1 - i];
-  return sum;
+std::size_t count(const std::string& text, const std::string& words) {
+  std::size_t found = 0;
+  for (std::size_t at = 0; (at = text.find(words, at)) != text.npos; ++at) ++found;
+  return found;
 }
 
 std::size_t served(std::uint16_t port, std::size_t count) {
@@ -91,7 +75,7 @@ std::string how_it_ends(ChildProcess& process) {
 
 // A client that has asked, and the workers that run while one of them makes its answer.
 struct Asker {
-  Asker(const ChildProcess& prefork, std::uint16_t port, const std::string& target)
+  Asker(const ChildProcess& supervisor, std::uint16_t port, const std::string& target)
       : clients(loop, port) {
     clients.ask("/");
     clients.connect(1);
@@ -99,7 +83,7 @@ struct Asker {
     clients.start_requests(1);
     // The worker must have received the request before a signal comes.
     std::this_thread::sleep_for(milliseconds(100));
-    running = workers(prefork);
+    running = workers(supervisor);
   }
 
   LoadLoop loop;
@@ -113,50 +97,52 @@ TEST_CASE("prefork: the workers share one listener, and every client is served o
   for (const char* server : {"event_loop", "thread_per_connection", "poll_loop"}) {
     if (!std::filesystem::exists(program(server))) continue;  // a handout may hide one
     CAPTURE(server);
-    ChildProcess prefork(workers_of(server, 3));
-    const std::uint16_t port = prefork.wait_until_ready(seconds(60));
-    CHECK(workers(prefork).size() == 3);
+    ChildProcess supervisor(workers_of(server, 3));
+    const std::uint16_t port = supervisor.wait_until_ready(seconds(60));
+    CHECK(workers(supervisor).size() == 3);
     CHECK(served(port, 200) == 200);
-    CHECK(accepted(prefork, 3) == 200);
-    CHECK(prefork.stop());
+    const std::vector<long> accepted = read_counters(supervisor, 3, "accepted");
+    CHECK(std::accumulate(accepted.begin(), accepted.end(), 0L) == 200);
+    CHECK(supervisor.stop());
   }
 }
 
 TEST_CASE("prefork: the ready line comes once, when all workers are ready") {
   // A worker that takes its time: the line must wait for it.
-  ChildProcess prefork({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
-                        "sleep 0.3; exec " + program("event_loop")});
+  ChildProcess supervisor({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
+                           "sleep 0.3; exec " + program("event_loop")});
   const auto start = std::chrono::steady_clock::now();
-  const std::uint16_t port = prefork.wait_until_ready(seconds(60));
+  const std::uint16_t port = supervisor.wait_until_ready(seconds(60));
   CHECK(std::chrono::steady_clock::now() - start >= milliseconds(300));
   CHECK(served(port, 4) == 4);
-  CHECK(prefork.stop());
+  CHECK(supervisor.stop());
 }
 
 TEST_CASE("prefork: two lines of one worker do not make the other one ready") {
   const std::string folder =
       std::filesystem::temp_directory_path() / ("prefork." + std::to_string(getpid()));
-  ChildProcess prefork({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
-                        "if mkdir " + folder + "; then echo; echo; mkdir " + folder +
-                            "/printed; exec sleep 60; fi; until test -d " + folder +
-                            "/printed; do sleep 0.01; done; exit 3"});
-  CHECK(how_it_ends(prefork) == "exited with status 3");
-  CHECK(prefork.error_output().find("before all were ready") != std::string::npos);
+  ChildProcess supervisor({program("prefork"), "-w", "2", "-p", "0", "sh", "-c",
+                           "if mkdir " + folder + "; then echo; echo; mkdir " + folder +
+                               "/printed; exec sleep 60; fi; until test -d " + folder +
+                               "/printed; do sleep 0.01; done; exit 3"});
+  CHECK(how_it_ends(supervisor) == "exited with status 3");
+  CHECK(supervisor.error_output().find("before all were ready") != std::string::npos);
   std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("prefork: a worker that dies is replaced, and later each time") {
-  ChildProcess prefork(workers_of("event_loop", 2));
-  const std::uint16_t port = prefork.wait_until_ready(seconds(60));
+  ChildProcess supervisor(workers_of("event_loop", 2));
+  const std::uint16_t port = supervisor.wait_until_ready(seconds(60));
   std::vector<double> pauses;
   for (std::size_t death = 1; death <= 3; ++death) {
     // Always the newest, so that it is one and the same place that keeps losing its process.
-    REQUIRE(comes_true([&] { return workers(prefork).size() == 2; }));
-    const std::vector<pid_t> before = workers(prefork);
+    REQUIRE(comes_true([&] { return workers(supervisor).size() == 2; }));
+    const std::vector<pid_t> before = workers(supervisor);
     kill(*std::max_element(before.begin(), before.end()), SIGKILL);
-    REQUIRE(comes_true([&] { return count_lines(prefork, "prefork: a worker") >= death; }));
+    REQUIRE(
+        comes_true([&] { return count(supervisor.error_output(), "prefork: a worker") >= death; }));
     CHECK(served(port, 10) == 10);  // by the other one, meanwhile
-    const std::string words = prefork.last_words();
+    const std::string words = supervisor.last_words();
     CAPTURE(words);
     CHECK(words.find("was ended by signal 9") != std::string::npos);
     const std::size_t number = words.find("starts in ");
@@ -165,16 +151,16 @@ TEST_CASE("prefork: a worker that dies is replaced, and later each time") {
   }
   CHECK(pauses[0] < pauses[1]);
   CHECK(pauses[1] < pauses[2]);
-  CHECK(comes_true([&] { return workers(prefork).size() == 2; }));
-  CHECK(prefork.stop());
+  CHECK(comes_true([&] { return workers(supervisor).size() == 2; }));
+  CHECK(supervisor.stop());
 }
 
 TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
-  ChildProcess prefork(workers_of("event_loop", 2));
-  const std::uint16_t port = prefork.wait_until_ready(seconds(60));
-  Asker asker(prefork, port, "/spin/400");
+  ChildProcess supervisor(workers_of("event_loop", 2));
+  const std::uint16_t port = supervisor.wait_until_ready(seconds(60));
+  Asker asker(supervisor, port, "/spin/400");
   ClientGroup& clients = asker.clients;
-  kill(prefork.pid(), SIGTERM);
+  kill(supervisor.pid(), SIGTERM);
   asker.loop.run_until(LoadClock::now() + seconds(60),
                        [&] { return clients.latencies().count() > 0 || clients.failed(); });
   // The answer came whole; that the server closes afterwards is what it said.
@@ -182,36 +168,36 @@ TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
                         clients.failure().find("told that the server closes") != std::string::npos;
   CAPTURE(clients.failure());
   CHECK(answered);
-  CHECK(how_it_ends(prefork) == "exited with status 0");
+  CHECK(how_it_ends(supervisor) == "exited with status 0");
   for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
 }
 
 TEST_CASE("prefork: a worker that is stopped ends with the others") {
-  ChildProcess prefork(workers_of("event_loop", 2));
-  prefork.wait_until_ready(seconds(10));
-  const std::vector<pid_t> running = workers(prefork);
+  ChildProcess supervisor(workers_of("event_loop", 2));
+  supervisor.wait_until_ready(seconds(10));
+  const std::vector<pid_t> running = workers(supervisor);
   kill(running.front(), SIGSTOP);
-  CHECK(prefork.stop());
+  CHECK(supervisor.stop());
   for (const pid_t process : running) CHECK(kill(process, 0) < 0);
 }
 
 TEST_CASE("prefork: the second SIGTERM ends workers that do not heed the first") {
-  ChildProcess prefork(
+  ChildProcess supervisor(
       {program("prefork"), "-p", "0", "sh", "-c", "trap '' TERM; echo; exec sleep 60"});
-  prefork.wait_until_ready(seconds(10));
-  kill(prefork.pid(), SIGTERM);
+  supervisor.wait_until_ready(seconds(10));
+  kill(supervisor.pid(), SIGTERM);
   std::this_thread::sleep_for(milliseconds(100));  // or the two would be one
-  kill(prefork.pid(), SIGTERM);
-  CHECK(how_it_ends(prefork) == "exited with status 1");
+  kill(supervisor.pid(), SIGTERM);
+  CHECK(how_it_ends(supervisor) == "exited with status 1");
 }
 
 TEST_CASE("prefork: a signal that comes while the workers start is not lost") {
   for (int i = 0; i < 20; ++i) {
-    ChildProcess prefork(workers_of("event_loop", 2));
-    REQUIRE(comes_true([&] { return !workers(prefork).empty(); }));
-    kill(prefork.pid(), SIGUSR1);
-    kill(prefork.pid(), SIGTERM);
-    REQUIRE(how_it_ends(prefork) == "exited with status 0");
+    ChildProcess supervisor(workers_of("event_loop", 2));
+    REQUIRE(comes_true([&] { return !workers(supervisor).empty(); }));
+    kill(supervisor.pid(), SIGUSR1);
+    kill(supervisor.pid(), SIGTERM);
+    REQUIRE(how_it_ends(supervisor) == "exited with status 0");
   }
 }
 
@@ -229,9 +215,9 @@ TEST_CASE("prefork: bad usage is one line and status 2") {
   for (const ChildProcess::Arguments& arguments : all) {
     ChildProcess::Arguments command{program("prefork")};
     command.insert(command.end(), arguments.begin(), arguments.end());
-    ChildProcess prefork(command);
-    CHECK(how_it_ends(prefork) == "exited with status 2");
-    const std::string words = prefork.error_output();
+    ChildProcess supervisor(command);
+    CHECK(how_it_ends(supervisor) == "exited with status 2");
+    const std::string words = supervisor.error_output();
     CAPTURE(words);
     CHECK(std::count(words.begin(), words.end(), '\n') == 1);
   }

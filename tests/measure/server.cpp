@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -103,6 +104,29 @@ Server start_nginx() {
   files::remove_all(directory);
   if (!ready) throw StartFailed("nginx did not start: " + process.last_words());
   return {"nginx", std::move(process), port};
+}
+
+std::vector<long> read_counters(const ChildProcess& supervisor, std::size_t workers,
+                                const std::string& word) {
+  const auto all = [&] {
+    std::vector<long> found;
+    std::istringstream lines(supervisor.error_output());
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t at = line.find(word + " ");
+      if (line.starts_with("accepted ") && at != line.npos)
+        found.push_back(std::atol(line.c_str() + at + word.size()));
+    }
+    return found;
+  };
+  const std::size_t before = all().size();
+  kill(supervisor.pid(), SIGUSR1);
+  for (int i = 0; i < 1000; ++i) {
+    const std::vector<long> found = all();
+    if (found.size() >= before + workers)
+      return {found.end() - static_cast<std::ptrdiff_t>(workers), found.end()};
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  throw WorkFailed{"not every worker printed its counters"};
 }
 
 std::string failure_of(const std::function<void()>& work) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "tests/kit/child_process.hpp"
 #include "tests/kit/reading.hpp"
@@ -48,6 +49,11 @@ Server start_nginx();
 struct WorkFailed {
   std::string reason;
 };
+
+// What the workers of prefork say at SIGUSR1, "accepted 12 open 3 requests ...": the number behind
+// this word, one for each worker. Throws WorkFailed.
+std::vector<long> read_counters(const ChildProcess& supervisor, std::size_t workers,
+                                const std::string& word);
 
 // Does the work; what went wrong, empty if nothing did. Throws Interrupted.
 std::string failure_of(const std::function<void()>& work);

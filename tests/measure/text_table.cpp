@@ -78,6 +78,11 @@ bool can_redraw(int fd) {
   return isatty(fd) == 1 && kind != nullptr && *kind != '\0' && std::string(kind) != "dumb";
 }
 
+void say_progress(const std::string& line) {
+  static const bool is_terminal = can_redraw(STDERR_FILENO);
+  if (is_terminal) std::fprintf(stderr, "\r%s\033[K", line.c_str());
+}
+
 std::string in_two_lines(const std::string& name) {
   const std::size_t middle = name.size() / 2;
   const std::size_t after = name.find_first_of("_ ", middle);

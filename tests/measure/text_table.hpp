@@ -21,6 +21,10 @@ inline constexpr std::size_t screen_width = 80;
 // terminal that calls itself dumb, or nothing.
 bool can_redraw(int fd);
 
+// On such a terminal, one line on stderr that the next one takes the place of; an empty one wipes
+// it out. Elsewhere nothing.
+void say_progress(const std::string& line);
+
 // A server's name for the head of a narrow column: "thread_per_\nconnection", cut at the underscore
 // or space that is nearest to its middle.
 std::string in_two_lines(const std::string& name);

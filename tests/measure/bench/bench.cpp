@@ -50,16 +50,10 @@ bool BenchRun::attempt(const std::string& model, double x, const std::function<v
   return reason.empty();
 }
 
-// On a terminal one line that changes; elsewhere nothing: the heading has been printed.
 void BenchRun::progress(const std::string& what) const {
-  static const bool terminal = can_redraw(STDERR_FILENO);
-  if (!terminal) return;
-  if (what.empty()) {
-    std::fputs("\r\033[K", stderr);
-    return;
-  }
-  std::fprintf(stderr, "\r  %.0f of about %.0f s: %s\033[K", in_seconds(LoadClock::now() - start_),
-               budget_, what.c_str());
+  const auto passed = in_seconds(LoadClock::now() - start_);
+  say_progress("  " + with_digits(passed, 0) + " of about " + with_digits(budget_, 0) +
+               " s: " + what);
 }
 
 bool BenchRun::is_here(const ServerPlan& plan) {
@@ -174,10 +168,6 @@ void Lineup::take_turns(std::size_t clients, std::size_t repeats, const Work& wo
 
 void Lineup::stop() {
   for_each(0, [](ServerAtWork& server) { server.stop(); });
-}
-
-double in_seconds(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
 }
 
 std::string times(double ratio) {

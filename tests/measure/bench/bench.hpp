@@ -181,7 +181,6 @@ using Experiments = std::vector<const BenchExperiment*>;
 int run_experiments(const char* name, const char* about, const Experiments& all, int argc,
                     char** argv);
 
-double in_seconds(std::chrono::nanoseconds time);
 std::string times(double ratio);  // "3.4 times"
 // The same of a ratio that was taken in each repeat: "3.4 times" where the middle half of them
 // agree within 15%, "1.6 to 2.3 times" where they do not. Another run then finds the like.

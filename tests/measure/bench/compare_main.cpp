@@ -98,10 +98,11 @@ void compare(BenchRun& bench, const std::string& one, const std::string& other, 
   const std::string detail = plain_number(results.find(one, 0, "per_second").value_or(0)) +
                              "/s to " +
                              plain_number(results.find(other, 0, "per_second").value_or(0)) + "/s" +
-                             (cpu ? "; CPU time per answer " + two_digits(*cpu) : "");
-  if (!by_cpu) return find(bench, what, *rate, Bound::at_least, target, three_digits, detail);
+                             (cpu ? "; CPU time per answer " + two_digits(cpu->median) : "");
+  if (!by_cpu)
+    return find(bench, what, rate->median, Bound::at_least, target, three_digits, detail);
   if (!cpu) return bench.note("this system does not tell a running process's CPU time");
-  find(bench, what + ", CPU time", *cpu, Bound::at_most, target, three_digits, detail);
+  find(bench, what + ", CPU time", cpu->median, Bound::at_most, target, three_digits, detail);
 }
 
 void report(BenchRun& bench, const Race& plan) {

@@ -105,7 +105,7 @@ bool run_and_report(const BenchExperiment& experiment, BenchRun& bench) {
     problem = failure.what();
   }
   stop_if_interrupted();
-  bench.progress("");
+  say_progress("");
   bench.note_saturation();
   if (!problem.empty()) {
     bench.verdict_impossible(problem);

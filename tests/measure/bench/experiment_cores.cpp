@@ -4,10 +4,6 @@
 // choice: the counters of the workers (SIGUSR1) show how uneven it is; and the herd shows how many
 // workers wake up for one client of whom only one will get it.
 #include <algorithm>
-#include <csignal>
-#include <numeric>
-#include <sstream>
-#include <thread>
 
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/herd.hpp"
@@ -28,31 +24,10 @@ Server start_workers(const BenchRun& bench, std::size_t count) {
       {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
 }
 
-// How many clients each worker holds: "accepted 12 open 3 requests ...", a line for each worker.
-std::vector<double> read_open_clients(const Server& server) {
-  std::vector<double> found;
-  std::istringstream lines(server.process.error_output());
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string accepted, count, open;
-    double clients = 0;
-    if (words >> accepted >> count >> open >> clients && open == "open") found.push_back(clients);
-  }
-  return found;
-}
-
 double largest_share(const Server& server, std::size_t count) {
-  const std::size_t before = read_open_clients(server).size();
-  kill(server.process.pid(), SIGUSR1);
-  for (int i = 0; i < 200; ++i) {
-    std::this_thread::sleep_for(milliseconds(10));
-    std::vector<double> open = read_open_clients(server);
-    if (open.size() < before + count) continue;
-    open.erase(open.begin(), open.end() - static_cast<std::ptrdiff_t>(count));
-    const double all = std::accumulate(open.begin(), open.end(), 0.0);
-    return *std::max_element(open.begin(), open.end()) / all;
-  }
-  throw WorkFailed{"not every worker printed its counters"};
+  const std::vector<long> open = read_counters(server.process, count, "open");
+  return static_cast<double>(*std::max_element(open.begin(), open.end())) /
+         static_cast<double>(client_count);
 }
 
 milliseconds slice(const BenchRun& bench) {

@@ -78,13 +78,6 @@ std::optional<double> Results::find(const std::string& model, double x,
   return found->median;
 }
 
-std::optional<double> Results::ratio(const std::string& model, double x, const std::string& metric,
-                                     const std::string& other, double other_x) const {
-  const auto found = ratio_spread(model, x, metric, other, other_x);
-  if (!found) return std::nullopt;
-  return found->median;
-}
-
 double Results::at(const std::string& model, double x, const std::string& metric) const {
   if (const auto found = find(model, x, metric)) return *found;
   throw NoNumber("there is no " + metric + " of " + model + " at " + x_text(x));
@@ -92,13 +85,12 @@ double Results::at(const std::string& model, double x, const std::string& metric
 
 Spread Results::ratio_at(const std::string& model, double x, const std::string& metric,
                          const std::string& other, double other_x) const {
-  if (const auto found = ratio_spread(model, x, metric, other, other_x)) return *found;
+  if (const auto found = ratio(model, x, metric, other, other_x)) return *found;
   throw NoNumber("there is no " + metric + " of " + model + " and " + other);
 }
 
-std::optional<Spread> Results::ratio_spread(const std::string& model, double x,
-                                            const std::string& metric, const std::string& other,
-                                            double other_x) const {
+std::optional<Spread> Results::ratio(const std::string& model, double x, const std::string& metric,
+                                     const std::string& other, double other_x) const {
   const auto ours = samples_.find({model, x, metric});
   const auto theirs = samples_.find({other, other_x, metric});
   if (ours == samples_.end() || theirs == samples_.end()) return std::nullopt;
@@ -174,7 +166,7 @@ std::string Results::ratio_cells(const Key& key) const {
   const auto& [model, x, metric] = key;
   const double other_x = reference_x_.value_or(x);
   if (model == reference_ && x == other_x) return "1,1,1";
-  const auto found = ratio_spread(model, x, metric, reference_, other_x);
+  const auto found = ratio(model, x, metric, reference_, other_x);
   return found ? csv_number(found->median) + "," + csv_number(found->least) + "," +
                      csv_number(found->most)
                : ",,";

@@ -53,9 +53,7 @@ class Results {
   // added in the same repeat. Where one of them has a single sample, a constant, the ratio of the
   // medians. Nothing if one of them has no samples, or if `other` is not above zero in each repeat:
   // a ratio to next to nothing is noise.
-  std::optional<Spread> ratio_spread(const std::string& model, double x, const std::string& metric,
-                                     const std::string& other, double other_x) const;
-  std::optional<double> ratio(const std::string& model, double x, const std::string& metric,
+  std::optional<Spread> ratio(const std::string& model, double x, const std::string& metric,
                               const std::string& other, double other_x) const;
   // The same, where a verdict needs them. Throw NoNumber.
   double at(const std::string& model, double x, const std::string& metric) const;
