@@ -46,7 +46,7 @@ row() {
   printf '%-44s' "$1"
   for name in $loops; do
     { count "$2/$name" 1; count "$2/$name" 4; } | paste -s -d' ' - |
-      awk '{ printf "%12.0f", ($3 - $1) / ($4 - $2) }'
+      awk 'NF == 4 { printf "%12.0f", ($3 - $1) / ($4 - $2); found = 1 } END { exit !found }'
   done
   echo
 }
@@ -55,7 +55,7 @@ build_with none '-U_FORTIFY_SOURCE -fno-stack-protector -fno-pie' -no-pie
 build_with strong "$fortify -fstack-protector-strong -fPIE"
 echo
 # shellcheck disable=SC2086 # three words
-printf '%-44s%12s%12s%12s\n' 'User instructions for one response (valgrind)' $loops
+printf '%-44s%12s%12s%12s\n' 'Instructions for one response (valgrind)' $loops
 row 'without any of this' "$build/hardening/none"
 row 'as built' "$build"
 row 'with -fstack-protector-strong' "$build/hardening/strong"
