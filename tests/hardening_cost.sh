@@ -29,6 +29,7 @@ build_with() {
 
 # count PROGRAM SECONDS — instructions, and responses, of a run of so long with 64 clients.
 count() {
+  : >"$here/ready" # what the last one said
   valgrind -q --tool=callgrind --callgrind-out-file="$here/counted" "$1" -p 0 -t 600 >"$here/ready" &
   server=$!
   until grep -q listening "$here/ready"; do kill -0 $server; sleep 0.1; done
