@@ -42,7 +42,7 @@ const Check checks[] = {
      .scene{
          "I asked for /row, /row?key=7 and HEAD /row.",
          "the backend is asked for the same target in HTTP/1.0, and its body comes back with 200."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client client(context);
        for (const std::string target : {"/row", "/row?key=7&x=%20"}) {
@@ -62,7 +62,7 @@ const Check checks[] = {
        call.close();
        context.expect(client.read_response(Method::head).status == 200, "HEAD /row is not 200");
        client.expect_echo("after");
-     }}},
+     })},
 
     {.name{"G02", "without a backend /row is 502 and says how to start one"},
      .models = servers,
@@ -70,7 +70,7 @@ const Check checks[] = {
      .hint{"what does the person need to know who reads this answer?", lesson::backend},
      .scene{"I asked for /row without -b.",
             "502 with a sentence that names slow_backend and -b; the connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.get("/row");
        const ReceivedResponse response = client.expect_response(502);
@@ -78,7 +78,7 @@ const Check checks[] = {
                           response.body.find("-b") != std::string::npos,
                       "it says '" + readable(response.body, 200) + "'");
        client.expect_echo("after");
-     }}},
+     })},
 
     {.name{"G03", "a backend that is not there is 502"},
      .models = servers,
@@ -86,14 +86,14 @@ const Check checks[] = {
      .hint{"when does a non-blocking connect() tell that it was refused?", lesson::backend},
      .scene{"I asked for /row three times with -b naming a port on which nobody listens.",
             "502 each time; the connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-b", std::to_string(Backend::dead_port())});
        Client client(context);
        for (int i = 0; i < 3; ++i) {
          client.ask("/row", 502);
        }
        client.expect_echo("after");
-     }}},
+     })},
 
     {.name{"G04", "a silent backend is 504 after -t seconds"},
      .models = servers,
@@ -103,7 +103,7 @@ const Check checks[] = {
             "all, once in the middle of its answer.",
             "504 each time, not before 0.5 s; the connection goes on; the backend's connection is "
             "closed."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context, {"-t", "0.5"});
        for (const bool begins : {false, true}) {
          // Behind the 504 the client may be silent for 0.5 s, too.
@@ -123,7 +123,7 @@ const Check checks[] = {
          pace.step(milliseconds(0));
          client.expect_response(200, "after");
        }
-     }}},
+     })},
 
     {.name{"G05", "a backend that breaks off is 502"},
      .models = servers,
@@ -131,7 +131,7 @@ const Check checks[] = {
      .hint{"how do you tell a whole answer from the beginning of one?", lesson::backend},
      .scene{"The backend closed or reset, before its answer, in its head, in its body.",
             "502 each time; the connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::string half = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
        expect_502(context, {{""},
                             {"", true},
@@ -139,7 +139,7 @@ const Check checks[] = {
                             {"HTTP/1.1 200 OK\r\nContent-Len"},
                             {half},
                             {half, true}});
-     }}},
+     })},
 
     {.name{"G06", "a backend that talks nonsense is 502"},
      .models = servers,
@@ -147,7 +147,7 @@ const Check checks[] = {
      .hint{"do you believe everything that a backend says?", lesson::backend},
      .scene{"The backend answered with noise, with errors, with impossible lengths.",
             "502 each time; the connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Misdeed> all = {{"\x01\x02noise\r\n\r\nmore"}, {"SSH-2.0-OpenSSH_9.2\r\n\r\n"}};
        for (const std::string line :
             {"HTTP/1.1 500 Oh", "HTTP/1.0 404 Not Found", "HTTP/1.1 204 No Content",
@@ -163,7 +163,7 @@ const Check checks[] = {
              "Transfer-Encoding: chunked", "transfer-encoding:"})
          all.push_back({"HTTP/1.1 200 OK\r\n" + field + "\r\n\r\nhello"});
        expect_502(context, all);
-     }}},
+     })},
 
     {.name{"G07", "a backend that answers one byte at a time"},
      .models = servers,
@@ -173,7 +173,7 @@ const Check checks[] = {
      .scene{"The backend answered one byte at a time, once with Content-Length, once ending with "
             "the connection.",
             "200 with the whole body both times."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client client(context);
        for (const std::string head : {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
@@ -184,7 +184,7 @@ const Check checks[] = {
          client.expect_response(200, "piecemeal");
        }
        client.expect_echo("after");
-     }}},
+     })},
 
     {.name{"G08", "who waits for the backend holds up nobody"},
      .models = concurrent,
@@ -192,7 +192,7 @@ const Check checks[] = {
      .hint{"is there a call in which the only thread waits for the backend?", lesson::backend},
      .scene{"While client 1 waited for the backend, client 2 asked for a word.",
             "client 2 is answered meanwhile."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client waiting(context);
        BackendCall call = backend.take_row_of(waiting);
@@ -203,7 +203,7 @@ const Check checks[] = {
        if (can_observe_processes()) context.expect_asleep("While one client waits for a row");
        call.answer("late");
        waiting.expect_response(200, "late");
-     }}},
+     })},
 
     {.name{"G09", "fifty clients wait for the backend at once"},
      .models = concurrent,
@@ -212,7 +212,7 @@ const Check checks[] = {
      .scene{"50 clients asked for a row of their own; the backend took all questions before it "
             "answered the last one first.",
             "each gets its own row."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        std::vector<Client> clients;
        std::vector<BackendCall> calls;
@@ -226,7 +226,7 @@ const Check checks[] = {
        }
        for (std::size_t i = 0; i < 50; ++i)
          clients[i].expect_response(200, "row " + std::to_string(i));
-     }}},
+     })},
 
     {.name{"G10", "pipelined requests around a /row come back in order"},
      .models = servers,
@@ -234,7 +234,7 @@ const Check checks[] = {
      .hint{"may the answer behind the slow one leave first?", lesson::backend},
      .scene{"I sent /echo/a, /row, /echo/b, /row, /bytes/20000 in one piece.",
             "five answers in this order, however long the backend takes."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client client(context);
        client.send(get_request("/echo/a") + get_request("/row") + get_request("/echo/b") +
@@ -251,7 +251,7 @@ const Check checks[] = {
        context.expect(client.read_head().content_length == std::size_t{20'000},
                       "the last answer has another length");
        client.read_pattern(0, 20'000);
-     }}},
+     })},
 
     {.name{"G11", "a client that resets while it waits for the backend"},
      .models = servers,
@@ -261,7 +261,7 @@ const Check checks[] = {
      .scene{"Three clients asked for /row; the backend took the questions; the clients reset. Then "
             "the backend answered.",
             "the server sleeps meanwhile; afterwards as many descriptors and threads as before."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        context.settle();
        const Holdings before = context.holdings();
@@ -277,7 +277,7 @@ const Check checks[] = {
        for (BackendCall& call : calls) call.answer("too late");
        context.settle();
        context.expect_back_to(before);
-     }}},
+     })},
 
     {.name{"G12", "a client that closes its sending side while it waits gets its row"},
      .models = servers,
@@ -285,7 +285,7 @@ const Check checks[] = {
      .hint{"is a client gone that has said all it had to say?", lesson::leaving},
      .scene{"I asked for /row and closed my sending side; then the backend answered.",
             "the row, and the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client client(context);
        client.get("/row");
@@ -295,7 +295,7 @@ const Check checks[] = {
        call.answer("a row");
        client.expect_response(200, "a row");
        client.expect_end();
-     }}},
+     })},
 
     {.name{"G13", "clients and backends that break off in every order leave nothing behind"},
      .models = servers,
@@ -306,7 +306,7 @@ const Check checks[] = {
      .scene{"While the server was stopped, clients that waited for a row reset or sent more, and "
             "the backend answered, reset or closed, in every combination.",
             "the server goes on, with as many descriptors as before."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        context.settle();
        const std::size_t descriptors = context.descriptors();
@@ -333,7 +333,7 @@ const Check checks[] = {
        }
        context.settle();
        context.expect_back_to({descriptors});
-     }}},
+     })},
 
     {.name{"G14", "no descriptor for the backend: 503, and the connection goes on"},
      .models = servers,
@@ -342,7 +342,7 @@ const Check checks[] = {
      .hint{"socket() can fail, too. Whose problem is that?", lesson::descriptors},
      .scene{"I took away all further descriptors, asked for /row, gave them back, and asked again.",
             "503; then 200."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client client(context);
        client.expect_echo("known");
@@ -353,7 +353,7 @@ const Check checks[] = {
        context.limit_descriptors(1000);
        backend.take_row_of(client).answer("a row");
        client.expect_response(200, "a row");
-     }}},
+     })},
 
     {.name{"G15", "SIGTERM while a client waits for the backend: it gets its row"},
      .models = servers,
@@ -361,7 +361,7 @@ const Check checks[] = {
      .hint{"is a question that has been asked an answer in progress?", lesson::stopping},
      .scene{"While a client waited for the backend I sent SIGTERM; then the backend answered.",
             "the row, the end, and exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client client(context);
        BackendCall call = backend.take_row_of(client);
@@ -372,7 +372,7 @@ const Check checks[] = {
        client.expect_end();
        const auto status = context.wait_for_end();
        if (!status) context.fail("the server still runs; " + context.describe_server());
-     }}},
+     })},
 
     {.name{"G16", "a backend that never stops talking costs no memory"},
      .models = servers,
@@ -381,7 +381,7 @@ const Check checks[] = {
      .hint{"how much of an answer are you ready to keep?", lesson::backend},
      .scene{"The backend sent up to 32 MB of body without end, then of head.",
             "502 (or the row, if the server passes it on as it comes), and no memory for it."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        context.settle();
        const Memory before = context.memory();
@@ -397,7 +397,7 @@ const Check checks[] = {
          client.reset();
        }
        context.settle();
-     }}},
+     })},
 
     {.name{"G17", "a slow backend and an impatient clock: only the waiting client is told"},
      .models = concurrent,
@@ -405,7 +405,7 @@ const Check checks[] = {
      .hint{"two waits run out at different times. Which one is looked at?", lesson::time_limits},
      .scene{"With -t 0.6, five clients waited for a silent backend while a sixth asked for words.",
             "504 for the five; the sixth is served all the time."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context, {"-t", "0.6"});
        std::vector<Client> waiting;
        std::vector<BackendCall> calls;
@@ -420,14 +420,14 @@ const Check checks[] = {
          client.expect_response(504);
          client.expect_echo("after");
        }
-     }}},
+     })},
 
     {.name{"W01", "the pretend backend answers with a row for the target"},
      .models = slow_backend,
      .hint{"what does -d say?", lesson::backend},
      .scene{"I asked the backend with -d 20 for several targets, in HTTP/1.1 and 1.0.",
             "'row for TARGET after 20 ms', not before 20 ms."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-d", "20"});
        Client client(context);
        for (const std::string target : {"/", "/row?key=7", "/anything/at/all"}) {
@@ -439,7 +439,7 @@ const Check checks[] = {
        client.send("GET /old HTTP/1.0\r\n\r\n");
        client.expect_response(200, "row for /old after 20 ms\n");
        client.expect_end();
-     }}},
+     })},
 
     {.name{"W02", "the delays of many questions overlap"},
      .models = slow_backend,
@@ -447,7 +447,7 @@ const Check checks[] = {
      .hint{"what does the backend do while one question waits?", lesson::backend},
      .scene{"100 clients asked a backend with -d 50.",
             "all answers in far less than 100 times 50 ms."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-d", "50"});
        std::vector<Client> clients = connected_clients(context, 100);
        const auto begin = std::chrono::steady_clock::now();
@@ -456,7 +456,7 @@ const Check checks[] = {
          clients[i].expect_response(200, "row for /" + std::to_string(i) + " after 50 ms\n");
        const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
        context.expect(passed.count() < 5.0 / 3, "it took " + std::to_string(passed.count()) + " s");
-     }}},
+     })},
 
     {.name{"W03", "clients that leave before their time is up"},
      .models = slow_backend,
@@ -464,7 +464,7 @@ const Check checks[] = {
      .hint{"whom does the timer wake when its client has gone?", lesson::backend},
      .scene{"30 clients asked a backend with -d 100 and reset at once; then one asked and stayed.",
             "the one is answered, and no descriptor is left."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-d", "100"});
        Client first(context);
        first.ask("/", 200);
@@ -480,14 +480,14 @@ const Check checks[] = {
        last.ask("/last", 200, "row for /last after 100 ms\n");
        last.close();
        context.expect_back_to({descriptors});
-     }}},
+     })},
 
     {.name{"W04", "with many questions waiting it sleeps"},
      .models = slow_backend,
      .needs = need_proc | need_peace,
      .hint{"does it wait for the next time that is due, or look all the time?", lesson::backend},
      .scene{"50 clients asked a backend with -d 60000.", "it sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-d", "60000"});
        std::vector<Client> clients;
        for (int i = 0; i < 50; ++i) {
@@ -499,7 +499,7 @@ const Check checks[] = {
        context.server().signal(SIGKILL);  // a minute is too long to see its end
        (void)context.wait_for_end();
        context.forget_server();
-     }}},
+     })},
 };
 
 }  // namespace

@@ -68,7 +68,7 @@ const Check checks[] = {
     {.name{"D01", "a connection goes on after an answer"},
      .hint{"does the connection end with the answer in HTTP/1.1?", lesson::reading},
      .scene{"I sent five requests over one connection, one after the other.", "five answers."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        for (const std::string field :
             {"", "Connection: keep-alive\r\n", "Connection: Upgrade\r\n",
@@ -76,14 +76,14 @@ const Check checks[] = {
          client.send("GET /echo/a HTTP/1.1\r\nHost: x\r\n" + field + "\r\n");
          client.expect_response(200, context.echo("a"));
        }
-     }}},
+     })},
 
     {.name{"D02", "Connection: close ends it after the answer"},
      .hint{"who closes, and when?", lesson::reading},
      .scene{"I sent a request with Connection: close, with a second one behind it; and one with a "
             "list of words that holds close.",
             "one answer that says Connection: close, then the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (const char* value :
             {"close", "Close", "te, close", "close,x", "CLOSE ,x", " , close ,", "x,\tclose"}) {
          Client client(context);
@@ -93,13 +93,13 @@ const Check checks[] = {
                         "the answer does not say Connection: close");
          client.expect_end();
        }
-     }}},
+     })},
 
     {.name{"D03", "HTTP/1.0 ends after the answer, unless it asks for more"},
      .hint{"what is the default of HTTP/1.0?", lesson::reading},
      .scene{"I sent requests in HTTP/1.0, with keep-alive and without.",
             "with it the connection goes on, without it ends."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::pair<std::string, bool> all[] = {
            {"", false},
            {"Connection: Keep-Alive\r\n", true},
@@ -113,7 +113,7 @@ const Check checks[] = {
          client.expect_response(200, context.echo("a"));
          goes_on ? client.expect_echo("b") : client.expect_end();
        }
-     }}},
+     })},
 
     {.name{"D04", "clients that come and go in every way leave nothing behind"},
      .needs = need_proc,
@@ -122,12 +122,12 @@ const Check checks[] = {
      .scene{"400 clients came and left: at once, with a reset, in the middle of a request, of an "
             "answer...",
             "as many descriptors and threads as before."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const Holdings before = settled_holdings(context);
        for (int i = 0; i < 400; ++i) come_and_go(context, i);
        context.settle();
        context.expect_back_to(before);
-     }}},
+     })},
 
     {.name{"D05", "memory returns after ten thousand clients"},
      .needs = need_proc | need_plain_build | need_peace,
@@ -135,7 +135,7 @@ const Check checks[] = {
      .scene{
          "500 clients asked and reset, then 10,000 more.",
          "the 10,000 add less than 512 KiB to the server's memory, and no descriptor or thread."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const auto churn = [&context](int count) {
          for (int i = 0; i < count; ++i) {
            Client client(context);
@@ -152,14 +152,14 @@ const Check checks[] = {
        context.settle();
        context.expect_back_to(before);
        context.expect_growth_below(512, &Memory::resident_kib, memory_before);
-     }}},
+     })},
 
     {.name{"D06", "500 clients that connect and reset at once"},
      .hint{"what does accept() give for a client that has already left?", lesson::accepting},
      .scene{"I stopped the server, let 500 clients connect and reset, half of them after a "
             "request; then let it run on.",
             "the next client is served, and nothing is left of the 500."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        if (can_observe_processes()) context.settle();
        const std::size_t before = can_observe_processes() ? context.descriptors() : 0;
        context.server().stop_running();
@@ -175,7 +175,7 @@ const Check checks[] = {
        context.server().run_on();
        context.settle();
        if (before > 0) context.expect_back_to({before});
-     }}},
+     })},
 
     {.name{"D07", "half-closed clients do not keep it busy"},
      .needs = need_proc,
@@ -183,7 +183,7 @@ const Check checks[] = {
      .scene{"Three clients closed their sending side, one of them in the middle of a request, and "
             "stayed.",
             "the server closes them or sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.expect_echo("x");
        client.half_close();
@@ -194,7 +194,7 @@ const Check checks[] = {
        silent.half_close();
        context.expect_asleep("With three half-closed clients");
        context.settle();
-     }}},
+     })},
 
     {.name{"D08", "half-close while an answer is stuck does not keep it busy"},
      .models = servers,
@@ -203,14 +203,14 @@ const Check checks[] = {
      .scene{"With small buffers, a client asked for 300,000 bytes, did not read, and closed its "
             "sending side.",
             "the server sleeps; then the client reads every byte."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client client = stuck_client(context, 300'000);
        client.half_close();
        context.expect_asleep("While that client does not read");
        client.expect_bytes(300'000);
        client.expect_end();
-     }}},
+     })},
 
     {.name{"D09", "a reset while an answer is stuck ends that client only"},
      .models = servers,
@@ -219,7 +219,7 @@ const Check checks[] = {
      .scene{"With small buffers, five clients asked for 300,000 bytes, did not read, and reset; "
             "once more while the server was stopped.",
             "the server goes on, asleep, and serves the next client."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        for (const bool stopped : {false, true})
          for (int i = 0; i < 5; ++i) {
@@ -232,7 +232,7 @@ const Check checks[] = {
          }
        context.settle();
        if (can_observe_processes()) context.expect_asleep("After the resets");
-     }}},
+     })},
 
     {.name{"D10", "no death by SIGPIPE"},
      .hint{"what does the kernel send to a process that writes to a closed connection?",
@@ -240,7 +240,7 @@ const Check checks[] = {
      .scene{"While the server was stopped, clients sent requests, closed their sending side and "
             "reset.",
             "the first write to such a client fails; the server lives."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (const char* path : {"/echo/x", "/bytes/1000000"})
          for (int i = 0; i < 3; ++i) {
            Client client(context);
@@ -251,13 +251,13 @@ const Check checks[] = {
            context.server().run_on();
            context.settle();
          }
-     }}},
+     })},
 
     {.name{"D11", "resets in the middle of a large answer"},
      .models = servers,
      .hint{"which errors of send() concern one client only?", lesson::leaving},
      .scene{"Ten clients asked for 12 MB, read some of it, and reset.", "the server goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (int i = 0; i < 10; ++i) {
          Client client(context);
          client.get("/bytes/12000000");
@@ -266,7 +266,7 @@ const Check checks[] = {
          client.reset();
        }
        context.settle();
-     }}},
+     })},
 
     {.name{"D12", "resets and requests of other clients in one wake-up"},
      .models = every_concurrent,
@@ -275,7 +275,7 @@ const Check checks[] = {
      .scene{"I stopped the server; of 40 clients every second one reset, the others asked, and 20 "
             "new ones connected and asked; then I let it run on.",
             "all that are there get their own answers."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (int round = 0; round < 3; ++round) {
          std::vector<Client> clients = answered_clients(context, 40);
          context.server().stop_running();
@@ -293,14 +293,14 @@ const Check checks[] = {
                                       context.echo((i < 40 ? "old" : "new") + std::to_string(i)));
          }
        }
-     }}},
+     })},
 
     {.name{"D13", "EINTR by a signal, twenty times"},
      .hint{"which calls come back with EINTR, and what is to be done then?", lesson::signals},
      .scene{"I sent SIGUSR1 twenty times, while the server waited for clients and while a client "
             "was in the middle of a request.",
             "a line of counters on stderr for signals, and service as usual."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send("GET /ec");
        client.wait_until_read();
@@ -322,7 +322,7 @@ const Check checks[] = {
          context.expect(said.find(word) != std::string::npos,
                         std::string("the counters lack '") + word + "'");
        context.expect(lines() == 20, "there should be 20 lines of counters, one for each signal");
-     }}},
+     })},
 
     {.name{"D14", "EINTR by being stopped and continued"},
      .hint{"which waiting calls does the kernel not restart after SIGCONT (signal(7))?",
@@ -330,7 +330,7 @@ const Check checks[] = {
      .scene{"I stopped and continued the server five times, with a client in the middle of a "
             "request, and with one in the middle of an answer.",
             "service as usual."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send("GET /ec");
        client.wait_until_read();
@@ -351,7 +351,7 @@ const Check checks[] = {
          context.wait_until_quiet();
        }
        client.expect_bytes(20'000'000);
-     }}},
+     })},
 };
 
 }  // namespace

@@ -41,7 +41,7 @@ const Check checks[] = {
             "that asked.",
             "the first is served, the server sleeps, and the five are served as soon as there are "
             "descriptors again."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client known(context);
        known.expect_echo("known");
        context.settle();
@@ -53,14 +53,14 @@ const Check checks[] = {
        context.limit_descriptors(1000);
        for (int i = 0; i < 5; ++i)
          others[static_cast<std::size_t>(i)].expect_response(200, context.echo(std::to_string(i)));
-     }}},
+     })},
 
     {.name{"L02", "out of descriptors with nobody connected: it sleeps and recovers"},
      .needs = need_proc,
      .hint{"who tries accept() again, and when?", lesson::descriptors},
      .scene{"I took away all further descriptors, and connected three clients that asked.",
             "the server sleeps, and serves them as soon as there are descriptors."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        context.limit_descriptors(context.descriptors());
        std::vector<Client> clients;
@@ -71,7 +71,7 @@ const Check checks[] = {
        context.expect_no_spinning("With no descriptor left and clients waiting");
        context.limit_descriptors(1000);
        for (Client& client : clients) client.expect_response(200, context.echo("x"));
-     }}},
+     })},
 
     {.name{"L03", "more clients than descriptors: all are served in the end"},
      .models = every_concurrent,
@@ -79,7 +79,7 @@ const Check checks[] = {
      .scene{"With a limit of 40 descriptors, 60 clients connected; then one after the other asked, "
             "was answered and left.",
             "all 60 are answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start({.descriptor_limit = 40});
        std::vector<Client> clients = connected_clients(context, 60);
        context.wait_until_quiet();
@@ -87,7 +87,7 @@ const Check checks[] = {
          clients[i].expect_echo(std::to_string(i));
          clients[i].close();
        }
-     }}},
+     })},
 
     {.name{"L04", "more clients than threads: they wait in the backlog"},
      .models = thread_per_connection,
@@ -96,7 +96,7 @@ const Check checks[] = {
      .scene{"With -n 4, ten clients connected and asked.",
             "four are answered; the others wait, and each is served when one leaves. None is "
             "turned away."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-n", "4"});
        context.settle();
        const std::size_t before = context.threads();
@@ -113,7 +113,7 @@ const Check checks[] = {
          clients[i - 4].close();
          clients[i].expect_response(200, std::to_string(i));
        }
-     }}},
+     })},
 
     {.name{"L05", "no memory for a thread: 503, and life goes on"},
      .models = thread_per_connection,
@@ -123,7 +123,7 @@ const Check checks[] = {
      .scene{"With stacks of 1 GiB and room for only one, three clients asked; then all left and "
             "another one asked.",
             "the first is served, the others get 503 or wait; the last is served."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start(
            {.arguments = {"-s", "1048576"}, .address_space_limit = std::size_t{1800} << 20});
        {
@@ -144,7 +144,7 @@ const Check checks[] = {
              return (status = next.read_response().status) == 200;
            },
            [&] { return "the next client still gets " + std::to_string(status); });
-     }}},
+     })},
 
     {.name{"L06", "threads are joined: their stacks do not pile up"},
      .models = thread_per_connection,
@@ -152,7 +152,7 @@ const Check checks[] = {
      .hint{"what is left of a thread that has ended and that nobody has joined?", lesson::threads},
      .scene{"30 clients came and went, then 200 more.",
             "the address space grows by less than 200 MB, and no thread is left."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const auto visit = [&context](int count) {
          for (int i = 0; i < count; ++i) {
            Client client(context);
@@ -166,7 +166,7 @@ const Check checks[] = {
        visit(200);
        context.expect_growth_below(200 * 1024, &Memory::virtual_kib, memory_before);
        context.expect_back_to(before);
-     }}},
+     })},
 
     {.name{"L07", "a descriptor that select() cannot watch is turned away with 503"},
      .models = select_loop,
@@ -175,7 +175,7 @@ const Check checks[] = {
      .scene{"With descriptors 20 to 1019 taken, 50 clients connected and asked.",
             "those whose descriptors fit are served, the others get 503 and an end; when some have "
             "left, new ones are served."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        expect_hard_limit_of(1300);
        context.start({.descriptor_limit = 1300, .occupied_below = 1020});
        std::vector<Client> served;
@@ -202,7 +202,7 @@ const Check checks[] = {
        served.clear();
        context.wait_until_quiet();  // they may be seen to leave after the next one is seen
        context.settle();
-     }}},
+     })},
 
     {.name{"L08", "a backend connection that select() cannot watch is 503"},
      .models = select_loop,
@@ -211,7 +211,7 @@ const Check checks[] = {
      .scene{
          "With descriptors 20 to 1099 taken, and clients on the others, one client asked for /row.",
          "503, and the connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        expect_hard_limit_of(1300);
        const Backend backend;
        context.start({.arguments = {"-b", backend.port_text()},
@@ -226,7 +226,7 @@ const Check checks[] = {
        }
        served.front().ask("/row", 503);
        served.front().expect_echo("still");
-     }}},
+     })},
 
     {.name{"L09",
            "a flood at the limit of descriptors: it sleeps, and goes on when one comes free"},
@@ -238,7 +238,7 @@ const Check checks[] = {
             "clients that are served; again and again, fifteen times at most.",
             "the server sleeps meanwhile, and each time one of the 300 is answered, three of them "
             "within 100 ms and a little."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        constexpr std::size_t tries = 15;
        context.start({.descriptor_limit = 1000});
        std::vector<Client> served;
@@ -259,13 +259,13 @@ const Check checks[] = {
        context.limit_descriptors(1000);
        for (; answered < flood.size(); ++answered)
          flood[answered].expect_response(200, context.echo("flood"));
-     }}},
+     })},
 
     {.name{"T01", "silent clients are closed after -t seconds"},
      .hint{"who looks at the clock while everybody is silent?", lesson::time_limits},
      .scene{"With -t 0.5, clients connected and were silent, some after a request.",
             "each is closed, not before 0.5 s, though nobody else does anything."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        const auto begin = Clock::now();
        Pace pace(milliseconds(250));
@@ -281,12 +281,12 @@ const Check checks[] = {
        expect_not_before(context, begin, milliseconds(490));
        for (std::size_t i = 1; i < clients.size(); ++i) clients[i].expect_end();
        context.settle();
-     }}},
+     })},
 
     {.name{"T02", "one byte and silence: 408, and closed"},
      .hint{"from when on does a request have its time?", lesson::time_limits},
      .scene{"With -t 0.5, a client sent one byte and was silent.", "408 and the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        Client client(context);
        const auto begin = Clock::now();
@@ -296,13 +296,13 @@ const Check checks[] = {
          context.expect(client.expect_response(408).closes(), "the 408 does not say close");
        client.expect_end();
        expect_not_before(context, begin, milliseconds(400));
-     }}},
+     })},
 
     {.name{"T03", "a byte now and then buys no time"},
      .hint{"does every byte start the clock anew?", lesson::time_limits},
      .scene{"With -t 1, a client sent a byte of its request every 50 ms, without end.",
             "408 and the end after a second."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "1"});
        Client client(context);
        client.send("GET / HTTP/1.1\r\nHost: x\r\nX: ");
@@ -315,7 +315,7 @@ const Check checks[] = {
        }
        if (!context.is(slow_backend)) client.expect_response(408);
        client.expect_end();
-     }}},
+     })},
 
     {.name{"T04", "who does not take its answer is closed"},
      .models = servers,
@@ -324,13 +324,13 @@ const Check checks[] = {
            lesson::time_limits},
      .scene{"With -t 0.5, a client asked for 50 MB and did not read.",
             "the server closes it; others are served."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        Client client(context);
        client.get("/bytes/50000000");
        client.wait_until_server_closes();
        context.settle();
-     }}},
+     })},
 
     {.name{"T05", "who takes its answer slowly is not closed"},
      .models = servers,
@@ -340,7 +340,7 @@ const Check checks[] = {
      .scene{"With -t 1 and small server buffers, a client read 4 MB in pieces, one every 150 ms, "
             "for longer than 2 s.",
             "it gets every byte."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-t", "1"});
        Client client(context);
        constexpr std::size_t size = 4'000'000;
@@ -354,12 +354,12 @@ const Check checks[] = {
          pace.step(milliseconds(150));
        }
        client.expect_echo("after");
-     }}},
+     })},
 
     {.name{"T06", "every request starts the clock anew"},
      .hint{"which events show that a client is alive?", lesson::time_limits},
      .scene{"With -t 0.8, a client sent a request every 200 ms for 2 s.", "all are answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.8"});
        Client client(context);
        Pace pace(milliseconds(500));
@@ -367,7 +367,7 @@ const Check checks[] = {
          client.expect_echo("x");
          pace.step(milliseconds(200));
        }
-     }}},
+     })},
 
     {.name{"T07", "time limits of many clients, each at its own time"},
      .models = every_concurrent,
@@ -376,7 +376,7 @@ const Check checks[] = {
      .scene{"With -t 0.6, three clients were silent from the start while a fourth, older than all "
             "of them, asked every 100 ms.",
             "the three are closed, the fourth is served all the time."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.6"});
        Client busy(context);
        std::vector<Client> silent = connected_clients(context, 3);
@@ -395,14 +395,14 @@ const Check checks[] = {
          ask();
        }
        for (Client& client : silent) client.expect_end();
-     }}},
+     })},
 
     {.name{"T08", "a silent client is closed also while another one keeps asking"},
      .models = concurrent,
      .hint{"a wait takes as long as you say. From when does that time count?", lesson::time_limits},
      .scene{"With -t 0.5, one client was silent while another asked every 50 ms.",
             "the silent one is closed before the other has asked 60 times."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        Client busy(context);
        Client silent(context);
@@ -412,14 +412,14 @@ const Check checks[] = {
            return silent.expect_end();
        }
        context.fail("it is still connected");
-     }}},
+     })},
 
     {.name{"T09", "signals buy no time"},
      .hint{"what do you do when the wait says EINTR: begin it anew, with the whole time?",
            lesson::signals},
      .scene{"With -t 0.5, a client was silent while SIGUSR1 came every 30 ms.",
             "it is closed before a hundred signals have come."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        Client silent(context);
        for (int i = 0; i < 100; ++i) {
@@ -427,7 +427,7 @@ const Check checks[] = {
          if (silent.something_arrives_within(milliseconds(30))) return silent.expect_end();
        }
        context.fail("it is still connected");
-     }}},
+     })},
 
     {.name{"T10", "nor do they for an answer that nobody takes"},
      .models = servers,
@@ -436,7 +436,7 @@ const Check checks[] = {
      .scene{
          "With -t 0.5, a client asked for 50 MB and did not read, while SIGUSR1 came every 30 ms.",
          "it is closed before a hundred signals have come."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        Client client = stuck_client(context, 50'000'000, {});
        for (int i = 0; i < 100; ++i) {
@@ -445,7 +445,7 @@ const Check checks[] = {
          if (client.is_closed_by_server()) return;
        }
        context.fail("it is still connected");
-     }}},
+     })},
 
     {.name{"T11", "the same time for everybody who keeps it waiting"},
      .models = servers,
@@ -455,7 +455,7 @@ const Check checks[] = {
      .scene{"With -t 1 and small buffers, one after the other: a client was silent; one sent half "
             "a request, and a byte more after 0.7 s; one asked for 300,000 bytes and did not read.",
             "each is told or closed after the same time, or half as much again at most."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-t", "1"});
        const auto seconds_since = [](Clock::time_point begin) {
          return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -486,7 +486,7 @@ const Check checks[] = {
        begin = Clock::now();
        deaf.wait_until_server_closes();
        expect_as_usual("the one that did not read");
-     }}},
+     })},
 };
 
 }  // namespace

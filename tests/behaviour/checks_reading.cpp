@@ -65,39 +65,39 @@ const Check checks[] = {
      .hint{"does one recv() return one request?", lesson::reading},
      .scene{"I sent a request one byte at a time, each after the server had read the one before.",
             "one answer, after the last byte."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        for (const char& byte : get_request("/echo/slowly")) {
          client.send(std::string_view(&byte, 1));
          client.wait_until_read();
        }
        client.expect_response(200, context.echo("slowly"));
-     }}},
+     })},
 
     {.name{"B02", "fifty pipelined requests come back in order"},
      .hint{"after the first request, what happens to the bytes behind it?", lesson::reading},
      .scene{"I sent 50 requests in one piece.", "50 answers, in the same order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        std::string all;
        for (int i = 0; i < 50; ++i) all += get_request("/echo/n" + std::to_string(i));
        client.send(all);
        for (int i = 0; i < 50; ++i)
          client.expect_response(200, context.echo("n" + std::to_string(i)));
-     }}},
+     })},
 
     {.name{"B03", "one request and the beginning of the next in one piece"},
      .hint{"what do you keep of the buffer once a request is answered?", lesson::reading},
      .scene{"I sent one request and the beginning of a second, read the answer, and sent the rest.",
             "both are answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const std::string second = get_request("/echo/second");
        client.send(get_request("/echo/first") + second.substr(0, 9));
        client.expect_response(200, context.echo("first"));
        client.send(second.substr(9));
        client.expect_response(200, context.echo("second"));
-     }}},
+     })},
 
     {.name{"B04", "a request split in two at every place"},
      .hint{"is the empty line found when it comes in two pieces? Is a name, a number?",
@@ -105,7 +105,7 @@ const Check checks[] = {
      .scene{"I sent the same request again and again, in two pieces, split after each of its "
             "bytes, the second piece after the server had read the first.",
             "each is answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const std::string request =
            "GET /echo/split HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nAccept: */*\r\n\r\n";
@@ -115,14 +115,14 @@ const Check checks[] = {
          client.send(request.substr(cut));
          client.expect_response(200, context.echo("split"));
        }
-     }}},
+     })},
 
     {.name{"B05", "a pipelined request split at every place"},
      .hint{"where does the search for the end of the second request begin?", lesson::reading},
      .scene{"I sent one whole request with the first bytes of a second, for every number of bytes; "
             "then the rest.",
             "each is answered, in order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const std::string second = get_request("/echo/b");
        for (std::size_t cut = 1; cut < second.size(); ++cut) {
@@ -132,7 +132,7 @@ const Check checks[] = {
          client.send(second.substr(cut));
          client.expect_response(200, context.echo("b"));
        }
-     }}},
+     })},
 
     {.name{"B09", "three thousand requests that arrive while it sleeps"},
      .hint{"when a wake-up brings more than one read takes, who reads the rest?",
@@ -140,7 +140,7 @@ const Check checks[] = {
      .scene{"I stopped the server, sent 3000 small requests, let it run on, and sent nothing "
             "afterwards.",
             "3000 answers."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        context.server().stop_running();
        const std::string all = repeated(get_request("/echo/x"), 3000);
@@ -148,7 +148,7 @@ const Check checks[] = {
        context.server().run_on();
        client.send(std::string_view(all).substr(taken));  // usually nothing
        for (int i = 0; i < 3000; ++i) client.expect_response(200, context.echo("x"));
-     }}},
+     })},
 
     {.name{"B10", "half a request holds up nobody else"},
      .models = every_concurrent,
@@ -156,7 +156,7 @@ const Check checks[] = {
            lesson::one_at_a_time},
      .scene{"Client 1 sent half a request; client 2 a whole one; then client 1 the rest of its.",
             "client 2 is answered meanwhile, and client 1 with its own text."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client half(context);
        half.send("GET /echo/first-cl");
        half.wait_until_read();
@@ -164,24 +164,24 @@ const Check checks[] = {
        whole.expect_echo("second-client");
        half.send("ient HTTP/1.1\r\nHost: x\r\n\r\n");
        half.expect_response(200, context.echo("first-client"));
-     }}},
+     })},
 
     {.name{"B12", "field names and the word close in any case"},
      .hint{"does the case of a field name matter in HTTP?", lesson::reading},
      .scene{"I sent 'hOST: x' and 'cONNECTION: Close'.",
             "an answer, and the end of the connection."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send("GET /echo/a HTTP/1.1\r\nhOST:x\r\ncONNECTION:\t Close \r\n\r\n");
        client.expect_response(200, context.echo("a"));
        client.expect_end();
-     }}},
+     })},
 
     {.name{"B14", "noise does not bring it down"},
      .hint{"which byte of the noise does your parser take for granted?", lesson::refusing},
      .scene{"I sent 40 pieces of noise, always the same ones, each over a new connection.",
             "the server answers or closes as it likes, and then serves the next."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        unsigned seed = 20'240'501;
        const auto next = [&seed] { return seed = seed * 1'664'525u + 1'013'904'223u; };
        for (int round = 0; round < 40; ++round) {
@@ -195,14 +195,14 @@ const Check checks[] = {
          }
        }
        context.settle();
-     }}},
+     })},
 
     {.name{"B16", "a head of exactly 8192 bytes is taken, one more is 431"},
      .hint{"what does your limit count, and is the limit itself allowed?", lesson::refusing},
      .scene{"I sent a request whose head has 8192 bytes, then one with 8193, in one piece and in "
             "small pieces.",
             "200 for the first; 431 and the end for the second."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::string begin = "GET /echo/long HTTP/1.1\r\nHost: x\r\nX-Filler: ";
        const auto request = [&begin](std::size_t size) {
          return begin + std::string(size - begin.size() - 4, 'f') + "\r\n\r\n";
@@ -222,13 +222,13 @@ const Check checks[] = {
          context.expect(response.closes(), "the answer does not say Connection: close");
          client.expect_end();
        }
-     }}},
+     })},
 
     {.name{"B17", "a target of 4096 bytes is taken, one more is 414"},
      .hint{"which of the two limits is met first, and which answer says so?", lesson::refusing},
      .scene{"I asked for /echo/ with a target of 4096 bytes, then of 4097.",
             "200 with the text; then 414 and the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const std::string text(4096 - 6, 't');
        client.get("/echo/" + text);
@@ -240,7 +240,7 @@ const Check checks[] = {
        context.expect(client.expect_response(414).closes(),
                       "the answer does not say Connection: close");
        client.expect_end();
-     }}},
+     })},
 
     {.name{"B20", "a head that never ends costs no memory"},
      .needs = need_proc | need_plain_build,
@@ -248,7 +248,7 @@ const Check checks[] = {
      .scene{
          "I sent up to 48 MB of fields without an empty line, and the same as one endless target.",
          "431 and 414 and an end, and less than 1 MB more memory."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        const Memory before = context.memory();
        const std::string filler = "X-Filler: " + std::string(1000, 'f') + "\r\n";
@@ -263,14 +263,14 @@ const Check checks[] = {
          context.expect(!taken, "the server took all 48 MB and did not close");
        }
        context.settle();
-     }}},
+     })},
 
     {.name{"B21", "empty lines before a request are skipped"},
      .hint{"what does RFC 9112, 2.2, say about an empty line before a request?", lesson::reading},
      .scene{"I sent two empty lines before a request, one between two pipelined ones, and one "
             "split in the middle.",
             "every request is answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send("\r\n\r\n" + get_request("/echo/a") + "\r\n" + get_request("/echo/b"));
        client.expect_response(200, context.echo("a"));
@@ -279,50 +279,50 @@ const Check checks[] = {
        client.wait_until_read();
        client.send("\n" + get_request("/echo/c"));
        client.expect_response(200, context.echo("c"));
-     }}},
+     })},
 
     {.name{"B22", "a target that names the server, too"},
      .models = servers,
      .hint{"which forms of a target does RFC 9112, 3.2, know?", lesson::reading},
      .scene{"I asked for 'http://x/echo/absolute'.", "the same answer as without it."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.ask("http://x/echo/absolute", 200, "absolute");
        client.ask("http://x:80/bytes/5", 200, "00000");
-     }}},
+     })},
 
     {.name{"B23", "an echo gives back the text as it stands in the target"},
      .models = servers,
      .hint{"who asked you to decode it?", lesson::reading},
      .scene{"I asked /echo for texts with percent signs, slashes, a query, nothing.",
             "each comes back byte for byte."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        for (const std::string text : {"a%41%00b", "a/b//c", "x?y=z&/", "", "~!$&'()*+,;=:@-._"}) {
          client.expect_echo(text);
        }
-     }}},
+     })},
 
     {.name{"B24", "an unknown path is 404, and the connection goes on"},
      .models = servers,
      .hint{"is the client wrong about HTTP, or only about the name?", lesson::refusing},
      .scene{"I asked for paths that are not there, and then for one that is.",
             "404 each time, then 200, over one connection."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        for (const char* path : {"/nowhere", "/echo", "/bytes", "/spinning/1", "/rows", "//",
                                 "/../../etc/passwd", "/%2e%2e/etc/passwd"}) {
          client.ask(path, 404);
        }
        client.expect_echo("here");
-     }}},
+     })},
 
     {.name{"B25", "a number that is none, or too large, is 400"},
      .models = servers,
      .hint{"what does your conversion do with a sign, a blank, an overflow?", lesson::refusing},
      .scene{"I asked /bytes and /spin for numbers that are none or too large.",
             "400 each time; the connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        for (const char* path :
             {"/bytes/", "/bytes/-1", "/bytes/+1", "/bytes/1e3", "/bytes/0x10", "/bytes/10/",
@@ -338,7 +338,7 @@ const Check checks[] = {
          context.expect(!response.closes(), std::string("after ") + path + " it closes");
        }
        client.ask("/bytes/3", 200, "000");
-     }}},
+     })},
 
     {.name{"B26", "a client that never stops sending does not starve the others"},
      .models = concurrent,
@@ -346,10 +346,10 @@ const Check checks[] = {
      .scene{"I stopped the server; client 1 sent 100 requests that each burn 5 ms, three others "
             "one small request each; then I let it run on.",
             "the three are answered while most of client 1's requests still wait."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        expect_turns_for_all(context, "GET /spin/5 HTTP/1.1\r\nHost: x\r\nX-Filler: " +
                                          std::string(3500, 'f') + "\r\n\r\n");
-     }}},
+     })},
 
     {.name{"B27", "one packet full of requests buys no more than one turn"},
      .models = concurrent,
@@ -359,7 +359,7 @@ const Check checks[] = {
      .scene{"I stopped the server; client 1 sent 100 requests that each burn 5 ms, all in one "
             "packet, three others one small request each; then I let it run on.",
             "the three are answered while most of client 1's requests still wait."},
-     .run{[](Context& context) { expect_turns_for_all(context, get_request("/spin/5")); }}},
+     .run = Body([](Context& context) { expect_turns_for_all(context, get_request("/spin/5")); })},
 };
 
 }  // namespace

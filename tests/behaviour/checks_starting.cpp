@@ -127,12 +127,12 @@ const Check checks[] = {
      .hint{"does it print its ready line, flush it, and then read and answer?",
            lesson::first_server},
      .scene{"I started the server and sent GET /.", "an answer with status 200."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.get("/");
        const ReceivedResponse response = client.expect_response(200);
        context.expect(!response.body.empty(), "the greeting is empty");
-     }}},
+     })},
 
     {.name{"A01", "every client of a burst is accepted"},
      .hint{"if several clients are waiting, how often is the listener reported, and how often do "
@@ -141,7 +141,7 @@ const Check checks[] = {
      .scene{"I stopped the server, connected 32 clients that each asked for a text of their own, "
             "and let it run on.",
             "32 answers, each with the right text."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.server().stop_running();
        std::vector<Client> clients;
        for (int i = 0; i < 32; ++i) {
@@ -151,20 +151,20 @@ const Check checks[] = {
        context.server().run_on();
        for (std::size_t i = 0; i < clients.size(); ++i)
          clients[i].expect_response(200, context.echo("client" + std::to_string(i)));
-     }}},
+     })},
 
     {.name{"A10", "the backlog has room for a burst"},
      .needs = need_sockets,
      .hint{"what is the second argument of listen() for?", lesson::first_server},
      .scene{"I let the server make its own listener.",
             "its backlog has room for at least 16 clients."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        start_with_own_listener(context);
        const auto backlog = backlog_of(context.server().port());
        context.expect(backlog.has_value(), "nobody listens on the announced port");
        context.expect(backlog->room >= 16,
                       "the backlog has room for " + std::to_string(backlog->room));
-     }}},
+     })},
 
     {.name{"A11", "it can be restarted on the same port at once"},
      .hint{"which socket option lets bind() take a port whose old connections are in TIME_WAIT?",
@@ -172,7 +172,7 @@ const Check checks[] = {
      .scene{"I had the server close a connection first, stopped it, and started it again on the "
             "same port.",
             "it starts."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        start_with_own_listener(context);
        const std::string port = std::to_string(context.server().port());
        Client client(context);
@@ -184,14 +184,14 @@ const Check checks[] = {
        start_with_own_listener(context, {"-p", port});
        Client second(context);
        second.ask("/", 200);
-     }}},
+     })},
 
     {.name{"A12", "it listens on 127.0.0.1 only, unless told otherwise"},
      .needs = need_proc | need_peace,  // elsewhere 127.0.0.2 is not an address of the machine
      .hint{"which address does bind() get?", lesson::first_server},
      .scene{"I let the server make its own listener and tried 127.0.0.2.",
             "that is refused; and with -a 127.0.0.2 it listens there."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        start_with_own_listener(context);
        const bool reached = Client::try_to_connect(context, {.address = "127.0.0.2"}).has_value();
        context.expect(!reached, "127.0.0.2 was accepted: it listens on every address");
@@ -203,7 +203,7 @@ const Check checks[] = {
                           [&] { return "it printed '" + server.output() + "'"; });
        context.expect(server.output().compare(0, expected.size(), expected) == 0,
                       "it printed '" + server.output() + "'");
-     }}},
+     })},
 
     {.name{"A22", "who listens for other machines is told so"},
      .needs = need_peace,
@@ -211,7 +211,7 @@ const Check checks[] = {
            lesson::first_server},
      .scene{"I started the server with -a 0.0.0.0, and without.",
             "a note on stderr that other machines can reach it; none without."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (const bool wide : {true, false}) {
          Launch launch;
          launch.hand_down_listener = false;
@@ -225,25 +225,25 @@ const Check checks[] = {
                         "on stderr it said '" + readable(said, 200) + "'");
          context.expect_clean_stop();
        }
-     }}},
+     })},
 
     {.name{"A13", "a port that is taken is reported in words"},
      .hint{"what do you do with the result of bind()?", lesson::errors},
      .scene{"I started the server on a port on which somebody else listens.",
             "one line on stderr that names bind, EADDRINUSE, the port, and -p for another; exit "
             "status 1."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const Backend somebody_else;
        expect_refusal(context, run_to_end(context, {"-p", somebody_else.port_text()}), 1,
                       {"bind: EADDRINUSE (", "port " + somebody_else.port_text(), "-p"});
-     }}},
+     })},
 
     {.name{"A14", "the ready line is the only line, and is true"},
      .hint{"is the line printed after listen(), and flushed?", lesson::first_server},
      .scene{"I let the server make its own listener on a port that the kernel chose.",
             "one line 'listening on http://127.0.0.1:PORT/' on stdout, and whoever connects to "
             "that port then is served."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        ChildProcess& server = start_with_own_listener(context);
        Client client(context);
        client.expect_echo("ready");
@@ -251,7 +251,7 @@ const Check checks[] = {
            "listening on http://127.0.0.1:" + std::to_string(server.port()) + "/\n";
        context.expect(server.output() == line,
                       "stdout is '" + readable(server.output(), 200) + "'");
-     }}},
+     })},
 
     {.name{"A15", "its descriptors are not inherited by programs it might start"},
      .needs = need_proc,
@@ -259,13 +259,13 @@ const Check checks[] = {
      .scene{"I looked at the flags of the listener, of a client's socket, and of whatever else the "
             "server has opened for itself.",
             "all have close-on-exec."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        start_with_own_listener(context);
        Client client(context);
        client.ask("/", 200);
        const std::string open = inheritable_descriptors_of(context.server().pid());
        context.expect(open.empty(), "these lack it: descriptor " + open);
-     }}},
+     })},
 
     {.name{"A17", "many clients are served in any order"},
      .models = every_concurrent,
@@ -273,14 +273,14 @@ const Check checks[] = {
      .scene{"I connected 8 clients, and asked with the last one first, going back to the first; "
             "and all that once more.",
             "each is answered at once, whoever connected before."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = connected_clients(context, 8);
        for (int round = 0; round < 2; ++round)
          for (std::size_t i = clients.size(); i-- > 0;) {
            const std::string text = std::to_string(round) + "-" + std::to_string(i);
            clients[i].expect_echo(text);
          }
-     }}},
+     })},
 
     {.name{"A18", "a second client waits until the first has gone"},
      .models = one_at_a_time,
@@ -288,7 +288,7 @@ const Check checks[] = {
      .scene{"I connected a silent client and then one that asks.",
             "the second is answered only after the first has gone: that is what this server is "
             "there to show."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client silent(context);
        silent.ask("/", 200);
        Client waiting(context);
@@ -298,7 +298,7 @@ const Check checks[] = {
                       "the second was answered while the first was still there");
        silent.close();
        waiting.expect_response(200, "waiting");
-     }}},
+     })},
 
     {.name{"A19", "a listener that is handed down is used"},
      .hint{"what do LISTEN_FDS and LISTEN_PID say, and which descriptor is meant?",
@@ -306,7 +306,7 @@ const Check checks[] = {
      .scene{"I handed a listener down as descriptor 3 with LISTEN_FDS=1; then the same with a "
             "LISTEN_PID that means somebody else.",
             "the first is used; the second is not, and it listens on its own -p."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::uint16_t handed_down = context.start().port();
        Client client(context);
        client.expect_echo("handed-down");
@@ -316,12 +316,12 @@ const Check checks[] = {
        launch.environment = {"LISTEN_FDS=1", "LISTEN_PID=1"};
        context.expect(context.start(launch).port() != handed_down,
                       "it used a listener meant for another process");
-     }}},
+     })},
 
     {.name{"A20", "-h prints the usage"},
      .hint{"what should a program do when it is asked for help?", lesson::errors},
      .scene{"I asked for help with -h.", "the usage on stdout, nothing on stderr, exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const ShortRun run = run_to_end(context, {"-h"});
        context.expect(run.exit_status == 0,
                       "the exit status is " + std::to_string(run.exit_status));
@@ -329,13 +329,13 @@ const Check checks[] = {
                       "stdout is '" + readable(run.output, 200) + "'");
        context.expect(run.error_output.empty(),
                       "stderr is '" + readable(run.error_output, 200) + "'");
-     }}},
+     })},
 
     {.name{"A21", "a bad command line is refused in one line"},
      .hint{"what does getopt() return for what it does not know?", lesson::errors},
      .scene{"I started the program with bad command lines.",
             "each gets one line on stderr, nothing on stdout, and exit status 2."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<std::vector<std::string>> bad = {
            {"-p"}, {"-Z"}, {"--nonsense"}, {"argument"}, {"-p", "0", "extra"}};
        const auto refuse = [&bad](const char* option, std::initializer_list<const char*> values) {
@@ -358,7 +358,7 @@ const Check checks[] = {
                         "with " + words + " it printed '" + readable(run.output) +
                             "' on stdout and '" + readable(run.error_output, 200) + "' on stderr");
        }
-     }}},
+     })},
 
     {.name{"A40", "started without standard descriptors, it prints into nobody's answer"},
      .models = every_program,
@@ -368,7 +368,7 @@ const Check checks[] = {
             "asked, SIGUSR1 came, the client asked again, and I sent SIGTERM.",
             "each answer as always and nothing between them; it sleeps when it has nothing to do; "
             "exit status 0. What it has no place to print is lost."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (unsigned choice = 1; choice < 8; ++choice) {
          Launch launch;
          for (int fd = 0; fd <= 2; ++fd)
@@ -389,7 +389,7 @@ const Check checks[] = {
          client.close();
          context.expect_clean_stop();
        }
-     }}},
+     })},
 
     {.name{"A41", "a ready line that nobody can read is reported in words"},
      .models = every_program,
@@ -399,7 +399,7 @@ const Check checks[] = {
      .scene{"I started the server with a pipe as its stdout whose reader had gone, and, where "
             "there is one, with /dev/full.",
             "one line on stderr: write: EPIPE, write: ENOSPC; exit status 1."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        int ends[2];
        open_pipe(ends);
        const Descriptor writer(ends[1]);
@@ -411,7 +411,7 @@ const Check checks[] = {
        launch.output = full.fd();
        if (full)
          expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: ENOSPC ("});
-     }}},
+     })},
 
     {.name{"A42", "a listener in the file system is announced by its path"},
      .models = every_program,
@@ -421,7 +421,7 @@ const Check checks[] = {
      .scene{"I handed down UNIX-domain listeners, one with a long path.",
             "the ready line 'listening on unix:PATH'; no word about other machines, who cannot "
             "reach it; whoever asks there is answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Folder folder;
        for (const std::size_t length : {std::size_t{0}, std::size_t{100}}) {
          const std::string& path = folder.file_of_length(length);
@@ -437,7 +437,7 @@ const Check checks[] = {
          context.expect(response == "HTTP/1.1 200", "the answer is '" + response + "'");
          context.expect_clean_stop();
        }
-     }}},
+     })},
 
     {.name{"A43", "a backend that would be the server itself is refused"},
      .models = servers,
@@ -447,7 +447,7 @@ const Check checks[] = {
      .scene{"I gave -b the port of -p, and then that of a listener handed down.",
             "one line on stderr that names -b; exit status 2. Each /row would ask for another one, "
             "until no descriptor is left."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::string port = std::to_string(Backend::dead_port());
        expect_refusal(context, run_to_end(context, {"-p", port, "-b", port}), 2, {"-b " + port});
        const Descriptor listener = listen_on("127.0.0.1", 0);
@@ -456,7 +456,7 @@ const Check checks[] = {
        launch.listener = listener.fd();
        expect_refusal(context, run_to_end(context, {"-b", handed_down}, launch), 2,
                       {"-b " + handed_down});
-     }}},
+     })},
 
     {.name{"A44", "a stack that is too small is refused in words"},
      .models = every_program,
@@ -466,7 +466,7 @@ const Check checks[] = {
      .scene{"I started the server with a stack of 32 KiB, and of 128 KiB.",
             "with 32 one line on stderr that says what to do, and exit status 1; with 128 it "
             "serves, a long answer too."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Launch launch;
        launch.stack_limit = 32 * 1024;
        expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"ulimit -s"});
@@ -477,7 +477,7 @@ const Check checks[] = {
        Client client(context);
        client.get("/bytes/1000000");
        client.expect_bytes(1'000'000);
-     }}},
+     })},
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ const Check checks[] = {
      .scene{"With clients that were silent, had been answered, or had sent half a request, I sent "
             "SIGTERM.",
             "each is closed, and the server exits with 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = connected_clients(context, 6);
        clients[0].expect_echo("x");
        clients[1].send("GET /hal");
@@ -40,7 +40,7 @@ const Check checks[] = {
          if (i == 1) continue;  // its half request may have been answered with a 408
          clients[i].expect_end();
        }
-     }}},
+     })},
 
     {.name{"S02", "SIGTERM while an answer is on its way: it arrives whole"},
      .models = servers,
@@ -50,7 +50,7 @@ const Check checks[] = {
      .scene{"With small buffers, a client asked for 400,000 bytes and for two words; when the "
             "first answer had begun, I sent SIGTERM; then the client read.",
             "all answers whole, because all requests had been received; the end; exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client client(context, {.small_buffer = true});
        client.send(get_request("/bytes/400000") + get_request("/echo/one") +
@@ -62,7 +62,7 @@ const Check checks[] = {
        client.expect_response(200, "two");
        client.expect_end();
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"S11",
            "SIGTERM while another request waits behind the answer on its way: it arrives whole"},
@@ -74,13 +74,13 @@ const Check checks[] = {
             "and I sent SIGTERM; then the client read.",
             "the long answer whole: closing the socket over the unread request would reset the "
             "connection and throw away what has not left yet; exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client = stuck_client(context, 20'000'000, {});
        client.send(get_request("/echo/behind"));
        context.server().signal(SIGTERM);
        client.expect_bytes(20'000'000);
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"S13", "a request that comes after SIGTERM cuts nothing off"},
      .models = servers,
@@ -91,14 +91,14 @@ const Check checks[] = {
             "client asked for a word, and read.",
             "the long answer whole: closing before it had left, the request would be answered with "
             "a reset, and that throws away what is unsent; exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client = stuck_client(context, 40'000);
        context.server().signal(SIGTERM);
        context.wait_until_quiet();
        (void)client.try_to_send(get_request("/echo/late"));
        client.expect_bytes(40'000);
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"S12", "a byte too many while the last answer is on its way: it arrives whole"},
      .models = servers,
@@ -108,14 +108,14 @@ const Check checks[] = {
      .scene{"A client asked for 20,000,000 bytes and for the end of the connection; when the "
             "answer had begun it sent an empty line; then it read.",
             "the answer whole, and the end. Some old clients do send that line (RFC 9112 2.2)."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send("GET /bytes/20000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
        client.wait_until_server_is_stuck();
        client.send("\r\n");
        client.expect_bytes(20'000'000);
        client.expect_end();
-     }}},
+     })},
 
     {.name{"S03", "after SIGTERM nobody new is accepted, and the port is free"},
      .models = concurrent,
@@ -124,7 +124,7 @@ const Check checks[] = {
      .scene{"While an answer was stuck I sent SIGTERM, and tried to connect.",
             "connecting is refused; when the answer has been read the server exits with 0, and "
             "starts again on the same port."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Launch launch;
        launch.hand_down_listener = false;
        context.start(launch);
@@ -139,7 +139,7 @@ const Check checks[] = {
        launch.arguments = {"-p", std::to_string(port)};
        context.start(launch);
        context.settle();
-     }}},
+     })},
 
     {.name{"S04", "a second signal ends it at once"},
      .models = servers,
@@ -147,7 +147,7 @@ const Check checks[] = {
      .hint{"what does a user want who presses Ctrl-C twice?", lesson::stopping},
      .scene{"While an answer was stuck I sent SIGTERM, and when the server had seen it, once more.",
             "it dies by the signal."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client = stuck_client(context, 50'000'000, {});
        context.server().signal(SIGTERM);
        context.wait_until_quiet();
@@ -159,19 +159,19 @@ const Check checks[] = {
        context.expect(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM,
                       "it " + describe_status(*status));
        context.forget_server();
-     }}},
+     })},
 
     {.name{"S05", "SIGINT is like SIGTERM"},
      .hint{"which signal does Ctrl-C send?", lesson::stopping},
      .scene{"With an idle client I sent SIGINT.", "the end, and exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.ask("/", 200);
        context.wait_until_quiet();  // it has turned to its wait: what must wake it now?
        context.server().signal(SIGINT);
        client.expect_end();
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"S06", "SIGTERM under load: whole answers or none"},
      .hint{"is there a moment between reading a request and answering it in which it is lost?",
@@ -179,7 +179,7 @@ const Check checks[] = {
      .scene{"While 20 clients came, each with three requests, I sent SIGTERM; four times, each "
             "time a little later.",
             "every client gets answers that are whole, and then the end; exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (int round = 0; round < 4; ++round) {
          context.start();
          std::vector<Client> clients;
@@ -195,7 +195,7 @@ const Check checks[] = {
          context.expect_exit_status_0();
          context.expect_healthy();
        }
-     }}},
+     })},
 
     {.name{"S07", "SIGTERM at the same moment as requests, ends and resets"},
      .hint{"the signal and the events come in one wake-up: which is looked at first?",
@@ -203,7 +203,7 @@ const Check checks[] = {
      .scene{"I stopped the server; clients asked, half-closed, reset; I sent SIGTERM and let it "
             "run on. Five times.",
             "answers that are whole, and exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (int round = 0; round < 5; ++round) {
          context.start();
          std::vector<Client> clients = connected_clients(context, 12);
@@ -221,20 +221,20 @@ const Check checks[] = {
            if (i % 4 != 2) clients[i].expect_whole_responses_then_end();
          context.expect_healthy();
        }
-     }}},
+     })},
 
     {.name{"S08", "SIGTERM right after the start, ten times"},
      .hint{"are the handlers there before the ready line?", lesson::stopping},
      .scene{"I started the server and sent SIGTERM as soon as it was ready, with clients in the "
             "backlog every second time.",
             "exit status 0 each time."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        for (int round = 0; round < 10; ++round) {
          context.start();
          std::vector<Client> clients = connected_clients(context, (round % 2) * 3);
          context.expect_clean_stop();
        }
-     }}},
+     })},
 
     {.name{"S14", "a client that never stops asking does not forbid the first SIGTERM"},
      .models = servers,
@@ -242,7 +242,7 @@ const Check checks[] = {
      .scene{"A client asked for /spin/1 without ceasing, in pieces that end in the middle of a "
             "request; then I sent SIGTERM, and it went on asking.",
             "what has been received is answered, and no more: exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const std::string one = get_request("/spin/1");
        std::string many = one;
@@ -261,20 +261,20 @@ const Check checks[] = {
          context.expect(std::chrono::steady_clock::now() < deadline,
                         "as long as that client asks, it is answered");
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"S09", "SIGTERM while it is out of descriptors"},
      .needs = need_proc,
      .hint{"while accepting pauses, what is the server waiting for?", lesson::stopping},
      .scene{"I took away all further descriptors, connected clients that asked, and sent SIGTERM.",
             "exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        context.limit_descriptors(context.descriptors());
        std::vector<Client> clients = asking_clients(context, 3, "/echo/x");
        context.wait_until_quiet();
        context.expect_clean_stop();
-     }}},
+     })},
 
     {.name{"S10", "no answer is waited for that nobody takes"},
      .models = servers,
@@ -282,12 +282,12 @@ const Check checks[] = {
      .hint{"does the clock of a conversation still run after SIGTERM?", lesson::stopping},
      .scene{"With -t 0.5, a client asked for 50 MB and did not read; I sent SIGTERM.",
             "the server gives up on that client after 0.5 s, and exits with 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        Client client = stuck_client(context, 50'000'000, {});
        context.server().signal(SIGTERM);
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"S30", "started with all signals blocked, it heeds them"},
      .models = every_program,
@@ -296,14 +296,14 @@ const Check checks[] = {
            lesson::signals},
      .scene{"I started the server with all signals blocked, and sent SIGUSR1 and SIGTERM.",
             "counters, and exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        ChildProcess& server = context.start({.signals_blocked = true});
        server.signal(SIGUSR1);
        context.eventually([&] { return !server.error_output().empty(); },
                           [] { return "no counters after SIGUSR1"; });
        if (context.is(prefork)) context.expect_replacement();
        context.expect_clean_stop();
-     }}},
+     })},
 
     {.name{"S31", "as process 1 of a container, a second signal ends it at once"},
      .models = servers,
@@ -314,7 +314,7 @@ const Check checks[] = {
             "sent SIGTERM, and when the server had seen it, once more.",
             "it ends with the status that a shell gives to the signal, 143: for process 1 the "
             "kernel drops the signal's default action."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Launch launch;
        launch.first_process = true;
        try {
@@ -331,7 +331,7 @@ const Check checks[] = {
        context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 128 + SIGTERM,
                       "it " + describe_status(*status));
        context.forget_server();
-     }}},
+     })},
 
     {.name{"S32", "what stderr cannot take is dropped"},
      .models = every_program,
@@ -341,7 +341,7 @@ const Check checks[] = {
             "pipe's reader went, and I did the same again.",
             "answers, and exit status 0 on SIGTERM: whoever reads the counters, or does not, must "
             "not hold up the server."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        int ends[2];
        open_pipe(ends);
        Descriptor reader(ends[0]);
@@ -355,7 +355,7 @@ const Check checks[] = {
          context.settle();
        }
        context.expect_clean_stop();
-     }}},
+     })},
 
     {.name{"S33", "a stderr that may grow no more does not end it"},
      .models = every_program,
@@ -364,7 +364,7 @@ const Check checks[] = {
      .scene{"With files limited to 100 bytes and a file as stderr, I sent SIGUSR1 again and again, "
             "and asked.",
             "answers, and exit status 0 on SIGTERM."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Launch launch;
        launch.file_size_limit = 100;
        context.start(launch);
@@ -376,7 +376,7 @@ const Check checks[] = {
        context.expect(size == launch.file_size_limit,
                       "stderr has " + std::to_string(size) + " bytes: was it ever full?");
        context.expect_clean_stop();
-     }}},
+     })},
 
     {.name{"S34", "its limit of descriptors falls below what it holds: nobody is lost"},
      .needs = need_peace | need_proc | need_plain_build,
@@ -386,7 +386,7 @@ const Check checks[] = {
             "one came; I raised it again; and lowered it for SIGTERM.",
             "those who are there are served, the new one as soon as there is room; it does not "
             "spin; exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = answered_clients(context, context.is(one_at_a_time) ? 1 : 12);
        context.limit_descriptors(1);
        for (Client& client : clients) {
@@ -402,7 +402,7 @@ const Check checks[] = {
        late.expect_response(200, context.echo("late"));
        context.limit_descriptors(1);
        context.expect_clean_stop();
-     }}},
+     })},
 };
 
 }  // namespace

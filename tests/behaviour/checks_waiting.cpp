@@ -73,12 +73,12 @@ const Check checks[] = {
      .needs = need_proc,
      .hint{"who said that many clients need many threads?", lesson::asking},
      .scene{"I looked at the threads with 20 clients connected.", "there is one."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const int count = context.is(one_at_a_time) ? 1 : 20;
        const std::vector<Client> clients = answered_clients(context, count);
        context.expect(context.threads() <= 1 + extra_threads(context),
                       "there are " + std::to_string(context.threads()));
-     }}},
+     })},
 
     {.name{"M02", "one thread for each client, and one that accepts"},
      .models = thread_per_connection,
@@ -86,7 +86,7 @@ const Check checks[] = {
      .hint{"where is each thread while its client is silent?", lesson::threads},
      .scene{"I looked at the threads with no client, with 20, and with 5 of them.",
             "1, 21, and 6 when the threads of those who left have ended."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        const std::size_t alone = context.threads();
        context.expect(alone <= 1 + extra_threads(context),
@@ -98,18 +98,18 @@ const Check checks[] = {
        context.eventually(
            [&] { return context.threads() == alone + 5; },
            [&] { return "with 5 clients there are " + std::to_string(context.threads()); });
-     }}},
+     })},
 
     {.name{"M03", "with no client it sleeps"},
      .needs = need_proc,
      .hint{"does the call that waits have a time limit, and does it need one?", lesson::asking},
      .scene{"I watched the server before the first client, and after the last.", "it sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.server();
        context.expect_asleep("Before the first client");
        context.settle();
        context.expect_asleep("After the last client");
-     }}},
+     })},
 
     {.name{"M04", "with a thousand silent clients it sleeps"},
      .models = every_concurrent,
@@ -117,7 +117,7 @@ const Check checks[] = {
      .hint{"is anybody told to look again who has nothing to look for?", lesson::asking},
      .scene{"I watched the server with 1000 silent clients, half of which had been answered once.",
             "it sleeps: no time limit is asked for again and again."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const int count = context.sanitizers().any() ? 100 : 1000;
        const std::vector<Client> answered = answered_clients(context, count / 2);
        std::vector<Client> silent = connected_clients(context, count / 2);
@@ -127,20 +127,20 @@ const Check checks[] = {
        const std::uint64_t spent = context.cpu_nanoseconds() - before;
        context.expect(spent < 20'000'000, "it has used " + std::to_string(spent / 1'000'000) +
                                               " ms of CPU time in half a second");
-     }}},
+     })},
 
     {.name{"M05", "it sleeps in the call of its model"},
      .models = loops,
      .needs = need_proc | need_plain_build,
      .hint{"which call waits?", lesson::being_told},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::set<std::string> wanted = calls_of_model(context);
        context.scene("I looked where the server sleeps with 5 idle clients.",
                      "in " + joined({wanted.begin(), wanted.end()}) + ".");
        const std::vector<Client> clients = answered_clients(context, 5);
        const auto calls = calls_slept_in(context);
        context.expect(count_of(calls, wanted) == calls.size(), "it sleeps in " + joined(calls));
-     }}},
+     })},
 
     {.name{"M06", "each thread sleeps in the read of its client"},
      .models = thread_per_connection | one_at_a_time,
@@ -148,13 +148,13 @@ const Check checks[] = {
      .hint{"what does a parked thread look like from outside?", lesson::threads},
      .scene{"I looked where the threads sleep with idle clients.",
             "one thread in read or recv for each client that is served."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::size_t count = context.is(one_at_a_time) ? 1 : 5;
        const std::vector<Client> clients = answered_clients(context, static_cast<int>(count));
        const auto calls = calls_slept_in(context);
        context.expect(count_of(calls, calls_of_model(context)) == count,
                       "they sleep in " + joined(calls));
-     }}},
+     })},
 
     {.name{"M07", "nobody waits for room to write who has nothing to write"},
      .models = queue_loops,
@@ -163,7 +163,7 @@ const Check checks[] = {
            lesson::being_told},
      .scene{"I looked at what is registered for 10 idle clients.",
             "each is watched for reading, none for writing."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::vector<Client> clients = answered_clients(context, 10);
        context.wait_until_quiet();
        const std::vector<std::uint32_t> masks = epoll_masks_of(context.server().pid());
@@ -173,7 +173,7 @@ const Check checks[] = {
        constexpr std::uint32_t edge = std::uint32_t{1} << 31;  // EPOLLET: armed once for both
        for (const std::uint32_t mask : masks)
          context.expect((mask & out) == 0 || (mask & edge) != 0, "one is watched for writing, too");
-     }}},
+     })},
 
     {.name{"M08", "idle clients cost an active one nothing"},
      .models = queue_loops,
@@ -181,17 +181,17 @@ const Check checks[] = {
      .hint{"what does your loop do for each client on each wake-up?", lesson::being_told},
      .scene{"I measured the CPU time of a request with 1 client, and with 1500 idle ones.",
             "the same, as near as can be measured."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
        const Costs costs = costs_with_idle(context, 1500);
        context.expect(costs.with_idle < 2 * costs.alone + 10'000, costs.words);
-     }}},
+     })},
 
     {.name{"M09", "who asks about all pays for all"},
      .models = scan_loops,
      .needs = need_proc | need_plain_build | need_peace,
      .hint{"how long is the list that the kernel goes through on each call?", lesson::asking},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        // As many as it can hold: one more, and what a program has besides.
        const std::size_t most = most_clients(program_of(context.tested().model), 74);
        const int idle = most > 0 ? static_cast<int>(most) : 1500;
@@ -201,7 +201,7 @@ const Check checks[] = {
        if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
        const Costs costs = costs_with_idle(context, idle);
        context.expect(costs.with_idle > 1.5 * costs.alone, costs.words);
-     }}},
+     })},
 
     {.name{"M10", "one handler that computes holds up everybody"},
      .models = loops,
@@ -209,7 +209,7 @@ const Check checks[] = {
      .scene{
          "Client 1 asked for /spin/100; when the server had read that, client 2 asked for a word.",
          "client 2 is not answered before client 1: that is the price of one thread."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client spinning(context);
        spinning.get("/spin/100");
        spinning.wait_until_read();
@@ -217,7 +217,7 @@ const Check checks[] = {
        waiting.expect_echo("word");
        context.expect(spinning.something_arrives_within(std::chrono::milliseconds(0)),
                       "client 2 was answered first, as if there were a second thread");
-     }}},
+     })},
 
     {.name{"M11", "one handler that computes holds up nobody else"},
      .models = thread_per_connection,
@@ -225,7 +225,7 @@ const Check checks[] = {
      .scene{
          "Client 1 asked for /spin/400; when the server had read that, client 2 asked for a word.",
          "client 2 is answered first."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client waiting(context);
        waiting.ask("/echo/known", 200);
        Client spinning(context);
@@ -234,7 +234,7 @@ const Check checks[] = {
        waiting.expect_echo("word");
        context.expect(!spinning.something_arrives_within(std::chrono::milliseconds(0)),
                       "client 1 was answered first");
-     }}},
+     })},
 };
 
 }  // namespace

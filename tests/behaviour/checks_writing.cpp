@@ -17,20 +17,20 @@ const Check checks[] = {
      .scene{"With sockets that hold a few thousand bytes, I asked for 300,000 bytes, and then for "
             "a word.",
             "every byte right, in order, and then the word."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client client(context, {.small_buffer = true});
        client.get("/bytes/300000");
        client.expect_bytes(300'000);
        client.expect_echo("word");
-     }}},
+     })},
 
     {.name{"C02", "the pattern of /bytes is right at every size"},
      .models = servers,
      .hint{"where does the last record end?", lesson::writing},
      .scene{"I asked for answers of many sizes in one piece.",
             "each with its own length and the right bytes."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::size_t sizes[] = {0,    1,    15,   16,     17,     31,        4095,  4096,
                                     4097, 8191, 8192, 12'287, 65'536, 1'000'003, 10'000};
        Client client(context);
@@ -39,14 +39,14 @@ const Check checks[] = {
        client.send(all);
        for (const std::size_t size : sizes) client.expect_bytes(size);
        client.expect_echo("end");
-     }}},
+     })},
 
     {.name{"C03", "many large answers asked for at once, in order"},
      .models = servers,
      .hint{"where do you go on when the socket takes bytes again?", lesson::writing},
      .scene{"With small buffers, I sent 20 requests for large and small answers in one piece.",
             "all answers, whole and in order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client client(context, {.small_buffer = true});
        std::string all;
@@ -58,7 +58,7 @@ const Check checks[] = {
          client.expect_bytes(static_cast<std::size_t>(20'000 + i));
          client.expect_response(200, std::to_string(i));
        }
-     }}},
+     })},
 
     {.name{"C04", "a reader that stops holds up nobody, costs no memory, and misses no byte"},
      .models = concurrent,
@@ -68,7 +68,7 @@ const Check checks[] = {
             "word; then client 1 read on.",
             "client 2 is answered, the server's own memory grows by 64 KiB at most, and client 1 "
             "gets every byte."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        {
          Client warm_up(context);  // the code for this has then been loaded
          warm_up.get("/bytes/20000000");
@@ -83,7 +83,7 @@ const Check checks[] = {
        quick.expect_echo("word");
        slow.expect_bytes(50'000'000);
        slow.expect_echo("after");
-     }}},
+     })},
 
     {.name{"C05", "while a client does not read, the server sleeps"},
      .models = servers,
@@ -92,12 +92,12 @@ const Check checks[] = {
            lesson::writing},
      .scene{"With small buffers, a client asked for 300,000 bytes and did not read.",
             "the server sleeps until there is room again."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client slow = stuck_client(context, 300'000);
        context.expect_asleep("While the client does not read");
        slow.expect_bytes(300'000);
-     }}},
+     })},
 
     {.name{"C06", "with small buffers, too, a slow reader holds up nobody"},
      .models = concurrent,
@@ -108,12 +108,12 @@ const Check checks[] = {
      .scene{"With sockets that hold a few thousand bytes, client 1 asked for 300,000 and did not "
             "read; then client 2 asked for a word.",
             "client 2 is answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client slow = stuck_client(context, 300'000);
        Client quick(context);
        quick.expect_echo("word");
-     }}},
+     })},
 
     {.name{"C08", "who asks and never reads is not read any further"},
      .models = servers,
@@ -123,7 +123,7 @@ const Check checks[] = {
      .scene{"I sent up to 10,000 requests for 4000 bytes each and read nothing until the server "
             "stopped reading; then I read 24 answers.",
             "its memory grows by 1 MB at most, and the answers are right."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client client(context, {.small_buffer = true});
        context.wait_until_quiet();
@@ -146,7 +146,7 @@ const Check checks[] = {
        const std::size_t whole = taken / one.size();
        for (std::size_t i = 0; i < std::min<std::size_t>(whole, 24); ++i) client.expect_bytes(4000);
        client.reset();
-     }}},
+     })},
 
     {.name{"C12", "a connection that closes after its answer sends all of it first"},
      .models = servers,
@@ -154,7 +154,7 @@ const Check checks[] = {
      .scene{
          "With small buffers, I asked for 200,000 bytes with Connection: close, and in HTTP/1.0.",
          "every byte, then the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        for (const char* version : {"1.1", "1.0"}) {
          Client client(context, {.small_buffer = true});
@@ -163,7 +163,7 @@ const Check checks[] = {
          client.expect_bytes(200'000);
          client.expect_end();
        }
-     }}},
+     })},
 
     {.name{"C13", "half-close: who has closed its sending side still gets its answers"},
      .models = servers,
@@ -171,7 +171,7 @@ const Check checks[] = {
      .scene{"With small buffers, I sent two requests, the second for 40,000 bytes, and closed my "
             "sending side, all while the server was stopped.",
             "both answers, whole, then the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small();
        Client client(context, {.small_buffer = true});
        context.server().stop_running();
@@ -181,13 +181,13 @@ const Check checks[] = {
        client.expect_response(200, "first");
        client.expect_bytes(40'000);
        client.expect_end();
-     }}},
+     })},
 
     {.name{"C14", "half-close after a request and a half"},
      .hint{"what does the end of the stream say about the half?", lesson::leaving},
      .scene{"I sent one request and the half of another, and closed my sending side.",
             "the answer to the first; to the second at most a 400 or 408; then the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send(get_request("/echo/first") + "GET /echo/sec");
        client.half_close();
@@ -197,7 +197,7 @@ const Check checks[] = {
          while (const std::size_t count = client.read_some(65'536)) rest += count;
        context.expect(rest < 1000, "the half was answered with " + std::to_string(rest) + " bytes");
        context.settle();
-     }}},
+     })},
 
     {.name{"C15", "a small answer travels in one piece"},
      .needs = need_sockets,
@@ -206,7 +206,7 @@ const Check checks[] = {
            lesson::writing},
      .scene{"I sent 40 requests, each after the answer to the one before.",
             "about one segment with data for each answer."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const auto before = segments_received(client.socket());
        for (int i = 0; i < 40; ++i) {
@@ -216,13 +216,13 @@ const Check checks[] = {
        if (!before || !after) throw Skipped{"segments cannot be counted here"};
        context.expect(*after - *before <= 50,
                       std::to_string(*after - *before) + " segments came for 40 answers");
-     }}},
+     })},
 
     {.name{"C18", "HEAD is answered like GET, without the body"},
      .hint{"what does the client read next if a body follows?", lesson::reading},
      .scene{"I sent HEAD and GET for the same paths in one piece.",
             "the same heads, a body after the second only."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        std::vector<std::string> paths = {"/", "/echo/abc"};
        if (!context.is(slow_backend))
@@ -238,19 +238,19 @@ const Check checks[] = {
                         "HEAD " + path + " announces " + std::to_string(head.content_length) +
                             " bytes, GET " + std::to_string(whole.content_length));
        }
-     }}},
+     })},
 
     {.name{"C19", "not a byte more than announced"},
      .hint{"does Content-Length count what is really sent?", lesson::writing},
      .scene{"I sent two requests, the second with Connection: close.",
             "two answers of the announced lengths, and then the end at once."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send(get_request("/") + "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
        client.expect_response(200);
        client.expect_response(200);
        client.expect_end();
-     }}},
+     })},
 
     {.name{"C20", "up to 1 GiB, which is made as it is sent"},
      .models = servers,
@@ -258,7 +258,7 @@ const Check checks[] = {
      .hint{"where is the body before it is sent?", lesson::writing},
      .scene{"I asked for the head of 1 GiB, then for 1 GiB; read 3 MB of it and left.",
             "the right length and bytes, and no memory for the rest."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send("HEAD /bytes/1073741824 HTTP/1.1\r\nHost: x\r\n\r\n");
        const ReceivedResponse head = client.read_response(Method::head);
@@ -273,13 +273,13 @@ const Check checks[] = {
            "the server holds " + std::to_string(context.memory().anonymous_kib) + " KiB");
        client.reset();
        context.settle();
-     }}},
+     })},
 
     {.name{"C21", "every answer has Date, Content-Type and the right words about the connection"},
      .hint{"what must an HTTP/1.0 client be told if the connection is to go on?", lesson::reading},
      .scene{"I looked at the fields of several answers.",
             "Date as in 'Sun, 06 Nov 1994 08:49:37 GMT', Content-Type: text/plain; charset=utf-8."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const auto expect_fields = [&](const ReceivedResponse& response) {
          const auto date = response.field("date");
@@ -307,21 +307,21 @@ const Check checks[] = {
        const ReceivedResponse last = old.expect_response(200);
        context.expect(last.closes(), "the last answer does not say Connection: close");
        old.expect_end();
-     }}},
+     })},
 
     {.name{"C22", "/spin answers when its time has been burnt"},
      .models = servers,
      .hint{"whose time does it burn?", lesson::one_at_a_time},
      .scene{"I asked for /spin/0 and /spin/30.",
             "'spun 0 ms' and 'spun 30 ms', the second not before 30 ms."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.ask("/spin/0", 200, "spun 0 ms\n");
        const auto begin = std::chrono::steady_clock::now();
        client.ask("/spin/30", 200, "spun 30 ms\n");
        context.expect(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(29),
                       "it came too early to have burnt 30 ms");
-     }}},
+     })},
 };
 
 }  // namespace

@@ -62,7 +62,7 @@ const Check checks[] = {
      .scene{"I started three workers, event_loop each, was served, killed one worker after "
             "another, was served each time, and sent SIGTERM.",
             "each worker is replaced, and with the supervisor all workers end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const auto served = [&] { return is_served(context); };
        const auto nobody = [] { return "nobody is served"; };
        if (comes_up(context)) {
@@ -74,7 +74,7 @@ const Check checks[] = {
          expect_end_of_all(context);
        }
        context.forget_server();
-     }}},
+     })},
 };
 
 }  // namespace

@@ -126,34 +126,34 @@ const Check checks[] = {
            lesson::awaiting},
      .scene{"One client asked for /sleep/150, nobody else was there; then /sleep/0.",
             "'slept 150 ms' after 150 ms or more, and 'slept 0 ms'."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const auto begin = Clock::now();
        client.ask("/sleep/150", 200, slept(150));
        context.expect(since(begin) >= milliseconds(150),
                       "it came after " + std::to_string(since(begin).count()) + " ms");
        client.ask("/sleep/0", 200, slept(0));
-     }}},
+     })},
 
     {.name{"H02", "while one sleeps, others are answered"},
      .hint{"who sleeps: the coroutine, or the thread?", lesson::awaiting},
      .scene{"A client asked for /sleep/60000; when that had been read, another one asked for a "
             "word, and for /sleep/20.",
             "the other one is answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Sleepers sleeper(context, 1);
        Client other(context);
        other.expect_echo("word");
        other.ask("/sleep/20", 200, slept(20));
        context.forget_server();  // does it notice a sleeper's reset? H07 asks that
-     }}},
+     })},
 
     {.name{"H03", "a time that is none, or too long, is 400"},
      .hint{"what does your reader of numbers say to -1, to an x, to nothing?", lesson::refusing},
      .scene{"I asked for /sleep/ and /within/ with times that are none, and for /within/10 without "
             "a path; then for /within/10000 with one.",
             "400 each time; the connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        for (const char* path :
             {"/sleep/", "/sleep/-1", "/sleep/x", "/sleep/60001", "/sleep/99999999999999999999",
@@ -162,12 +162,12 @@ const Check checks[] = {
        }
        client.ask("/within/10000/echo/after", 200, "after");
        client.ask("/within/10000/nothing", 404);
-     }}},
+     })},
 
     {.name{"H04", "two thousand sleep, and are answered as they are due"},
      .needs = need_proc,
      .hint{"which of your sleepers do you look at when one of them may be due?", lesson::awaiting},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const int in_each = as_many_as_allowed(2000) / Groups::count;
        context.scene(std::to_string(Groups::count * in_each) +
                          " clients in four groups asked for sleeps of 1000, 1500, 2000 and 2500 "
@@ -177,12 +177,12 @@ const Check checks[] = {
        groups.ask(context);
        groups.expect_order(context);
        groups.expect_responses();
-     }}},
+     })},
 
     {.name{"H05", "a thousand sleepers need one thread, which sleeps as well"},
      .needs = need_proc,
      .hint{"until when may epoll_wait wait?", lesson::awaiting},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const int count = as_many_as_allowed(1000);
        context.scene(std::to_string(count) + " clients asked for /sleep/60000.",
                      "there is one thread, and it does not wake up meanwhile.");
@@ -191,12 +191,12 @@ const Check checks[] = {
                       "there are " + std::to_string(context.threads()) + " threads");
        context.expect_asleep("With " + std::to_string(count) + " sleepers");
        context.forget_server();
-     }}},
+     })},
 
     {.name{"H06", "sleepers cost an active client nothing"},
      .needs = need_proc | need_plain_build,
      .hint{"what do you do for each sleeper whenever the loop wakes up?", lesson::being_told},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const int count = as_many_as_allowed(4000);
        context.scene("I measured the CPU time of a request alone, and with " +
                          std::to_string(count) + " sleepers.",
@@ -220,7 +220,7 @@ const Check checks[] = {
          context.wait_until_quiet();
        }
        context.fail(seen);
-     }}},
+     })},
 
     {.name{"H07", "who resets in its sleep is gone at once, with all it had"},
      .needs = need_proc,
@@ -228,7 +228,7 @@ const Check checks[] = {
      .scene{"300 clients asked for /sleep/60000, and reset when that had been read; ten times.",
             "each time their descriptors are closed long before the minute is over, and in the end "
             "the server has grown by 1 MiB at most."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        const std::size_t descriptors = context.descriptors();
        Memory before{};
@@ -239,7 +239,7 @@ const Check checks[] = {
        }
        context.settle();
        context.expect_growth_below(1024, &Memory::anonymous_kib, before);
-     }}},
+     })},
 
     {.name{"H08", "who half-closes or goes on asking is answered, and wakes nobody"},
      .needs = need_proc,
@@ -247,7 +247,7 @@ const Check checks[] = {
      .scene{"Two clients asked for /sleep/2000. Then one closed its sending side, and the other "
             "sent its next request.",
             "the server sleeps meanwhile, and all three requests are answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client half_closed(context);
        Client eager(context);
        for (Client* client : {&half_closed, &eager}) {
@@ -274,25 +274,25 @@ const Check checks[] = {
        half_closed.expect_end();
        eager.expect_response(200, slept(2000));
        eager.expect_response(200, "next");
-     }}},
+     })},
 
     {.name{"H09", "a sleep is no silence: -t does not count in it"},
      .hint{"whose silence does -t limit?", lesson::time_limits},
      .scene{"With -t 0.5, a client asked for /sleep/1300, and then was silent.",
             "it is answered, and closed some time after that."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.5"});
        Client client(context);
        client.ask("/sleep/1300", 200, slept(1300));
        client.expect_end();
-     }}},
+     })},
 
     {.name{"H10", "a backend too slow for /within: 504, and it is let go"},
      .hint{"who owns the connection to the backend, and when is that destroyed?", lesson::backend},
      .scene{"With -t 30, a client asked for /within/200/row; the backend did not answer.",
             "504 after 200 ms or more; the connection to the backend is closed, the client's goes "
             "on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context, {"-t", "30"});
        Client client(context);
        const auto begin = Clock::now();
@@ -304,14 +304,14 @@ const Check checks[] = {
        context.expect(call.is_left_within(context.timeout()),
                       "the 504 came, but the backend's connection is still open");
        client.expect_echo("after");
-     }}},
+     })},
 
     {.name{"H11", "what is there in time is the answer, and its deadline is gone with it"},
      .hint{"who takes the deadline off the list when it is not needed any more?", lesson::awaiting},
      .scene{"A client asked for /within/20000/row, which the backend answered at once; then for "
             "/within/300/sleep/20 and /within/300/echo/word, and after each for /sleep/700.",
             "the row; and no sleep is cut short by a deadline of what came before."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        Client client(context);
        client.get("/within/20000/row?a=1");
@@ -330,21 +330,21 @@ const Check checks[] = {
                         "the sleep behind " + std::string(path) + " was over after " +
                             std::to_string(since(begin).count()) + " ms");
        }
-     }}},
+     })},
 
     {.name{"H12", "deadlines in deadlines, and around sleeps"},
      .hint{"is it the innermost wait that runs out of time, or one further out?", lesson::frames},
      .scene{"One client asked, one after the other, for sleeps within deadlines of which now the "
             "inner one and now the outer one is too short.",
             "504, 504, 504, and the answer that is there in time."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        for (const char* path : {"/within/50/sleep/60000", "/within/50/within/60000/sleep/60000",
                                 "/within/60000/within/50/sleep/60000"}) {
          client.ask(path, 504);
        }
        client.ask("/within/60000/within/50000/sleep/30", 200, slept(30));
-     }}},
+     })},
 
     {.name{"H13", "twenty thousand waits that are given up leave nothing behind"},
      .needs = need_proc | need_plain_build,
@@ -352,7 +352,7 @@ const Check checks[] = {
      .scene{
          "200 clients asked for /within/1/sleep/60000, ten times each; then a hundred times each.",
          "504 each time, and the second round leaves 2 MiB at most behind."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = connected_clients(context, 200);
        const auto give_up = [&clients](int times) {
          std::string requests;
@@ -367,7 +367,7 @@ const Check checks[] = {
        give_up(100);
        context.settle();
        context.expect_growth_below(2048, &Memory::anonymous_kib, before);
-     }}},
+     })},
 
     {.name{"H14", "answer and deadline in one wake-up: only one of them"},
      .hint{"the event and the alarm are for the same coroutine. Who is destroyed by the first?",
@@ -375,7 +375,7 @@ const Check checks[] = {
      .scene{"Five clients asked for /within/150/row. While the server computed a /spin, the "
             "backend answered and the deadlines passed.",
             "each gets the row or 504, one answer, and its connection goes on."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Backend backend(context);
        std::vector<Client> clients;
        std::vector<BackendCall> calls;
@@ -395,14 +395,14 @@ const Check checks[] = {
                         "one was answered with " + std::to_string(response.status));
          client.expect_echo("after");
        }
-     }}},
+     })},
 
     {.name{"H15", "pipelined requests around sleeps come back in order"},
      .hint{"what do you do with a client's next request while it sleeps?", lesson::reading},
      .scene{"One client sent a word, a sleep, one that is given up, another sleep and another word "
             "in one piece.",
             "five answers in that order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send(get_request("/echo/before") + get_request("/sleep/60") +
                    get_request("/within/20/sleep/60000") + get_request("/sleep/1") +
@@ -412,14 +412,14 @@ const Check checks[] = {
        client.expect_response(504);
        client.expect_response(200, slept(1));
        client.expect_response(200, "behind");
-     }}},
+     })},
 
     {.name{"H16", "SIGTERM while clients sleep: they get their answers"},
      .hint{"which clients may be closed at once, and which have been promised something?",
            lesson::stopping},
      .scene{"Ten clients asked for /sleep/400; then came SIGTERM.",
             "ten answers, ten ends, and exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = asking_clients(context, 10, "/sleep/400");
        for (Client& client : clients) client.wait_until_read();
        context.server().signal(SIGTERM);
@@ -428,7 +428,7 @@ const Check checks[] = {
          client.expect_end();
        }
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"H17", "due, and reset, in one wake-up"},
      .needs = need_proc,
@@ -437,7 +437,7 @@ const Check checks[] = {
      .scene{"50 clients asked for /sleep/300. While the server computed a /spin, every other one "
             "reset and the time of all ran out.",
             "the others are answered, and nothing of those is left."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        const std::size_t before = context.descriptors();
        std::vector<Client> staying;
@@ -457,7 +457,7 @@ const Check checks[] = {
          client.expect_echo("after");
        }
        context.expect_back_to({before + staying.size()});
-     }}},
+     })},
 };
 
 }  // namespace

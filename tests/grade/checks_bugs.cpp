@@ -17,7 +17,7 @@ const Check checks[] = {
             "request, client 3 a whole one, and so on for all that were left; then each sent what "
             "was missing.",
             "every client gets the answer to its own request."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = answered_clients(context, 5);
        clients[1].close();
        clients.erase(clients.begin() + 1);
@@ -28,7 +28,7 @@ const Check checks[] = {
        }
        for (Client& client : clients) client.send(" HTTP/1.1\r\nHost: x\r\n\r\n");
        for (Client& client : clients) client.expect_response(200, std::to_string(client.number()));
-     }}},
+     })},
 
     {.name{"X02", "a client that resets while it is silent is forgotten"},
      .needs = need_proc,
@@ -36,23 +36,23 @@ const Check checks[] = {
            lesson::leaving},
      .scene{"Ten clients were answered; then all of them reset the connection.",
             "the server closes its ten descriptors."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        const std::size_t before = context.descriptors();
        std::vector<Client> clients = answered_clients(context, 10);
        for (Client& client : clients) client.reset();
        context.expect_back_to({before});
-     }}},
+     })},
 
     {.name{"X04", "with five silent clients it sleeps"},
      .needs = need_proc,
      .hint{"what do you ask poll(2) about for a client to whom you have nothing to say?",
            lesson::asking},
      .scene{"Five clients were answered and then were silent.", "the server sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = answered_clients(context, 5);
        context.expect_asleep("with five silent clients");
-     }}},
+     })},
 
     {.name{"X05", "send() that takes only a part is followed by the rest"},
      .hint{"what does send() return on a blocking socket when its time runs out half way?",
@@ -60,7 +60,7 @@ const Check checks[] = {
      .scene{"With -t 0.8 and small buffers, a client took 40,000 bytes in small pieces, one every "
             "90 ms: more slowly than one send() has time for, but never silent for 0.8 s.",
             "it gets every byte."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-t", "0.8"});
        Client client(context, {.small_buffer = true});
        client.get("/bytes/40000");
@@ -70,14 +70,14 @@ const Check checks[] = {
          client.read_pattern(at, 2000);
          pace.step(std::chrono::milliseconds(90));
        }
-     }}},
+     })},
 
     {.name{"X06", "/clients says how many are connected"},
      .hint{"is this the server that you were given, with its bugs mended?", lesson::asking},
      .scene{"Three clients were answered; the first asked for /clients. Then the last one left, "
             "and the first asked again and again.",
             "'3 clients', and after a while '2 clients'."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> clients = answered_clients(context, 3);
        clients.front().ask("/clients", 200, "3 clients\n");
        clients.back().close();
@@ -89,7 +89,7 @@ const Check checks[] = {
              return said == "2 clients\n";
            },
            [&] { return "it says '" + readable(said) + "'"; });
-     }}},
+     })},
 };
 
 }  // namespace

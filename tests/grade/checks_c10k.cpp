@@ -193,7 +193,7 @@ Slowest best_of_three(Contest& contest) {
 const Check checks[] = {
     {.name{"Q00", "neither the server nor this machine forbids ten thousand clients"},
      .hint{"what do `ulimit -Hn` and your setrlimit() say?", lesson::c10k},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.scene("I started the server and asked the kernel how many descriptors it allows it.",
                      "enough for " + words_for_idle(context) + ".");
        const auto allowed = descriptor_limit_of(context.start().pid());
@@ -204,22 +204,22 @@ const Check checks[] = {
          throw Skipped{"the limit of descriptors (ulimit -Hn) allows " +
                        std::to_string(idle_clients(context)) +
                        " silent clients here; everything below is judged with those"};
-     }}},
+     })},
 
     {.name{"Q01", "ten thousand clients are answered, stay, and are answered again"},
      .hint{"what do you need for each client, and which of it runs out first?", lesson::c10k},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.scene(
            words_for_idle(context) + " came and asked; when all were there, each asked again.",
            "every one of them gets its own answers.");
        Crowd crowd(context, idle_clients(context));
        crowd.ask(context);
-     }}},
+     })},
 
     {.name{"Q02", "a silent client costs 1 KiB of memory at most"},
      .needs = need_proc | need_plain_build,
      .hint{"what do you keep for a client who has said nothing that is unfinished?", lesson::c10k},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.scene("I looked at the server's own memory with no client, and when " +
                          words_for_idle(context) + " had been answered and were silent.",
                      "1 KiB more for each at most; what the kernel needs does not count.");
@@ -231,13 +231,13 @@ const Check checks[] = {
        const std::size_t after = context.memory().anonymous_kib;
        const std::size_t each = (after - std::min(before, after)) * 1024 / count;
        context.expect(each <= most_bytes_for_one, "each takes " + std::to_string(each) + " bytes");
-     }}},
+     })},
 
     {.name{"Q03", "sixteen threads are enough, whoever comes"},
      .needs = need_proc,
      .hint{"how many threads can your machine run at a time, and what do the others do?",
            lesson::threads},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::size_t count = idle_clients(context) / 4;
        context.scene(
            std::to_string(count) + " clients were silent, and 24 asked for /spin/20 at once.",
@@ -250,12 +250,12 @@ const Check checks[] = {
          most = std::max(most, context.threads());
        }
        context.expect(most <= most_threads, "there were " + std::to_string(most));
-     }}},
+     })},
 
     {.name{"Q04", "with ten thousand silent clients it sleeps"},
      .needs = need_proc | need_plain_build,
      .hint{"who is told to look again, and what for?", lesson::being_told},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.scene("I watched the server with " + words_for_idle(context) + ", all silent.",
                      "it sleeps.");
        const Crowd crowd(context, idle_clients(context));
@@ -265,12 +265,12 @@ const Check checks[] = {
        const std::uint64_t spent = context.cpu_nanoseconds() - before;
        context.expect(spent < 50'000'000, "it has used " + std::to_string(spent / 1'000'000) +
                                               " ms of CPU time in half a second");
-     }}},
+     })},
 
     {.name{"Q05", "beside ten thousand silent clients, 64 get 0.6 of event_loop's speed"},
      .needs = need_plain_build | need_peace,
      .hint{"what do you do for one answer: which calls, which locks, which walks?", lesson::c10k},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.scene(
            words_for_contest(context) +
                "asked again and again; each server in turn was measured for 25 ms, twenty times.",
@@ -283,14 +283,14 @@ const Check checks[] = {
                           " times: " + with_commas(static_cast<std::uint64_t>(seen.yours)) +
                           " answers per second, and event_loop " +
                           with_commas(static_cast<std::uint64_t>(seen.ours)));
-     }}},
+     })},
 
     {.name{"Q06", "beside ten thousand silent clients, p99 is five times event_loop's at most"},
      .needs = need_plain_build | need_peace,
      .hint{"from the byte that comes to the answer that leaves: who is looked at in between, and "
            "what is waited for?",
            lesson::c10k},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.scene(
            words_for_contest(context) +
                "asked 4,000 times a second together; each server in turn was measured for 25 ms, "
@@ -305,7 +305,7 @@ const Check checks[] = {
        if (slowest.ratio() > most_p99 && slowest.is_disturbed())
          throw Inconclusive{"p99 on a machine where event_loop is late as well: " + seen};
        context.expect(slowest.ratio() <= most_p99, seen);
-     }}},
+     })},
 };
 
 }  // namespace

@@ -165,31 +165,31 @@ const Check checks[] = {
     {.name{"K01", "what one says, the others hear"},
      .hint{"which sockets does a line go to?", lesson::writing},
      .scene{"Three members entered, and the first said 'hello'.", "the other two hear it."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3);
        members[0].say("hello\n");
        members[1].expect_line("hello");
        members[2].expect_line("hello");
-     }}},
+     })},
 
     {.name{"K02", "nobody hears himself"},
      .hint{"who said it?", lesson::writing},
      .scene{"One said 'mine', the other then 'yours'.",
             "the first hears 'yours' and nothing else."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2);
        members[0].say("mine\n");
        members[1].expect_line("mine");
        members[1].say("yours\n");
        members[0].expect_line("yours");
-     }}},
+     })},
 
     {.name{"K03", "two lines that come in pieces are not mixed"},
      .needs = need_sockets,
      .hint{"does one recv() bring one line?", lesson::reading},
      .scene{"Two members sent halves of a line in turn, the second ended first.",
             "the third hears two whole lines."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3);
        members[0].say("one ");
        members[0].wait_until_read();
@@ -201,25 +201,25 @@ const Check checks[] = {
        members[2].expect_line("two ends");
        members[0].say("and ends\n");
        members[2].expect_line("one begins and ends");
-     }}},
+     })},
 
     {.name{"K04", "many lines in one piece are many lines"},
      .hint{"what is behind the first line feed?", lesson::reading},
      .scene{"One member sent 300 lines, two empty ones among them, in one piece.",
             "the other hears 300 lines in order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2);
        std::string all;
        for (int i = 0; i < 300; ++i) all += (i % 100 == 50 ? "" : std::to_string(i)) + "\n";
        members[0].say(all);
        for (int i = 0; i < 300; ++i) members[1].expect_line(i % 100 == 50 ? "" : std::to_string(i));
-     }}},
+     })},
 
     {.name{"K05", "three speak at once: every line whole, each one's in order"},
      .hint{"may a line be cut in two by another one?", lesson::writing},
      .scene{"While the room was stopped, three members said 100 lines each.",
             "the fourth hears 300 whole lines, each speaker's in order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 4);
        introduce(members);
        context.server().stop_running();
@@ -227,13 +227,13 @@ const Check checks[] = {
          members[static_cast<std::size_t>(speaker)].say(whole_talk_of(speaker, 100));
        context.server().run_on();
        expect_talk_of(context, members[3], {0, 1, 2}, 100);
-     }}},
+     })},
 
     {.name{"K06", "half a line of one who leaves is not said"},
      .hint{"when is a line a line?", lesson::leaving},
      .scene{"One member sent 'whole', a line feed and 'half', and left. Another then said 'after'.",
             "the third hears 'whole' and 'after'."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3);
        members[0].say("whole\nhalf");
        members[0].leave();
@@ -241,17 +241,17 @@ const Check checks[] = {
        context.wait_until_quiet();
        members[1].say("after\n");
        members[2].expect_line("after");
-     }}},
+     })},
 
     {.name{"K07", "who does not listen holds up nobody"},
      .hint{"what does send() do on a socket whose buffers are full?", lesson::writing},
      .scene{"With small buffers, one member never read while another said 600 lines of 1000 bytes, "
             "each when a third had heard the one before.",
             "the third hears every line."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3, with_small_buffers());
        talk(members[1], members[2], 600);
-     }}},
+     })},
 
     {.name{"K08", "who does not listen costs no memory without bound, and is let go"},
      .needs = need_proc,
@@ -259,13 +259,13 @@ const Check checks[] = {
            lesson::writing},
      .scene{"With small buffers, one member never read while 3 MB of lines were said.",
             "the room grows by 1 MiB at most, and the silent one is out."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3, with_small_buffers());
        const Memory before = context.memory();
        talk(members[1], members[2], 3000);
        context.expect_growth_below(1024, &Memory::resident_kib, before);
        members[0].expect_end();
-     }}},
+     })},
 
     {.name{"K09", "who listens late hears everything"},
      .hint{"what does send() return when it takes only a part, and who sends the rest?",
@@ -273,20 +273,20 @@ const Check checks[] = {
      .scene{"With small buffers, 40 lines of 1000 bytes were said before the other member began to "
             "read.",
             "it hears all 40, whole and in order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2, with_small_buffers());
        const auto line = [](int i) { return std::to_string(i) + std::string(997, 'y'); };
        for (int i = 0; i < 40; ++i) members[0].say(line(i) + "\n");
        context.wait_until_quiet();
        for (int i = 0; i < 40; ++i) members[1].expect_line(line(i));
-     }}},
+     })},
 
     {.name{"K10", "a line without end: its speaker leaves, and it costs no memory"},
      .needs = need_proc,
      .hint{"how long may a line become before you stop collecting it?", lesson::reading},
      .scene{"One member sent 16 MB without a line feed.",
             "it is out, nobody has heard of it, the room has grown by 1 MiB at most."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3);
        const Memory before = context.memory();
        const std::string piece(64 * 1024, 'z');
@@ -296,13 +296,13 @@ const Check checks[] = {
        members[1].say("after\n");
        members[2].expect_line("after");
        context.expect_growth_below(1024, &Memory::resident_kib, before);
-     }}},
+     })},
 
     {.name{"K11", "a line of exactly 1024 bytes is heard, one more is not"},
      .hint{"does the line feed count?", lesson::reading},
      .scene{"One member said a line of 1024 bytes, line feed included; another one of 1025.",
             "the first line is heard; the second's speaker is out."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3);
        members[0].say(std::string(1023, 'a') + "\n");
        members[2].expect_line(std::string(1023, 'a'));
@@ -311,7 +311,7 @@ const Check checks[] = {
        members[1].expect_end();
        members[0].say("after\n");
        members[2].expect_line("after");
-     }}},
+     })},
 
     {.name{"K12", "those who leave in every way leave nothing behind"},
      .needs = need_proc | need_sockets,
@@ -320,7 +320,7 @@ const Check checks[] = {
      .scene{"Sixty members came, said half a line, and left while others talked: a third of them "
             "with a reset, a third when they had heard everything, the last one too.",
             "no descriptor is left, the others hear each other, the room sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2);
        introduce(members);
        const std::size_t before = context.descriptors();
@@ -337,7 +337,7 @@ const Check checks[] = {
        context.expect_back_to({before});
        introduce(members);
        context.expect_asleep("with two silent members");
-     }}},
+     })},
 
     {.name{"K13", "a silent room sleeps, also when somebody does not listen"},
      .needs = need_proc,
@@ -345,7 +345,7 @@ const Check checks[] = {
      .scene{"With small buffers, 40 members were silent, and for one some lines wait that it does "
             "not read.",
             "the room sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 40, with_small_buffers());
        std::thread listeners([&members] {
          for (std::size_t i = 2; i < members.size(); ++i)
@@ -356,13 +356,13 @@ const Check checks[] = {
        for (int i = 0; i < 30; ++i) members[0].try_to_say(line);
        listeners.join();
        context.expect_asleep("with 40 silent members");
-     }}},
+     })},
 
     {.name{"K14", "a signal is no reason to stop talking"},
      .hint{"what does a call that waits return when a signal comes, and what has it filled in?",
            lesson::signals},
      .scene{"Between twenty lines, twenty SIGUSR1 came.", "every line is heard."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2);
        for (int i = 0; i < 20; ++i) {
          context.server().signal(SIGUSR1);
@@ -370,7 +370,7 @@ const Check checks[] = {
          members[0].say(std::to_string(i) + "\n");
          members[1].expect_line(std::to_string(i));
        }
-     }}},
+     })},
 
     {.name{"K15", "who takes nothing for -t seconds is let go, who has nothing to take is not"},
      .needs = need_sockets,
@@ -378,26 +378,26 @@ const Check checks[] = {
      .scene{"With -t 0.5 and small buffers, 30 lines were said to one member who does not read and "
             "one who does; then everybody was silent.",
             "the first is let go, the others stay."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "0.5"}));
        talk(members[1], members[2], 30);
        context.eventually([&] { return members[0].is_out(); },
                           [] { return "who does not read is still in the room"; });
        members[1].say("still here\n");
        members[2].expect_line("still here");
-     }}},
+     })},
 
     {.name{"K16", "one thread serves the room"},
      .needs = need_proc,
      .hint{"what does one call that waits for all give you that a thread for each would, too?",
            lesson::being_told},
      .scene{"Ten members talked.", "there is one thread."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 10);
        introduce(members);
        context.expect(context.threads() == 1,
                       "there are " + std::to_string(context.threads()) + " threads");
-     }}},
+     })},
 
     {.name{"K17", "what has been said before SIGTERM is still heard"},
      .needs = need_sockets,
@@ -405,7 +405,7 @@ const Check checks[] = {
      .scene{"With small buffers, 40 lines of 1000 bytes were said; then came SIGTERM, and only "
             "then the two others began to read.",
             "each hears all 40 and then the end; the room ends with status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3, with_small_buffers());
        const auto line = [](int i) { return std::to_string(i) + std::string(997, 'y'); };
        for (int i = 0; i < 40; ++i) members[0].say(line(i) + "\n");
@@ -416,7 +416,7 @@ const Check checks[] = {
          for (int i = 0; i < 40; ++i) members[listener].expect_line(line(i));
        for (std::size_t listener : {1U, 2U}) members[listener].expect_end();
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"K18", "while one does not listen, others come, talk and go"},
      .hint{"what is locked, or held up, while send() waits for a slow member?", lesson::writing},
@@ -424,7 +424,7 @@ const Check checks[] = {
             "guests came one after the other, said a line, heard one, and left.",
             "guests and members hear each other at once; who did not read hears everything when it "
             "does."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3, with_small_buffers());
        talk(members[1], members[2], 25);
        for (int i = 0; i < 5; ++i) {
@@ -442,7 +442,7 @@ const Check checks[] = {
          members[0].expect_line("guest");
          members[0].expect_line("welcome");
        }
-     }}},
+     })},
 
     {.name{"K19", "who leaves while lines wait for it leaves nothing behind"},
      .needs = need_proc,
@@ -451,7 +451,7 @@ const Check checks[] = {
      .scene{"With small buffers, twelve guests did not read while 25 lines of 1000 bytes were "
             "said; then they left, half of them with a reset.",
             "no thread and no descriptor is left, the others hear each other, the room sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2, with_small_buffers());
        introduce(members);
        context.wait_until_quiet();
@@ -466,7 +466,7 @@ const Check checks[] = {
        context.expect_back_to(before);
        introduce(members);
        context.expect_asleep("with two silent members");
-     }}},
+     })},
 
     {.name{"K20", "SIGTERM while somebody does not listen: the room closes all the same"},
      .hint{"who waits for whom when the room closes, and for how long?", lesson::stopping},
@@ -474,17 +474,17 @@ const Check checks[] = {
             "read; then came SIGTERM.",
             "the room ends with status 0, the latest when that member has taken nothing for -t "
             "seconds."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "0.4"}));
        talk(members[1], members[2], 25);
        context.expect_clean_stop();
-     }}},
+     })},
 
     {.name{"K21", "six speak and listen at the same time"},
      .hint{"what may two who speak at the same moment change at the same moment?", lesson::threads},
      .scene{"While the room was stopped, six members said 100 lines each.",
             "each hears 500 whole lines, each speaker's in order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 6);
        introduce(members);
        context.server().stop_running();
@@ -495,7 +495,7 @@ const Check checks[] = {
          speakers.erase(listener);
          expect_talk_of(context, members[static_cast<std::size_t>(listener)], speakers, 100);
        }
-     }}},
+     })},
 
     {.name{"K22", "of a thread that has ended nothing is left"},
      .needs = need_proc | need_plain_build,
@@ -503,7 +503,7 @@ const Check checks[] = {
            lesson::threads},
      .scene{"150 guests came one after the other and left.",
             "as many threads as before, and their stacks have been given back."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        // glibc gives threads heaps of their own, and would keep those.
        std::vector<Member> members = room_of(context, 2, {.environment = {"MALLOC_ARENA_MAX=1"}});
        const Holdings nobody_else = context.holdings();
@@ -523,7 +523,7 @@ const Check checks[] = {
        const Memory before = context.memory();
        welcome_guests(120);
        context.expect_growth_below(200 * 1024, &Memory::virtual_kib, before);
-     }}},
+     })},
 
     {.name{"K23", "no descriptors left: who is in talks on, others come later"},
      .needs = need_proc | need_sockets,
@@ -533,7 +533,7 @@ const Check checks[] = {
      .scene{"With a limit of 40 descriptors, two members were in the room and 60 more came; then "
             "those left, and one more came.",
             "the two hear each other all the time, the room sleeps meanwhile, the last is heard."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2, {.descriptor_limit = 40});
        introduce(members);
        const std::size_t before = context.descriptors();
@@ -558,20 +558,20 @@ const Check checks[] = {
        last.say("last\n");
        members[0].expect_line("last");
        members[1].expect_line("last");
-     }}},
+     })},
 
     {.name{"K24", "a thousand are in the room, and all hear"},
      .needs = need_proc,
      .hint{"what in your program has a size that you chose?", lesson::being_told},
      .scene{"A thousand members entered, and one said three lines.",
             "each of the others hears all three."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        expect_descriptors_for(1000);
        std::vector<Member> members = room_of(context, 1000);
        members[0].say("one\ntwo\nthree\n");
        for (std::size_t i = 1; i < members.size(); ++i)
          for (const char* line : {"one", "two", "three"}) members[i].expect_line(line);
-     }}},
+     })},
 
     {.name{"K25", "who is silent costs nothing"},
      .needs = need_proc | need_sockets | need_peace,
@@ -579,7 +579,7 @@ const Check checks[] = {
      .scene{"One member sent a line byte by byte. I measured the CPU time of a wake-up with 10 "
             "silent members, and with 900.",
             "the same, as near as can be measured: nobody hears anything before the line ends."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        expect_descriptors_for(900);
        const auto microseconds = [](double cost) {
          return std::to_string(static_cast<int>(cost / 1000)) + " microseconds";
@@ -599,7 +599,7 @@ const Check checks[] = {
                 microseconds(with_many) + " with 900";
        }
        context.fail(seen);
-     }}},
+     })},
 
     {.name{"K26", "of a hundred, those who do not listen are let go, and nobody else"},
      .hint{"for whom exactly do more than 64 KiB wait?", lesson::writing},
@@ -607,7 +607,7 @@ const Check checks[] = {
          "With small buffers, 100 members were in the room and ten of them did not read. One said "
          "100 lines of 1000 bytes, and went on after each twenty when all who read had heard them.",
          "the ten are let go; the others hear everything, and each other afterwards."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 100, with_small_buffers());
        const auto is_deaf = [](std::size_t i) { return i % 10 == 5; };
        for (int begin = 0; begin < 100; begin += 20) {
@@ -623,13 +623,13 @@ const Check checks[] = {
        members[1].say("after\n");
        for (std::size_t i = 0; i < members.size(); ++i)
          if (i != 1 && !is_deaf(i)) members[i].expect_line("after");
-     }}},
+     })},
 
     {.name{"K27", "a hundred who come at the same moment are all heard"},
      .hint{"how many clients may wait when the listener is reported once?", lesson::accepting},
      .scene{"While the room was stopped, a hundred came, and each said its name.",
             "who was there before hears a hundred names."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 2);
        introduce(members);
        context.server().stop_running();
@@ -642,7 +642,7 @@ const Check checks[] = {
        }
        context.server().run_on();
        expect_lines(context, members[0], names);
-     }}},
+     })},
 
     {.name{"K28", "who leaves in the wake-up in which others come and speak takes nobody along"},
      .hint{"an event of this wake-up is about a member that another event has removed: who looks?",
@@ -650,7 +650,7 @@ const Check checks[] = {
      .scene{"Ten times I stopped the room; meanwhile one member spoke, ten others reset their "
             "connections, five of them after a line, and five new ones came and spoke.",
             "those who stay hear the one member and the five, each time."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3);
        introduce(members);
        for (int round = 0; round < 10; ++round) {
@@ -671,7 +671,7 @@ const Check checks[] = {
          expect_lines(context, members[1], wanted, "lost, or not");
          expect_lines(context, members[2], wanted, "lost, or not");
        }
-     }}},
+     })},
 
     {.name{"K29", "who takes something all the time keeps its place"},
      .hint{"-t runs while lines wait and nothing is taken: what begins it anew?",
@@ -679,7 +679,7 @@ const Check checks[] = {
      .scene{"With -t 1 and small buffers, 40 lines of 1000 bytes were said to one who then took "
             "one every 80 ms: there was always something that waited for it.",
             "it hears all of them, in three times that second."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "1"}));
        talk(members[1], members[2], 40);
        Pace pace(milliseconds(400));
@@ -687,7 +687,7 @@ const Check checks[] = {
          members[0].expect_line(long_line(i));
          pace.step(milliseconds(80));
        }
-     }}},
+     })},
 
     {.name{"K30", "what is said after SIGTERM is not heard"},
      .needs = need_proc,
@@ -696,7 +696,7 @@ const Check checks[] = {
             "then came SIGTERM; then one of them and one of the others said a line each; then the "
             "first of the two read, then the other.",
             "the first hears the 25 lines, and then the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Member> members = room_of(context, 4, with_small_buffers());
        talk(members[2], members[3], 25);
        context.server().signal(SIGTERM);
@@ -709,7 +709,7 @@ const Check checks[] = {
        if (const auto line = members[0].hear())
          context.fail("it hears '" + readable(*line) + "' as well");
        members[0].expect_end();
-     }}},
+     })},
 
     {.name{"Z04", "the contract: no bad client ends the room, spoils it, or makes it grow"},
      .needs = need_proc,
@@ -718,7 +718,7 @@ const Check checks[] = {
      .scene{"With -t 3, all bad clients of `make attack` came, kind by kind; when they had gone, "
             "two new members talked.",
             "they hear each other, nothing is left of the others, and the room sleeps."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "3"});
        context.wait_until_quiet();
        const Possessions before = possessions_of(context);
@@ -740,7 +740,7 @@ const Check checks[] = {
        for (int i = 0; i < 2; ++i) members.emplace_back(context);
        context.wait_until_quiet();
        introduce(members);
-     }}},
+     })},
 };
 
 }  // namespace

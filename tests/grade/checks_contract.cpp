@@ -99,27 +99,27 @@ const Check checks[] = {
      .needs = need_proc,
      .hint{"what does such a client do to the calls that you make for it: recv, send, accept?",
            lesson::attacks},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        bear_all(context, false);
        bear_all(context, true);
-     }}},
+     })},
 
     {.name{"Z02", "the contract: what HTTP asks is answered, what it forbids is refused"},
      .needs = need_proc | need_sockets,
      .hint{"which rule is that, and where is it looked at?", lesson::refusing},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        ask_all(context, {"B03", "B04", "B25", "B32", "B38", "C18", "D03", "B16"});
        send_head_without_end(context);
        ask_all(context, {"C12"});
-     }}},
+     })},
 
     {.name{"Z03", "the contract: silence, a request and an answer have their time"},
      .needs = need_sockets,
      .hint{"what is the client doing, since when, and who looks at the clock?",
            lesson::time_limits},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        ask_all(context, {"T01", "T03", "T04"});
-     }}},
+     })},
 };
 
 }  // namespace

@@ -70,21 +70,21 @@ const Check checks[] = {
      .hint{"when should a server learn that it cannot have its threads?", lesson::threads},
      .scene{"I started it with -n 3 and with -n 11, and counted the threads.",
             "3 and 11, and the main thread (one more may look after signals)."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        const std::size_t few = threads_with(context, 3);
        const std::size_t more = threads_with(context, 11);
        const std::size_t others = context.sanitizers().thread ? 3 : 2;
        context.expect(
            few >= 3 && few <= 3 + others && more == few + 8,
            "I counted " + to_string(few) + " with -n 3, and " + to_string(more) + " with -n 11");
-     }}},
+     })},
 
     {.name{"P02", "the same threads serve the first client and the last"},
      .needs = need_proc,
      .hint{"what does a thread do when its client has gone?", lesson::threads},
      .scene{"With -n 4, 150 clients came, some of them a nuisance, and four at once.",
             "the same thread ids at every look."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-n", "4"});
        context.wait_until_quiet();
        const std::set<int> before = thread_ids(context);
@@ -100,7 +100,7 @@ const Check checks[] = {
        }
        const std::vector<Client> clients = answered_clients(context, 4);
        expect_the_same();
-     }}},
+     })},
 
     {.name{"P03", "whoever finds no thread free is not accepted, and is served in turn"},
      .needs = need_sockets,
@@ -108,7 +108,7 @@ const Check checks[] = {
      .scene{"With -n 3 and three clients connected, five more connected and asked; then one of the "
             "three left, and then each that had been served.",
             "the five stay in the backlog, and with each that leaves the next is accepted."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-n", "3"});
        std::vector<Client> served = answered_clients(context, 3);
        std::vector<Client> waiting = asking_clients(context, 5, "/echo/waiting");
@@ -122,20 +122,20 @@ const Check checks[] = {
                               " has been accepted, and there is no thread for it");
          waiting[i].close();
        }
-     }}},
+     })},
 
     {.name{"P04", "whatever its clients do, no thread is lost"},
      .hint{"on which way out of a conversation does a thread not become free?", lesson::leaving},
      .scene{"With -n 4, sixty nuisances came and went; then four clients at once.",
             "the four are answered, with all of them connected."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-n", "4"});
        for (int i = 0; i < 60; ++i) be_a_nuisance(context, i);
        std::vector<Client> clients = connected_clients(context, 4);
        for (int i = 4; i-- > 0;) {
          clients[static_cast<std::size_t>(i)].expect_echo("four");
        }
-     }}},
+     })},
 
     {.name{"P05", "SIGTERM: each thread ends when its client is served, and is waited for"},
      .needs = need_proc | need_sockets,
@@ -144,7 +144,7 @@ const Check checks[] = {
             "three were silent; then came SIGTERM; then the first read.",
             "the three get the end; five of six threads end; the others sleep until the answer has "
             "left; exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-n", "6"});
        Client slow = stuck_client(context, 400'000);
        std::vector<Client> silent = answered_clients(context, 3);
@@ -162,7 +162,7 @@ const Check checks[] = {
        slow.expect_bytes(400'000);
        slow.expect_end();
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"P06", "after SIGTERM nobody is taken out of the backlog"},
      .needs = need_sockets,
@@ -171,7 +171,7 @@ const Check checks[] = {
      .scene{"With -n 1 and small buffers, one client asked for 100,000 bytes and did not read, "
             "three asked behind it; then came SIGTERM; then the first read.",
             "the first gets every byte, the three nothing but the end; exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-n", "1"});
        Client slow = stuck_client(context, 100'000);
        std::vector<Client> waiting = asking_clients(context, 3, "/echo/waiting");
@@ -181,7 +181,7 @@ const Check checks[] = {
        slow.expect_end();
        for (Client& client : waiting) client.expect_end();
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"P07", "without room for its threads it says so and exits with status 1"},
      .needs = need_plain_build,
@@ -190,7 +190,7 @@ const Check checks[] = {
            lesson::errors},
      .scene{"I started it with -n 20000 and 512 MiB of address space.",
             "words on stderr, exit status 1, and no ready line."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.note("ran " + context.tested().name + " -n 20000");
        Launch launch;
        launch.arguments = {"-n", "20000"};
@@ -204,21 +204,21 @@ const Check checks[] = {
                           ". It said: " + readable(process.error_output(), 300));
        context.expect(!process.error_output().empty(), "it said nothing");
        context.expect(process.output().empty(), "it said that it was ready");
-     }}},
+     })},
 
     {.name{"P08", "a client wakes a thread or two, not all of them"},
      .needs = need_proc | need_plain_build,
      .hint{"how many threads wait for the same thing, and how many does it wake?", lesson::threads},
      .scene{"With -n 40, forty clients came one after the other.",
             "its threads went to sleep ten times for each client at most."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-n", "40"});
        answered_clients(context, 1);
        const std::uint64_t before = sleeps_of(context);
        for (int i = 0; i < 40; ++i) answered_clients(context, 1);
        const std::uint64_t count = sleeps_of(context) - before;
        context.expect(count <= 400, "they went to sleep " + to_string(count) + " times");
-     }}},
+     })},
 };
 
 }  // namespace

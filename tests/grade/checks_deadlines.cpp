@@ -42,7 +42,7 @@ const Check checks[] = {
      .scene{"With -t 0.4 -r 50, a client sent half a request; when a silent client that came after "
             "it had been closed, it sent the rest.",
             "the silent one is closed, the other is answered."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.4", "-r", for_ever});
        Client slow(context);
        slow.send("GET /ec");
@@ -51,40 +51,40 @@ const Check checks[] = {
        silent.expect_end();
        slow.send("ho/slow HTTP/1.1\r\nHost: x\r\n\r\n");
        slow.expect_response(200, "slow");
-     }}},
+     })},
 
     {.name{"U02", "silence has the time of silence, not that of a request"},
      .hint{"when does the time of a request begin, if nobody has begun one?", lesson::time_limits},
      .scene{"With -r 0.4 -t 50, two clients were silent, one of them after an answer; a third sent "
             "half a request. When the third had got its 408, the others asked.",
             "408 for the third, answers for the others."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-r", "0.4", "-t", for_ever});
        for (Client& client : silent_for_longer_than_a_request(context)) {
          client.expect_echo("late");
        }
-     }}},
+     })},
 
     {.name{"U03", "half a request that comes behind a whole one has its time as well"},
      .hint{"after an answer, is a client always silent? What may lie in your buffer already?",
            lesson::time_limits},
      .scene{"With -r 0.4 -t 50, a client sent a request and the half of another in one piece.",
             "the answer to the first, then 408 and the end."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-r", "0.4", "-t", for_ever});
        Client client(context);
        client.send(get_request("/echo/whole") + "GET /hal");
        client.expect_response(200, "whole");
        client.expect_response(408);
        client.expect_end();
-     }}},
+     })},
 
     {.name{"U04", "every request has its own time"},
      .hint{"which event begins a request's time, and which one ends it?", lesson::time_limits},
      .scene{"With -r 1 -t 50, a client sent five requests, each in two pieces 0.4 s apart, over "
             "one connection.",
             "five answers."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-r", "1", "-t", for_ever});
        Client client(context);
        for (int i = 0; i < 5; ++i) {
@@ -93,7 +93,7 @@ const Check checks[] = {
          client.send(std::to_string(i) + " HTTP/1.1\r\nHost: x\r\n\r\n");
          client.expect_response(200, std::to_string(i));
        }
-     }}},
+     })},
 
     {.name{"U05", "who waits for its own reading is neither silent nor inside a request"},
      .needs = need_sockets,
@@ -102,7 +102,7 @@ const Check checks[] = {
             "request behind, and did not read until a silent client that came later had been "
             "closed; then it read and sent the rest.",
             "every byte, and the second answer."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-t", "0.4", "-r", "0.4", "-o", for_ever});
        Client slow(context, {.small_buffer = true});
        slow.send(get_request("/bytes/100000") + "GET /echo/sec");
@@ -116,7 +116,7 @@ const Check checks[] = {
        slow.send("ond HTTP/1.1\r\nHost: x\r\n\r\n");
        pace.step(milliseconds(0));
        slow.expect_response(200, "second");
-     }}},
+     })},
 
     {.name{"U06", "who takes a little now and then is closed"},
      .needs = need_sockets,
@@ -124,7 +124,7 @@ const Check checks[] = {
      .scene{"With -o 0.5 -t 50 and small buffers, a client took its answer of 2,000,000 bytes at "
             "500 bytes every 50 ms: a third of the 16 KiB in 0.5 s.",
             "it is closed."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-o", "0.5", "-t", for_ever});
        Client slow = stuck_client(context, 2'000'000);
        const auto deadline = std::chrono::steady_clock::now() + context.timeout();
@@ -134,7 +134,7 @@ const Check checks[] = {
          if (slow.read_some(500) == 0) break;
          std::this_thread::sleep_for(milliseconds(50));
        }
-     }}},
+     })},
 
     {.name{"U07", "who takes enough is not closed, however long it all takes"},
      .needs = need_sockets,
@@ -142,7 +142,7 @@ const Check checks[] = {
      .scene{"With -o 2 -t 50 and small buffers, a client took 250,000 bytes, 4000 every 40 ms: "
             "twelve times 16 KiB in 2 s.",
             "every byte, in more than two seconds."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-o", "2", "-t", for_ever});
        Client client(context, {.small_buffer = true});
        client.get("/bytes/250000");
@@ -152,7 +152,7 @@ const Check checks[] = {
          client.read_pattern(at, std::min<std::size_t>(4000, 250'000 - at));
          pace.step(milliseconds(40));
        }
-     }}},
+     })},
 
     {.name{"U08", "three times, and each client has its own"},
      .needs = need_sockets,
@@ -161,7 +161,7 @@ const Check checks[] = {
          "With -r 0.5 -t 1 -o 1.5 and small buffers, one client did not read, then one was silent, "
          "then one was inside a request; a fourth went on asking.",
          "they end in the opposite order, 0.5 s apart, and the fourth is answered all the time."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-r", "0.5", "-t", "1", "-o", "1.5"});
        Client busy(context);
        Client stuck = stuck_client(context, 300'000);
@@ -197,7 +197,7 @@ const Check checks[] = {
                             " of the three are still connected");
          std::this_thread::sleep_for(milliseconds(20));
        }
-     }}},
+     })},
 
     {.name{"U09", "a request's time begins with its first byte, however long the silence was"},
      .hint{"what has the time that a client was silent to do with its request's?",
@@ -206,7 +206,7 @@ const Check checks[] = {
             "half a request. When it had got its 408, the others began a request, and ended it a "
             "moment later.",
             "408 for the third, answers for the others."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-r", "0.5", "-t", for_ever});
        auto silent = silent_for_longer_than_a_request(context);
        Pace pace(milliseconds(250));
@@ -216,7 +216,7 @@ const Check checks[] = {
        for (Client& client : silent) client.send("ho/late HTTP/1.1\r\nHost: x\r\n\r\n");
        pace.step(milliseconds(0));
        for (Client& client : silent) client.expect_response(200, "late");
-     }}},
+     })},
 
     {.name{"U10", "who is refused and does not leave is let go, whatever it still sends"},
      .needs = need_sockets,
@@ -225,7 +225,7 @@ const Check checks[] = {
      .scene{"With -t 0.4, two clients sent what is no request, and read their 400. Neither closed; "
             "one went on sending a byte every 50 ms.",
             "both are closed."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.4"});
        std::array<Client, 2> refused{Client(context), Client(context)};
        for (Client& client : refused) {
@@ -243,7 +243,7 @@ const Check checks[] = {
                     (refused[0].is_closed_by_server() ? "is silent" : "goes on sending") +
                     " is still connected";
            });
-     }}},
+     })},
 
     {.name{"U11", "what a last send still finds room for, nobody has taken"},
      .needs = need_sockets,
@@ -253,7 +253,7 @@ const Check checks[] = {
             "server, the client took 1500 bytes and no more, and after a second I let the server "
             "run on.",
             "it sees that there is room, and that the time is over, and closes."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_small({"-o", "0.6", "-t", for_ever});
        Client slow = stuck_client(context, 2'000'000);
        for (int round = 0; round < 3 && !slow.is_closed_by_server(); ++round) {
@@ -264,7 +264,7 @@ const Check checks[] = {
          context.wait_until_quiet();
        }
        context.expect(slow.is_closed_by_server(), "it is still connected. " + slow.describe());
-     }}},
+     })},
 };
 
 }  // namespace

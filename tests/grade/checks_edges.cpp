@@ -30,7 +30,7 @@ const Check checks[] = {
             "answered one by one.",
             "EPOLLET in the mask of every client; how you watch the listener and what else you "
             "have is up to you."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        const Watches before = watches_of(context.server().pid());
        if (before.edges + before.levels == 0 && !can_observe_epoll())
@@ -42,7 +42,7 @@ const Check checks[] = {
        context.expect(after.edges >= 5 && levels < 5,
                       "of all masks " + std::to_string(after.edges) + " have EPOLLET; " +
                           std::to_string(levels) + " have come that have not");
-     }}},
+     })},
 };
 
 }  // namespace

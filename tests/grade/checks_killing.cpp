@@ -104,11 +104,11 @@ const Check checks[] = {
     {.name{"V01", "your test passes event_loop, which is right"},
      .hint{"does the contract promise what your case asks for, and as fast?", lesson::first_server},
      .scene{"I ran your test with event_loop.", "every case passes."},
-     .run{[](Context& context) { expect_to_pass(context, {"right/event_loop"}); }}},
+     .run = Body([](Context& context) { expect_to_pass(context, {"right/event_loop"}); })},
 
     {.name{"V02", "your test passes the other right servers"},
      .hint{"which of your cases asks for more than every server promises?", lesson::first_server},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<std::string> others;
        std::string names;
        for (const Program& program : programs()) {
@@ -118,47 +118,47 @@ const Check checks[] = {
        }
        context.scene("I ran your test with " + names + ".", "every case passes.");
        expect_to_pass(context, others);
-     }}},
+     })},
 
     {.name{"V11", "wrong server 1 is killed"},
      .hint{"what does a client get that asks for more than any buffer holds?", lesson::writing},
-     .run{[](Context& context) { expect_to_kill(context, "1"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "1"); })},
 
     {.name{"V12", "wrong server 2 is killed"},
      .hint{"in how many pieces may one request come?", lesson::reading},
-     .run{[](Context& context) { expect_to_kill(context, "2"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "2"); })},
 
     {.name{"V13", "wrong server 3 is killed"},
      .hint{"how many requests may come in one piece?", lesson::reading},
-     .run{[](Context& context) { expect_to_kill(context, "3"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "3"); })},
 
     {.name{"V14", "wrong server 4 is killed"},
      .hint{"which methods are served, and what is different about each?", lesson::reading},
-     .run{[](Context& context) { expect_to_kill(context, "4"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "4"); })},
 
     {.name{"V15", "wrong server 5 is killed"},
      .hint{"in which ways may a client say that this was its last request?", lesson::reading},
-     .run{[](Context& context) { expect_to_kill(context, "5"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "5"); })},
 
     {.name{"V16", "wrong server 6 is killed"},
      .hint{"what may a client do between its request and the answer?", lesson::leaving},
-     .run{[](Context& context) { expect_to_kill(context, "6"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "6"); })},
 
     {.name{"V17", "wrong server 7 is killed"},
      .hint{"what does -t promise, and how would you get around it?", lesson::time_limits},
-     .run{[](Context& context) { expect_to_kill(context, "7"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "7"); })},
 
     {.name{"V18", "wrong server 8 is killed"},
      .hint{"where does the next request begin?", lesson::refusing},
-     .run{[](Context& context) { expect_to_kill(context, "8"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "8"); })},
 
     {.name{"V19", "wrong server 9 is killed"},
      .hint{"what has one client to do with another?", lesson::one_at_a_time},
-     .run{[](Context& context) { expect_to_kill(context, "9"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "9"); })},
 
     {.name{"V20", "wrong server 10 is killed"},
      .hint{"what is promised for SIGTERM?", lesson::stopping},
-     .run{[](Context& context) { expect_to_kill(context, "10"); }}},
+     .run = Body([](Context& context) { expect_to_kill(context, "10"); })},
 };
 
 }  // namespace

@@ -101,7 +101,7 @@ const Check checks[] = {
      .scene{"Four clients asked for /spin/500; then a fifth asked for a word, again and again.",
             "the fifth is answered at least twice before the first of the four, and the four have "
             "cost 2,000 ms of CPU time."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.server();
        const Work work;
        std::vector<Client> spinning = asking_clients(context, 4, "/spin/500");
@@ -109,7 +109,7 @@ const Check checks[] = {
        for (Client& client : spinning) expect_spun(context, client, "spun 500 ms\n");
        work.expect_done(context, 4 * 500);
        context.expect(rounds >= 2, "it was answered " + std::to_string(rounds) + " times");
-     }}},
+     })},
 
     {.name{"O02", "two computations are under way at once"},
      .needs = need_proc,
@@ -117,7 +117,7 @@ const Check checks[] = {
      .scene{"Four clients asked for /spin/400 at once.",
             "two threads or more are runnable, a third of the time at least, and they burn those "
             "1,600 ms."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.server();
        const Work work;
        std::vector<Client> spinning = asking_clients(context, 4, "/spin/400");
@@ -126,14 +126,14 @@ const Check checks[] = {
        work.expect_done(context, 4 * 400);
        expect_looks(seen);
        context.expect(seen.crowded * 3 >= seen.looks, "two were runnable in " + seen.words());
-     }}},
+     })},
 
     {.name{"O03", "fifty computations need no fifty threads"},
      .needs = need_proc,
      .hint{"what would a hundred thousand requests for /spin do to your server?", lesson::threads},
      .scene{"Fifty clients asked for /spin/20.",
             "never more than eight threads, the loop's own among them, and fifty answers."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        std::vector<Client> spinning = asking_clients(context, 50, "/spin/20");
        std::size_t most = 0;
        for (Client& client : spinning) {
@@ -141,14 +141,14 @@ const Check checks[] = {
          expect_spun(context, client, "spun 20 ms\n");
        }
        context.expect(most <= 8, "there were " + std::to_string(most) + " threads");
-     }}},
+     })},
 
     {.name{"O04", "pipelined requests around a /spin come back in order"},
      .hint{"what do you do with a client's next request while its last is being computed?",
            lesson::reading},
      .scene{"One client sent a word, two /spin and another word in one piece.",
             "four answers in that order."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.send(get_request("/echo/before") + get_request("/spin/60") + get_request("/spin/1") +
                    get_request("/echo/behind"));
@@ -156,7 +156,7 @@ const Check checks[] = {
        expect_spun(context, client, "spun 60 ms\n");
        expect_spun(context, client, "spun 1 ms\n");
        client.expect_response(200, "behind");
-     }}},
+     })},
 
     {.name{"O05", "clients that reset while their answer is computed"},
      .needs = need_proc,
@@ -164,7 +164,7 @@ const Check checks[] = {
            lesson::leaving},
      .scene{"Twenty clients asked for /spin/30 and reset the connection.",
             "the server lives, serves others, and keeps no descriptor of the twenty."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.settle();
        const std::size_t before = context.descriptors();
        for (int i = 0; i < 20; ++i) {
@@ -179,13 +179,13 @@ const Check checks[] = {
        });
        context.settle();
        context.expect_back_to({before});
-     }}},
+     })},
 
     {.name{"O06", "SIGTERM while an answer is computed: it arrives"},
      .hint{"who waits for the workers before the loop ends?", lesson::stopping},
      .scene{"A client asked for /spin/300; then came SIGTERM.",
             "the answer, the end, and exit status 0."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        client.get("/spin/300");
        client.wait_until_read();
@@ -193,7 +193,7 @@ const Check checks[] = {
        expect_spun(context, client, "spun 300 ms\n");
        client.expect_end();
        context.expect_exit_status_0();
-     }}},
+     })},
 
     {.name{"O07", "while a worker computes, the loop sleeps"},
      .needs = need_proc,
@@ -201,7 +201,7 @@ const Check checks[] = {
            lesson::being_told},
      .scene{"A client asked for /spin/600, and then for a word.",
             "one thread burns the 600 ms, the others sleep meanwhile; then the word."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        Client client(context);
        const Work work;
        client.get("/spin/600");
@@ -214,17 +214,17 @@ const Check checks[] = {
        context.expect(seen.crowded * 100 <= seen.looks * 20,
                       "more than one thread was runnable in " + seen.words());
        client.expect_response(200, "behind");
-     }}},
+     })},
 
     {.name{"O08", "who waits for its answer to be computed is not let go for being silent"},
      .hint{"whom does -t put under time, and who keeps whom waiting here?", lesson::time_limits},
      .scene{"With -t 0.3, a client asked for /spin/900.", "its answer."},
-     .run{[](Context& context) {
+     .run = Body([](Context& context) {
        context.start_with({"-t", "0.3"});
        Client client(context);
        client.get("/spin/900");
        expect_spun(context, client, "spun 900 ms\n");
-     }}},
+     })},
 };
 
 }  // namespace

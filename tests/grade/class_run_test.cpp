@@ -7,11 +7,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/grade/build_directory.hpp"
 #include "tests/grade/exercise.hpp"
+#include "tests/grade/grade_checks.hpp"
 #include "tests/kit/containment.hpp"
 
 namespace files = std::filesystem;
@@ -132,4 +135,12 @@ TEST_CASE("where nobody can connect, the grader says so, and no program is to bl
     MESSAGE("unshare does not work on this system");
   else
     CHECK(status == 0);
+}
+
+TEST_CASE("a check that fails is found by its file and line: no two have the same") {
+  std::set<std::pair<std::string, unsigned>> places;
+  for (const Check& check : all_grade_checks()) {
+    CAPTURE(check.name.id);
+    CHECK((check.run == nullptr || places.emplace(check.run.file, check.run.line).second));
+  }
 }
