@@ -11,7 +11,7 @@
 #include <ctime>
 
 #include "common/error.hpp"
-#include "common/signals.hpp"
+#include "tests/kit/interruption.hpp"
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -90,18 +90,7 @@ class Stopwatch {
   std::clock_t cpu_ = std::clock();
 };
 
-Counters unused_counters;
-std::optional<Signals> signals;
-
 }  // namespace
-
-void heed_interruptions() {
-  signals.emplace(unused_counters);
-}
-
-void stop_if_interrupted() {
-  if (signals && signals->stop_requested()) throw Interrupted();
-}
 
 LoadLoop::LoadLoop() {
   std::signal(SIGPIPE, SIG_IGN);
@@ -124,7 +113,7 @@ Descriptor LoadLoop::dial(std::uint16_t port) {
 }
 
 void LoadLoop::step(Nanoseconds timeout) {
-  stop_if_interrupted();
+  throw_if_interrupted();
   for (void* owner : watcher_.wait(timeout)) {
     auto* client = static_cast<ClientGroup::Client*>(owner);
     client->group->on_ready(*client);

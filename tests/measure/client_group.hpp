@@ -33,14 +33,6 @@ inline double in_seconds(Nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
-// SIGINT or SIGTERM came; whoever holds children stops them on the way out.
-struct Interrupted : std::runtime_error {
-  Interrupted() : std::runtime_error("interrupted") {}
-};
-
-void heed_interruptions();   // from now on the signals are noted
-void stop_if_interrupted();  // throws Interrupted
-
 class ClientGroup;
 
 // What all groups share: the wait, the source addresses, a buffer.
@@ -57,7 +49,7 @@ class LoadLoop {
     }
     return true;
   }
-  // One wait, of at most so long, and what it found ready. Throws Interrupted.
+  // One wait, of at most so long, and what it found ready. Throws AskedToStop.
   void step(Nanoseconds timeout);
 
  private:

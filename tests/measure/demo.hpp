@@ -46,7 +46,7 @@ struct ServerReport {
   std::optional<double> spin_p99;  // of everybody else; empty: nobody else was served
 };
 
-// `say` is told what is being done, for a progress line. Throws Interrupted.
+// `say` is told what is being done, for a progress line. Throws AskedToStop.
 ServerReport try_server(const Program& program, const DemoPlan& plan,
                         const std::function<void(const std::string&)>& say);
 

@@ -9,6 +9,7 @@
 
 #include "common/program.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/demo.hpp"
@@ -84,7 +85,7 @@ std::vector<ServerReport> try_all(const std::vector<Program>& wanted, const Demo
 
 int run(const DemoOptions& options) {
   const std::vector<Program> wanted = wanted_servers(options);
-  heed_interruptions();
+  note_interruptions();
   if (options.keeps) refuse_company();
   const OthersReading company;
   DemoPlan plan;

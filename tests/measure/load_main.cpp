@@ -7,6 +7,7 @@
 
 #include "common/program.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/text_table.hpp"
 #include "tests/measure/tool.hpp"
@@ -95,7 +96,7 @@ std::string put_load(const LoadOptions& options) {
 
 int run(int argc, char** argv) {
   const LoadOptions options = read_load_options(argc, argv);
-  heed_interruptions();
+  note_interruptions();
   raise_descriptor_limit();
   const std::string failure = put_load(options);
   if (!failure.empty()) std::printf("port %d: FAILED: %s\n", options.port, failure.c_str());

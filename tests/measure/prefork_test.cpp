@@ -73,24 +73,6 @@ std::string how_it_ends(ChildProcess& process) {
   return process.has_ended().value_or("goes on");
 }
 
-// A client that has asked, and the workers that run while one of them makes its answer.
-struct Asker {
-  Asker(const ChildProcess& supervisor, std::uint16_t port, const std::string& target)
-      : clients(loop, port) {
-    clients.ask("/");
-    clients.connect(1);
-    clients.ask(target);
-    clients.start_requests(1);
-    // The worker must have received the request before a signal comes.
-    std::this_thread::sleep_for(milliseconds(100));
-    running = workers(supervisor);
-  }
-
-  LoadLoop loop;
-  ClientGroup clients;
-  std::vector<pid_t> running;
-};
-
 }  // namespace
 
 TEST_CASE("prefork: the workers share one listener, and every client is served once") {
@@ -158,18 +140,23 @@ TEST_CASE("prefork: a worker that dies is replaced, and later each time") {
 TEST_CASE("prefork: SIGTERM lets every answer be finished, and all end") {
   ChildProcess supervisor(workers_of("event_loop", 2));
   const std::uint16_t port = supervisor.wait_until_ready(seconds(60));
-  Asker asker(supervisor, port, "/spin/400");
-  ClientGroup& clients = asker.clients;
+  LoadLoop loop;
+  ClientGroup clients(loop, port);
+  clients.connect(1);
+  clients.ask("/spin/400");
+  clients.start_requests(1);
+  // The worker must have received the request before a signal comes.
+  std::this_thread::sleep_for(milliseconds(100));
+  const std::vector<pid_t> running = workers(supervisor);
   kill(supervisor.pid(), SIGTERM);
-  asker.loop.run_until(LoadClock::now() + seconds(60),
-                       [&] { return clients.latencies().count() > 0 || clients.failed(); });
+  clients.finish_requests();
   // The answer came whole; that the server closes afterwards is what it said.
   const bool answered = clients.latencies().count() == 1 ||
                         clients.failure().find("told that the server closes") != std::string::npos;
   CAPTURE(clients.failure());
   CHECK(answered);
   CHECK(how_it_ends(supervisor) == "exited with status 0");
-  for (const pid_t process : asker.running) CHECK(kill(process, 0) < 0);
+  for (const pid_t process : running) CHECK(kill(process, 0) < 0);
 }
 
 TEST_CASE("prefork: a worker that is stopped ends with the others") {

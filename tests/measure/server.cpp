@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "common/error.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/kit/sockets.hpp"
 
 namespace {
@@ -141,12 +142,12 @@ std::string failure_of(const std::function<void()>& work) {
   } catch (const CallFailed& failure) {
     reason = std::string("in this generator: ") + failure.what();
   }
-  stop_if_interrupted();  // which may be all that has gone wrong
+  throw_if_interrupted();  // which may be all that has gone wrong
   return reason;
 }
 
 void ServerAtWork::check(const ClientGroup& group, const std::string& work) {
-  stop_if_interrupted();
+  throw_if_interrupted();
   if (!group.failed()) return;
   const auto end = process.has_ended();
   const std::string words = process.last_words();

@@ -55,7 +55,7 @@ struct WorkFailed {
 std::vector<long> read_counters(const ChildProcess& supervisor, std::size_t workers,
                                 const std::string& word);
 
-// Does the work; what went wrong, empty if nothing did. Throws Interrupted.
+// Does the work; what went wrong, empty if nothing did. Throws AskedToStop.
 std::string failure_of(const std::function<void()>& work);
 
 struct ServerAtWork : Server {
@@ -63,7 +63,7 @@ struct ServerAtWork : Server {
       : Server(std::move(running)), x(its_x), most_clients(most), clients(loop, port) {}
 
   // Throws WorkFailed if its clients, or others of this server, have had to give up; says what
-  // became of the server. Throws Interrupted.
+  // became of the server. Throws AskedToStop.
   void check(const std::string& work) { check(clients, work); }
   void check(const ClientGroup& group, const std::string& work);
   // The clients ask at a constant rate while one more asks for what has to be computed. Throws

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "tests/measure/client_group.hpp"
+#include "tests/kit/interruption.hpp"
 
 std::string directory_of(const std::string& program) {
   const std::size_t slash = program.rfind('/');
@@ -12,9 +12,9 @@ std::string directory_of(const std::string& program) {
 
 int run_tool(const char* name, int argc, char** argv, int (*run)(int argc, char** argv)) try {
   return run(argc, argv);
-} catch (const Interrupted&) {
+} catch (const AskedToStop& interruption) {
   std::fprintf(stderr, "\n%s: interrupted; all servers are stopped\n", name);
-  return 130;
+  end_by(interruption);
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "%s: %s\n", name, problem.what());
   return 1;

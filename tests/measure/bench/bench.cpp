@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "tests/kit/interruption.hpp"
 #include "tests/measure/text_table.hpp"
 
 Nanoseconds slice_for(std::size_t clients) {
@@ -38,7 +39,7 @@ void BenchRun::interleave(std::size_t count, std::size_t repeats,
     }
     std::shuffle(order.begin(), order.end(), random_);
     for (const std::size_t i : order) {
-      stop_if_interrupted();
+      throw_if_interrupted();
       work(repeat, i);
     }
   }

@@ -9,6 +9,7 @@
 
 #include "common/program.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/kit/reading.hpp"
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/bench/machine.hpp"
@@ -99,12 +100,10 @@ bool run_and_report(const BenchExperiment& experiment, BenchRun& bench) {
   std::string problem;
   try {
     experiment.run(bench);
-  } catch (const Interrupted&) {
-    throw;
   } catch (const std::exception& failure) {
     problem = failure.what();
   }
-  stop_if_interrupted();
+  throw_if_interrupted();
   say_progress("");
   bench.note_saturation();
   if (!problem.empty()) {
@@ -158,7 +157,7 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
       chosen_of(all, read_command_line(argc, argv, usage_of(name, about, all),
                                        {text("-d", settings.directory), text("-o", settings.output),
                                         flag("-k", settings.keeps), flag("-q", settings.quick)}));
-  heed_interruptions();
+  note_interruptions();
   raise_descriptor_limit();
   if (settings.keeps) refuse_company();
   double budget = 0;

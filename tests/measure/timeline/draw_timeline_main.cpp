@@ -15,6 +15,7 @@
 #include "tests/kit/check.hpp"
 #include "tests/kit/child_process.hpp"
 #include "tests/kit/command_line.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/server.hpp"
@@ -75,7 +76,7 @@ int run(int argc, char** argv) {
   if (!only_draws && !(find_on_path("strace") != ""))
     refuse_usage("this needs strace, which is Linux's");
   std::filesystem::create_directories(output);
-  heed_interruptions();
+  note_interruptions();
   if (keeps) refuse_company();
   for (const std::string& name : names) {
     const OthersReading company;

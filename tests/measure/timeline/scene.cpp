@@ -18,6 +18,7 @@
 
 #include "common/error.hpp"
 #include "tests/kit/client.hpp"
+#include "tests/kit/interruption.hpp"
 #include "tests/measure/bench/machine.hpp"
 #include "tests/measure/client_group.hpp"
 #include "tests/measure/server.hpp"
@@ -182,7 +183,7 @@ void play_scene(const std::string& directory, const std::string& server, const s
   for (Player& one : players)
     parts.push_back(std::async(std::launch::async, &Player::play, &one, Clock::now()));
   for (std::future<void>& part : parts) part.get();
-  stop_if_interrupted();
+  throw_if_interrupted();
 
   // strace heeds no signal while it follows a command: it ends when that has ended.
   for (const pid_t traced : children_of(tracer.pid())) kill(traced, SIGTERM);
