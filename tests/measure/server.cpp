@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -13,18 +12,11 @@
 #include <thread>
 
 #include "common/error.hpp"
+#include "tests/kit/containment.hpp"
 #include "tests/kit/interruption.hpp"
 #include "tests/kit/sockets.hpp"
 
 namespace {
-
-namespace files = std::filesystem;
-
-files::path temporary_directory() {
-  std::string name = (files::temp_directory_path() / "measure.XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw CallFailed("mkdtemp " + name, errno);
-  return name;
-}
 
 std::string nginx_configuration(const std::string& directory, std::uint16_t port) {
   std::ostringstream text;
@@ -92,17 +84,16 @@ Server start_floor(const std::string& directory, const std::string& name, std::u
 }
 
 Server start_nginx() {
-  const files::path directory = temporary_directory();
+  const Room room(std::filesystem::temp_directory_path());
   const std::uint16_t port = free_port();
-  const std::string configuration = (directory / "nginx.conf").string();
-  std::ofstream(configuration) << nginx_configuration(directory.string(), port);
-  ChildProcess process({"nginx", "-p", directory.string(), "-c", configuration});
+  const std::string configuration = room.path() + "/nginx.conf";
+  std::ofstream(configuration) << nginx_configuration(room.path(), port);
+  ChildProcess process({"nginx", "-p", room.path(), "-c", configuration});
   bool ready = false;
   for (int i = 0; i < 100 && !ready && !process.has_ended(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     ready = answers(port);
   }
-  files::remove_all(directory);
   if (!ready) throw StartFailed("nginx did not start: " + process.last_words());
   return {"nginx", std::move(process), port};
 }
