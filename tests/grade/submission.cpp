@@ -76,10 +76,10 @@ class Workbench {
 
 namespace {
 
-constexpr const char* answers = "answers.txt";
+constexpr const char* file_of_answers = "answers.txt";
 
 const char* file_of(const Exercise* exercise) {
-  return exercise == nullptr ? answers : exercise->student_file;
+  return exercise == nullptr ? file_of_answers : exercise->student_file;
 }
 
 // As it was before a browser, a course site or a system that knows no cases had it: "Echo (1).CPP",
@@ -155,7 +155,7 @@ std::string HandedIn::what_is_there() const {
   std::string wanted;
   for (const Exercise& exercise : exercises()) wanted += std::string(exercise.student_file) + ", ";
   return "There is no file of any exercise in this submission. There is: " +
-         (names.empty() ? "nothing" : names) + ". Looked for: " + wanted + answers + ".";
+         (names.empty() ? "nothing" : names) + ". Looked for: " + wanted + file_of_answers + ".";
 }
 
 Report with_problem(const std::string& exercise, const std::string& problem,
