@@ -16,13 +16,6 @@ std::string formatted(const char* format, double number) {
   return room;
 }
 
-// Three leading digits are enough to compare by eye.
-std::string three_digits(double number) {
-  if (number < 9.995) return with_digits(number, 2);
-  if (number < 99.95) return with_digits(number, 1);
-  return with_commas(static_cast<std::uint64_t>(std::llround(number)));
-}
-
 std::string padded(const std::string& text, std::size_t width, bool left) {
   const std::string space(width > text.size() ? width - text.size() : 0, ' ');
   return left ? text + space : space + text;
@@ -48,6 +41,12 @@ std::string with_digits(double number, int digits) {
   char room[64];
   std::snprintf(room, sizeof room, "%.*f", digits, number);
   return room;
+}
+
+std::string three_digits(double number) {
+  if (number < 9.995) return with_digits(number, 2);
+  if (number < 99.95) return with_digits(number, 1);
+  return with_commas(static_cast<std::uint64_t>(std::llround(number)));
 }
 
 std::string in_bytes(double bytes) {

@@ -9,6 +9,7 @@
 
 std::string with_commas(std::uint64_t number);       // 12,345
 std::string with_digits(double number, int digits);  // three of 0.987 are 0.987
+std::string three_digits(double number);             // 0.14, 23.2, 1,189: enough to compare by eye
 std::string in_bytes(double bytes);                  // 112 B, 8.3 KiB, 8.0 MiB
 std::string in_milliseconds(double nanoseconds);     // 0.14 ms, 23.2 ms, 189 ms
 std::string milliseconds_only(double nanoseconds);   // the same without the unit

@@ -188,13 +188,6 @@ std::string plain_number(double number) {
   return with_commas(static_cast<std::uint64_t>(std::llround(std::max(0.0, number))));
 }
 
-std::string microseconds_text(double nanoseconds) {
-  const double value = nanoseconds / 1000;
-  return value < 9.995   ? with_digits(value, 2)
-         : value < 99.95 ? with_digits(value, 1)
-                         : plain_number(value);
-}
-
 std::string one_digit(double value) {
   return with_digits(value, 1);
 }

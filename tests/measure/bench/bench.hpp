@@ -185,7 +185,6 @@ std::string times(double ratio);  // "3.4 times"
 // The same of a ratio that was taken in each repeat: "3.4 times" where the middle half of them
 // agree within 15%, "1.6 to 2.3 times" where they do not. Another run then finds the like.
 std::string times(const Spread& ratio);
-std::string plain_number(double);       // 12,345
-std::string microseconds_text(double);  // "12.3" for 12,300 ns
-std::string one_digit(double);          // 12.3
-std::string two_digits(double);         // 12.34
+std::string plain_number(double);  // 12,345
+std::string one_digit(double);     // 12.3
+std::string two_digits(double);    // 12.34

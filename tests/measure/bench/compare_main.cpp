@@ -36,7 +36,7 @@ void find(BenchRun& bench, const std::string& what, double value, Bound bound, d
       {what, format(value), target == 0 ? "" : words + format(target), reached, detail});
 }
 
-std::string three_digits(double value) {
+std::string to_a_thousandth(double value) {
   return with_digits(value, 3);
 }
 
@@ -100,9 +100,9 @@ void compare(BenchRun& bench, const std::string& one, const std::string& other, 
                              plain_number(results.find(other, 0, "per_second").value_or(0)) + "/s" +
                              (cpu ? "; CPU time per answer " + two_digits(cpu->median) : "");
   if (!by_cpu)
-    return find(bench, what, rate->median, Bound::at_least, target, three_digits, detail);
+    return find(bench, what, rate->median, Bound::at_least, target, to_a_thousandth, detail);
   if (!cpu) return bench.note("this system does not tell a running process's CPU time");
-  find(bench, what + ", CPU time", cpu->median, Bound::at_most, target, three_digits, detail);
+  find(bench, what + ", CPU time", cpu->median, Bound::at_most, target, to_a_thousandth, detail);
 }
 
 void report(BenchRun& bench, const Race& plan) {
@@ -162,8 +162,8 @@ void run_check(BenchRun& bench) {
 void report_check(BenchRun& bench) {
   const auto ratio = bench.results.find("event_loop", 0, "ratio_to_wrk");
   if (!ratio) return;
-  bench.findings.push_back({"this generator / wrk, on /row", three_digits(*ratio), "0.95 to 1.05",
-                            *ratio >= 0.95 && *ratio <= 1.05, ""});
+  bench.findings.push_back({"this generator / wrk, on /row", to_a_thousandth(*ratio),
+                            "0.95 to 1.05", *ratio >= 0.95 && *ratio <= 1.05, ""});
 }
 
 }  // namespace

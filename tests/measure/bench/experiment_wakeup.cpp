@@ -99,12 +99,13 @@ void run(BenchRun& bench) {
 
 void report(BenchRun& bench) {
   const Results& results = bench.results;
+  const auto in_microseconds = [](double nanoseconds) { return three_digits(nanoseconds / 1000); };
   bench.print("One ready among n watched: microseconds for one call, which does not sleep\n" +
-              results.table_by_x(one_ready, microseconds_text, results.models()));
+              results.table_by_x(one_ready, in_microseconds, results.models()));
   const std::size_t most = most_for_ready(room_for_descriptors());
   bench.print("k ready among " + with_commas(most) +
               " watched: microseconds for one call (rows: k)\n" +
-              results.table_by_x(many_ready, microseconds_text, results.models()));
+              results.table_by_x(many_ready, in_microseconds, results.models()));
 
   const std::string told = name_of(WaitingCall::being_told);
   const Spread ask = results.ratio_at("poll", 5'000, one_ready, "poll", 5);
