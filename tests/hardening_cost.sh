@@ -46,7 +46,10 @@ count() {
 row() {
   printf '%-44s' "$1"
   for name in $loops; do
-    { count "$2/$name" 1; count "$2/$name" 4; } | paste -s -d' ' - |
+    # Not in a pipe: who is interrupted must know which server to end.
+    count "$2/$name" 1 >"$here/few"
+    count "$2/$name" 4 >"$here/many"
+    cat "$here/few" "$here/many" | paste -s -d' ' - |
       awk 'NF == 4 { printf "%12.0f", ($3 - $1) / ($4 - $2); found = 1 } END { exit !found }'
   done
   echo
