@@ -178,8 +178,8 @@ test: announce $(if $(NARROWED),$(addprefix $(BUILD)/,$(NARROW)),all tests)  ##s
 ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the least program possible
 	$(BUILD)/compare -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
 
-# Each folder of tests may bring rules of its own.
--include $(wildcard tests/*/rules.mk)
+# Each folder of tests may bring rules of its own, and so does the book.
+-include $(wildcard tests/*/rules.mk book/rules.mk)
 
 # What is built is built with these; when they change, it is built again. Set at once, so that the
 # flags of some objects alone do not get in; and looked at here, so that -n builds nothing.
@@ -207,6 +207,7 @@ $(call need,lint format,clang-format,clang-format)
 $(call need,lint,clang-tidy,clang-tidy)
 $(call need,lint,shellcheck,shellcheck)
 $(call need,figures,gnuplot,gnuplot-nox)
+$(call need,book,pandoc,pandoc)
 ifneq ($(filter $(MADE_WITH_DOCTEST),$(MAKECMDGOALS)),)
   ifneq ($(shell ! $(FIND_CXX) || $(CXX) $(INCLUDES) -include doctest/doctest.h -x c++ -E /dev/null >/dev/null 2>&1 || echo no),)
     $(call missing,doctest,doctest-dev,elsewhere: see README.md)
@@ -219,7 +220,8 @@ endif
 # -- looking after the code ------------------------------------------------------------------------
 
 SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp tests/*/*/*.hpp)
-SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run)
+SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh tests/*/*/*.sh book/*.sh book/*/*.sh .ci/run)
+PAGE_SCRIPTS = $(wildcard book/*.js)
 
 .PHONY: sanitize hardening lint format clean help
 sanitize: $(BUILD)/tests/behaviour $(BUILD)/attack  ## the tests with AddressSanitizer, UBSan and ThreadSanitizer
@@ -234,7 +236,7 @@ check-readme:  ## README's two commands on a bare Debian (root, debootstrap)
 	@sh tests/check_readme.sh
 
 lint:  ## clang-format, clang-tidy and shellcheck; no name is defined twice
-	@sh tests/lint.sh '$(filter %.cpp %.hpp,$(SOURCES) $(SOLVED))' '$(SCRIPTS)'
+	@sh tests/lint.sh '$(filter %.cpp %.hpp,$(SOURCES) $(SOLVED))' '$(SCRIPTS)' '$(PAGE_SCRIPTS)'
 	+@$(unless_dry) $(DEFINED_ONCE)
 
 # One name, two definitions: each file is right by itself, and which of them a program gets depends
@@ -258,7 +260,7 @@ clean:  ##s forgets everything that was built
 
 # "##s" marks what is for students, "##t" for teachers, "##" for whoever looks after the code.
 help:  ##s this list
-	@sed -n 's/^\([a-z-]*\):.*##\([a-z]*\)  */\2m \1 /p' Makefile $(wildcard tests/*/*.mk tests/*/*/*.mk) | awk '{ \
+	@sed -n 's/^\([a-z-]*\):.*##\([a-z]*\)  */\2m \1 /p' Makefile $(wildcard tests/*/*.mk tests/*/*/*.mk book/*.mk book/*/*.mk) | awk '{ \
 	  line = sprintf("  %-16s", $$2); \
 	  for (i = 3; i <= NF; i++) { \
 	    if (length(line) + 1 + length($$i) > 80) { \

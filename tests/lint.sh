@@ -1,15 +1,20 @@
 #!/bin/sh
-# lint.sh — the form of the code: clang-format, clang-tidy, shellcheck.
-# Usage: tests/lint.sh 'SOURCES' 'SCRIPTS'
+# lint.sh — the form of the code: clang-format, clang-tidy, shellcheck; and what node, where it is,
+# says of the book's scripts.
+# Usage: tests/lint.sh 'SOURCES' 'SCRIPTS' 'PAGE_SCRIPTS'
 set -u
 sources=$1
 scripts=$2
+page_scripts=$3
 status=0
 
 # shellcheck disable=SC2086 # the lists are meant to be split
 clang-format --dry-run --Werror $sources || status=1
 # shellcheck disable=SC2086
 shellcheck $scripts || status=1
+for script in $page_scripts; do
+  ! command -v node >/dev/null || node --check "$script" || status=1
+done
 # What clang-tidy says on stderr is the count of what it left out, unless it has failed.
 # shellcheck disable=SC2016 # it is the inner shell that expands
 for source in $sources; do

@@ -28,9 +28,9 @@ if [ -n "$committed" ]; then
 else # an unpacked handout, for example
   echo 'handout: no git here, so the files are packed as they are' >&2
   find .clang-format .clang-tidy .editorconfig .gitattributes .gitignore CONTRIBUTING.md Makefile README.md SECURITY.md \
-    compile_flags.txt lessons.md blocking common figures nonblocking select_poll tests -type f 2>/dev/null
+    compile_flags.txt lessons.md blocking book common figures nonblocking select_poll tests -type f 2>/dev/null
 fi |
-  sort -u | grep -v -e '^tests/grade/.*/' -e '^tests/cross/' -e '^\.ci/' -e '^\.github/' >"$list"
+  sort -u | grep -v -e '^tests/grade/.*/' -e '^tests/cross/' -e '^book/check/' -e '^\.ci/' -e '^\.github/' >"$list"
 for exercise in $all; do
   case " $wanted " in
     *" $exercise "*)

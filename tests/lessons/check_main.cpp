@@ -61,7 +61,7 @@ int refresh(const Settings& settings) {
 std::size_t check_other_pages() {
   std::size_t problems = 0;
   for (const std::filesystem::path path :
-       {"README.md", "SECURITY.md", "CONTRIBUTING.md", "tests/README.md"}) {
+       {"README.md", "SECURITY.md", "CONTRIBUTING.md", "tests/README.md", "book/README.md"}) {
     if (!std::filesystem::exists(path)) continue;  // a handout is for students
     const Document page = read_document(path.string());
     Report report(page);

@@ -7,7 +7,7 @@ build=$1
 if command -v codespell >/dev/null; then
   # What codespell takes for a mistake, and is none here, is ignored.
   codespell --ignore-words-list "te,ond,filp,get's" --skip '*/node_modules,*/corpus,*.svg,*-lock.json' \
-    ./*.md common blocking select_poll nonblocking tests
+    ./*.md book common blocking select_poll nonblocking tests
   echo "spelling: codespell has nothing to say"
 else
   echo "skipped: spelling: codespell is not installed (Debian: apt-get install codespell)"

@@ -1,0 +1,493 @@
+// book.js — what a page of the book does, where scripts may run. Without it all text is there.
+//
+// It has four parts, each of which could go without harming the others: the code beside the text,
+// guesses and questions, altitude and keys, search. Nothing is fetched but scripts that lie beside
+// this one (a page from the file system may read nothing else), and nothing leaves the browser.
+'use strict';
+
+const page = document.documentElement.dataset;
+const find = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const text = find('main');
+
+// An element. What the script makes is no word of the lesson, and says so.
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.dataset.added = '';
+  element.append(...children);
+  return element;
+}
+
+function button(words, action) {
+  const element = make('button', { type: 'button' }, words);
+  element.addEventListener('click', action);
+  return element;
+}
+
+// What this browser remembers. It may have been told to remember nothing.
+const prefix = 'two-ways/';
+const memory = {
+  get(key) {
+    try { return JSON.parse(localStorage.getItem(prefix + key)); } catch { return null; }
+  },
+  set(key, value) {
+    try { localStorage.setItem(prefix + key, JSON.stringify(value)); } catch { /* then it does not */ }
+  },
+  keys(start) {
+    try { return Object.keys(localStorage).filter((key) => key.startsWith(prefix + start)); } catch { return []; }
+  },
+};
+
+// Runs a script that lies beside this one, once.
+const loaded = {};
+function load(script) {
+  return loaded[script] ??= new Promise((resolve, reject) => {
+    document.head.append(Object.assign(document.createElement('script'), {
+      src: page.root + script, onload: resolve, onerror: () => reject(new Error(`there is no ${script}`)) }));
+  });
+}
+
+// -- the code beside the text ----------------------------------------------------------------------
+
+const code = find('#code');
+var SOURCES;  // file -> its lines, as HTML: what sources.js fills
+
+// "3-7 12" as [[3, 7], [12, 12]].
+function ranges(words = '') {
+  return words.split(' ').filter(Boolean).map((range) => {
+    const [first, last = first] = range.split('-').map(Number);
+    return [first, last];
+  });
+}
+
+function mark(lines, [first, last], kind) {
+  for (const line of lines.slice(first - 1, last)) line.classList.add(kind);
+}
+
+function make_pane({ file }) {
+  const pre = make('pre', { tabIndex: 0, innerHTML: `<code>${SOURCES[file]}</code>` });
+  pre.setAttribute('aria-label', file);
+  const header = make('header', {}, make('a', { href: `${page.root}source/${file}.html` }, file), make('span'));
+  const pane = make('section', { className: 'pane' }, header, pre);
+  pane.dataset.file = file;
+  return pane;
+}
+
+function mark_pane(pane, { marked, differs }, behavior) {
+  const pre = find('pre', pane);
+  const lines = all('.line', pre);
+  for (const line of lines) line.classList.remove('marked', 'differs');
+  for (const range of differs) mark(lines, range, 'differs');
+  if (marked) mark(lines, marked, 'marked');
+  find('header span', pane).textContent = marked ? `lines ${marked[0]} to ${marked[1]}` : '';
+  const first = find('.marked', pre) ?? find('.differs', pre) ?? lines[0];
+  pre.scrollTo({ top: first.offsetTop - pre.clientHeight / 4, behavior });
+}
+
+// Shows one file or two: [{file, marked: [first, last] or nothing, differs: [[first, last], ...]}].
+let shown = '';
+async function show(panes) {
+  const wanted = JSON.stringify(panes);
+  if (wanted === shown) return;
+  shown = wanted;
+  await load('sources.js');
+  if (panes.some(({ file }) => !SOURCES[file])) throw new Error('there is no such source');
+  if (wanted !== shown) return;  // the reader has gone on meanwhile
+  document.body.classList.add('with-code');
+  const is_open = all('.pane', code).map((pane) => pane.dataset.file).join() === panes.map(({ file }) => file).join();
+  if (!is_open) code.replaceChildren(...panes.map(make_pane));
+  all('.pane', code).forEach((pane, i) => mark_pane(pane, panes[i], is_open ? 'auto' : 'instant'));
+}
+
+// What the place in the text asks to be shown.
+function panes_of(place) {
+  const { file, first, last, differs, pair, compare } = place.dataset;
+  if (compare) {
+    const sides = differs.split('|').map(ranges);
+    return compare.split(' ').map((name, i) => ({ file: name, differs: sides[i] }));
+  }
+  const own = { file, marked: first && [Number(first), Number(last)], differs: ranges(differs) };
+  if (!pair) return [own];
+  const other = place[`${pair}ElementSibling`].dataset;
+  const both = [own, { file: other.file, marked: [Number(other.first), Number(other.last)], differs: ranges(other.differs) }];
+  return pair === 'next' ? both : both.reverse();
+}
+
+const excerpts = all('.part > .excerpt', text);  // what is folded is no place to be at
+const places = excerpts.length === 0 ? [] : all('.part > .excerpt, .compare, .part > p:not(.compare) a[data-file$=pp]', text);
+
+// The code follows the text: what is shown is what the reader has come to last. A file that was
+// opened by a click stays until the reader comes to another place.
+let here;
+function follow() {
+  const visible = places.filter((place) => place.checkVisibility());
+  const reached = visible.filter((place) => place.getBoundingClientRect().top < innerHeight * 0.6);
+  const place = reached.at(-1) ?? visible[0];
+  if (!place || place === here) return;
+  here?.classList.remove('current');
+  place.classList.add('current');
+  here = place;
+  show(panes_of(place));
+}
+
+const has_room = matchMedia('(min-width: 70rem)');
+let is_waiting = false;
+function follow_soon() {
+  if (is_waiting || !has_room.matches || places.length === 0) return;
+  is_waiting = true;
+  requestAnimationFrame(() => { is_waiting = false; follow(); });
+}
+
+function open_file(event) {
+  const link = event.target.closest('a.file');
+  if (!link || !has_room.matches || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!document.body.classList.contains('lesson')) return;
+  event.preventDefault();
+  const line = Number(link.hash.slice(2));
+  const excerpt = link.closest('.excerpt');
+  show(excerpt ? panes_of(excerpt) : [{ file: link.dataset.file, marked: line ? [line, line] : undefined, differs: [] }])
+    .then(() => find('.pane pre', code).focus({ preventScroll: true }))
+    .catch(() => { location.href = link.href; });  // what is no source has no script
+}
+
+function begin_code() {
+  addEventListener('scroll', follow_soon, { passive: true });
+  addEventListener('resize', follow_soon);
+  text.addEventListener('click', open_file);
+  for (const excerpt of excerpts) {
+    const toggle = button('Show here', () => {
+      const is_shown = excerpt.classList.toggle('shown');
+      toggle.setAttribute('aria-expanded', is_shown);
+    });
+    toggle.setAttribute('aria-expanded', false);
+    find('figcaption', excerpt).append(' ', toggle);
+  }
+  follow_soon();
+}
+
+// -- guesses ---------------------------------------------------------------------------------------
+
+function begin_guess(predict) {
+  const key = `guess/${predict.dataset.guess}`;
+  const output = document.getElementById(predict.dataset.guess);  // some have none: the text tells
+  const field = make('textarea', { rows: 2, value: memory.get(key)?.text ?? '' });
+  const beside = make('p', { className: 'guess', hidden: true });
+  const show_it = button('Show me', () => uncover(true));
+
+  function uncover(is_asked) {
+    const guess = field.value.trim();
+    if (!guess && !is_asked) return;
+    memory.set(key, { text: guess, is_shown: true });
+    output?.classList.remove('covered');
+    beside.hidden = !guess;
+    beside.textContent = `Your guess: ${guess}`;
+    show_it.hidden = true;
+  }
+
+  predict.append(make('label', {}, 'Your guess', field), show_it);
+  output?.classList.add('covered');
+  output?.before(beside);
+  field.addEventListener('change', () => uncover(false));
+  if (!output) show_it.remove();
+  if (memory.get(key)?.is_shown) uncover(true);
+}
+
+// -- questions -------------------------------------------------------------------------------------
+
+// The choices of a question, by name: {name, element, why}.
+function choices_of(form) {
+  const [question, reasons] = [':scope > ul', 'details ul'].map((list) => all(`${list} > li`, form));
+  const why = new Map(reasons.map((item) => [item.textContent.match(/^\w+/)[0], item]));
+  if (form.dataset.kind === 'true') return ['True', 'False'].map((name) => ({ name, why: why.get(name) }));
+  return question.map((element) => ({ name: element.textContent.trim()[0], element, why: why.get(element.textContent.trim()[0]) }));
+}
+
+function say(form, is_right, words) {
+  const verdict = find('.verdict', form);
+  verdict.className = `verdict ${is_right ? 'right' : 'wrong'}`;
+  verdict.replaceChildren(...[words].flat());
+}
+
+function keep_answer(form, given) {
+  memory.set(`answer/${form.dataset.question}`, { given, is_right: given === form.dataset.right });
+  show_score();
+}
+
+function begin_choice(form) {
+  const choices = choices_of(form);
+  const list = find(':scope > ul', form) ?? make('ul');
+  if (!list.parentNode) find('p', form).after(list);
+  for (const choice of choices) {
+    choice.input = make('input', { type: 'radio', name: 'answer', value: choice.name });
+    choice.element ??= list.appendChild(make('li', {}, choice.name));
+    const label = document.createElement('label');
+    const words = document.createElement('span');
+    words.append(...choice.element.childNodes);
+    label.append(choice.input, words);
+    choice.element.append(label);
+  }
+
+  function answer(given) {
+    const chosen = choices.find(({ name }) => name === given);
+    if (!chosen) return say(form, false, 'Choose one first.');
+    for (const { name, element, why } of choices) {
+      element.classList.remove('right', 'wrong');
+      find('.why', element)?.remove();
+      if (name !== given) continue;
+      const reason = make('span', { className: 'why' });
+      reason.append(...why.cloneNode(true).childNodes);
+      reason.firstChild.textContent = '';  // its name
+      element.classList.add(given === form.dataset.right ? 'right' : 'wrong');
+      element.append(reason);
+    }
+    chosen.input.checked = true;
+    say(form, given === form.dataset.right, given === form.dataset.right ? '' : 'Choose again.');
+    keep_answer(form, given);
+  }
+  return () => answer(find(':checked', form)?.value);
+}
+
+function begin_order(form) {
+  const list = find(':scope > ul', form);
+  list.classList.add('steps');
+  const steps = choices_of(form).map(({ name, element }) => Object.assign(element, { step: name, draggable: true }));
+  const right = form.dataset.right.split(' ');
+
+  function move(step, by) {
+    const now = all(':scope > li', list);
+    const other = now[now.indexOf(step) + by];
+    if (other) other[by < 0 ? 'before' : 'after'](step);
+    say(form, true, '');
+  }
+
+  for (const step of steps) {
+    const words = document.createElement('span');
+    words.append(...step.childNodes);
+    const arrows = [['↑', -1, 'earlier'], ['↓', 1, 'later']].map(([arrow, by, where]) => {
+      const arrow_button = button(arrow, () => { move(step, by); arrow_button.focus(); });
+      arrow_button.setAttribute('aria-label', `${step.step} ${where}`);
+      return arrow_button;
+    });
+    step.append(words, ...arrows);
+    step.addEventListener('dragstart', () => step.classList.add('dragged'));
+    step.addEventListener('dragend', () => step.classList.remove('dragged'));
+  }
+  list.addEventListener('dragover', (event) => {
+    event.preventDefault();
+    const dragged = find('.dragged', list);
+    const over = event.target.closest('li');
+    if (!dragged || !over || over === dragged) return;
+    const { top, height } = over.getBoundingClientRect();
+    over[event.clientY < top + height / 2 ? 'before' : 'after'](dragged);
+  });
+
+  return () => {
+    const given = all(':scope > li', list).map(({ step }) => step);
+    const count = given.filter((step, i) => step === right[i]).length;
+    const is_right = count === right.length;
+    say(form, is_right, is_right ? [...find('details p', form).cloneNode(true).childNodes]
+      : `${count} of ${right.length} stand where they belong.`);
+    keep_answer(form, given.join(' '));
+  };
+}
+
+function begin_question(form) {
+  const check = form.dataset.kind === 'order' ? begin_order(form) : begin_choice(form);
+  const verdict = make('p', { className: 'verdict' });
+  verdict.setAttribute('role', 'status');
+  form.append(make('button', {}, 'Check'), verdict);
+  form.addEventListener('submit', (event) => { event.preventDefault(); check(); });
+}
+
+// Each question to be answered aloud gets its own model answer.
+function begin_recall(recall) {
+  const answers = all('details ol > li', recall);
+  all(':scope > ol > li', recall).forEach((question, i) => {
+    const answer = make('div', { className: 'guess', hidden: true });
+    answer.append(...answers[i].cloneNode(true).childNodes);
+    const toggle = button('Model answer', () => {
+      answer.hidden = !answer.hidden;
+      toggle.setAttribute('aria-expanded', !answer.hidden);
+    });
+    toggle.setAttribute('aria-expanded', false);
+    question.append(' ', toggle, answer);
+  });
+}
+
+const score = make('section', { className: 'score' });
+score.setAttribute('aria-label', 'Score');
+
+function show_score() {
+  const forms = all('.quiz', text);
+  const answered = forms.map((form) => ({ form, answer: memory.get(`answer/${form.dataset.question}`) }));
+  const right = answered.filter(({ answer }) => answer?.is_right);
+  const wrong = answered.filter(({ answer }) => answer && !answer.is_right);
+  score.replaceChildren(`${right.length} of ${forms.length} right` +
+    (wrong.length ? `, ${wrong.length} not yet` : '') + '. ');
+  if (wrong.length === 0) return;
+  const list = make('ul', { className: 'reread' });
+  for (const { form } of wrong) {
+    const { question, about, title } = form.dataset;
+    list.append(make('li', {}, `for ${question}: `, make('a', { href: about }, title)));
+  }
+  score.append('Read again, ', list);
+}
+
+// -- altitude --------------------------------------------------------------------------------------
+
+const levels = ['surface', 'middle', 'summit'];
+const hidden_count = make('p', { className: 'hidden-count' });
+hidden_count.setAttribute('role', 'status');
+
+function climb(level) {
+  page.shown = level;
+  for (const choice of all('button[data-altitude]')) choice.setAttribute('aria-pressed', choice.dataset.altitude === level);
+  const above = all('.part[data-level]', text).filter((part) => levels.indexOf(part.dataset.level) > levels.indexOf(level));
+  const words = above.reduce((sum, part) => sum + part.textContent.split(/\s+/).length, 0);
+  hidden_count.textContent = above.length === 0 ? '' :
+    `${above.length} ${above.length === 1 ? 'part' : 'parts'} above your altitude ${above.length === 1 ? 'is' : 'are'} hidden, about ${Math.round(words / 50) * 50} words.`;
+  follow_soon();
+}
+
+function choose(level) {
+  memory.set('altitude', level);
+  climb(level);
+}
+
+// A link into what is hidden takes the reader up there.
+function uncover_target() {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const part = target && target.closest('.part[data-level]');
+  if (!part || levels.indexOf(part.dataset.level) <= levels.indexOf(page.shown)) return;
+  choose(part.dataset.level);
+  target.scrollIntoView();
+}
+
+// -- keys ------------------------------------------------------------------------------------------
+
+function pieces() {
+  return all('.lesson main > *, .lesson main .part > *, .plain main > *')
+    .filter((piece) => !piece.matches('.part, .altitude, .answers, script') && piece.checkVisibility());
+}
+
+function step_piece(by) {
+  const list = pieces();
+  let at = list.indexOf(find('.here'));
+  if (at < 0) at = list.findIndex((piece) => piece.getBoundingClientRect().bottom > innerHeight / 4) - (by > 0 ? 1 : 0);
+  const piece = list[Math.min(Math.max(at + by, 0), list.length - 1)];
+  find('.here')?.classList.remove('here');
+  piece.classList.add('here');
+  if (piece.tabIndex < 0) piece.tabIndex = -1;
+  piece.focus({ preventScroll: true });
+  scrollTo({ top: scrollY + piece.getBoundingClientRect().top - innerHeight / 4 });
+}
+
+const go = (relation) => { const link = find(`link[rel=${relation}]`); if (link) location.href = link.href; };
+const actions = {
+  j: () => step_piece(1),
+  k: () => step_piece(-1),
+  n: () => go('next'),
+  p: () => go('prev'),
+  a: () => choose(levels[(levels.indexOf(page.shown) + 1) % levels.length]),
+  '/': () => open_search(),
+  '?': () => find('#help').showModal(),
+};
+
+function press(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || find('dialog[open]') || !find('#keys-on').checked) return;
+  if (event.target.matches('textarea, select, input:not([type=radio], [type=checkbox])')) return;
+  const action = actions[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+// -- search ----------------------------------------------------------------------------------------
+
+var LESSONS;  // [place, title, text]: what search.js fills
+const most = 60;
+
+async function open_search() {
+  find('#search').showModal();
+  find('#query').select();
+  await Promise.all([load('search.js'), load('sources.js')]);
+  search();
+}
+
+// The text of a source: a line of code holds no other elements than colours.
+function text_of(html) {
+  return Object.assign(document.createElement('pre'), { innerHTML: html }).textContent;
+}
+
+// The text around the first of the words, with all of them marked.
+function excerpt_of(words, body) {
+  const at = Math.max(0, body.toLowerCase().indexOf(words[0]) - 60);
+  const piece = body.slice(at, at + 180);
+  const pattern = new RegExp(`(${words.map((word) => word.replace(/[^\w\s]/g, '\\$&')).join('|')})`, 'gi');
+  return piece.split(pattern).map((part, i) => (i % 2 ? make('mark', {}, part) : part));
+}
+
+function search() {
+  const words = find('#query').value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = [];
+  const has_all = (body) => words.every((word) => body.toLowerCase().includes(word));
+  if (words.length > 0 && LESSONS) {
+    for (const [href, title, body] of LESSONS)
+      if (has_all(`${title} ${body}`)) found.push({ href, title, body, rank: has_all(title) ? 0 : 1 });
+    for (const [file, body] of Object.entries(SOURCES))
+      text_of(body).split('\n').forEach((line, i) => {
+        if (has_all(line)) found.push({ href: `source/${file}.html#L${i + 1}`, title: `${file}, line ${i + 1}`, body: line.trim(), rank: 2 });
+      });
+  }
+  found.sort((a, b) => a.rank - b.rank);
+  find('.found').textContent = words.length === 0 ? '' : `${found.length} found${found.length > most ? `, ${most} shown` : ''}`;
+  find('.results').replaceChildren(...found.slice(0, most).map(({ href, title, body }) =>
+    make('li', {}, make('a', { href: page.root + href }, title), make('small', {}, ...excerpt_of(words, body)))));
+}
+
+// -- the beginning ---------------------------------------------------------------------------------
+
+// Where the reader is, for the page of contents.
+function show_progress(start) {
+  const counts = start.dataset.questions.split(' ').map(Number);
+  const last = memory.get('place');
+  const rows = all('tr', text).slice(1);
+  rows.forEach((row, lesson) => {
+    const right = memory.keys(`answer/${lesson}.`).filter((key) => memory.get(key.slice(prefix.length))?.is_right).length;
+    if (right) row.lastElementChild.append(make('small', {}, ` (${right} of ${counts[lesson]} answered right)`));
+  });
+  if (last) start.append(make('p', {}, 'You were at ', make('a', { href: last.href }, last.title), '.'));
+}
+
+function begin() {
+  if (page.page !== 'print') {
+    for (const predict of all('.predict')) begin_guess(predict);
+    for (const form of all('.quiz')) begin_question(form);
+    for (const recall of all('.recall')) begin_recall(recall);
+    all('.quiz').at(-1)?.after(score);
+    show_score();
+  }
+  if (find('nav.parts', text)) {
+    find('nav.parts', text).after(hidden_count);
+    climb(memory.get('altitude') ?? 'summit');
+    uncover_target();
+  }
+  addEventListener('hashchange', uncover_target);
+  for (const choice of all('button[data-altitude]')) choice.addEventListener('click', () => choose(choice.dataset.altitude));
+  find('#to-search').addEventListener('click', open_search);
+  find('#to-help').addEventListener('click', actions['?']);
+  find('#query').addEventListener('input', search);
+  find('#search').addEventListener('click', (event) => { if (event.target.closest('a')) find('#search').close(); });
+  find('#keys-on').checked = memory.get('keys') ?? true;
+  find('#keys-on').addEventListener('change', (event) => memory.set('keys', event.target.checked));
+  find('#forget').addEventListener('click', () => { for (const key of memory.keys('')) localStorage.removeItem(key); location.reload(); });
+  addEventListener('keydown', press);
+  begin_code();
+  // What must be scrolled sideways must be reached by the keyboard.
+  for (const element of all('main pre, .table')) if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+  const start = find('.start');
+  if (start) show_progress(start);
+  else if (find('nav.parts', text))
+    addEventListener('scroll', () => memory.set('place', { href: `${page.page}.html`, title: find('h1').textContent }), { once: true });
+}
+begin();
