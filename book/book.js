@@ -114,7 +114,7 @@ function panes_of(place) {
 }
 
 const excerpts = all('.part > .excerpt', text);  // what is folded is no place to be at
-const places = excerpts.length === 0 ? [] : all('.part > .excerpt, .compare, .part > p:not(.compare) a[data-file$=pp]', text);
+const places = excerpts.length === 0 ? [] : all('.part > .excerpt, .compare, .part > p:not(.compare, .compare + p) a[data-file$=pp]', text);
 
 // The code follows the text: what is shown is what the reader has come to last. A file that was
 // opened by a click stays until the reader comes to another place.
