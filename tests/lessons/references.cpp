@@ -45,6 +45,17 @@ void check_links(const Document& document, const std::string& folder, Report& re
   }
 }
 
+// What the book is told: which files to set side by side, and which part answers a question.
+void check_book_marks(const Document& document, Report& report) {
+  static const std::regex mark("<!-- (compare|about): (\\S+)( (\\S+))? -->");
+  std::smatch part;
+  for (std::size_t i = 0; i < document.lines.size(); ++i) {
+    if (!std::regex_match(document.lines[i], part, mark)) continue;
+    check_target(document, "", i, (part[1] == "about" ? "#" : "") + part[2].str(), report);
+    if (part[4].matched) check_target(document, "", i, part[4], report);
+  }
+}
+
 // Every "lessons.md#PLACE" that sources and scripts of this project name.
 void check_anchors_from_code(const Document& document, Report& report) {
   static const std::regex anchor("lessons\\.md#([A-Za-z0-9_-]+)");
@@ -221,6 +232,7 @@ void check_page(const Document& document, const std::string& folder, Report& rep
 void check_references(const Document& document, Report& report) {
   const std::string text = whole_text(document);
   check_page(document, "", report);
+  check_book_marks(document, report);
   check_anchors_from_code(document, report);
   check_exercises(text, report);
   check_code(document, text, report);
