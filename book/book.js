@@ -459,6 +459,12 @@ function show_progress(start) {
   if (last) start.append(make('p', {}, 'You were at ', make('a', { href: last.href }, last.title), '.'));
 }
 
+// What is wider than the page scrolls in itself: by keyboard, too.
+function let_wide_ones_be_reached() {
+  for (const wide of all('pre, .table', text))
+    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+}
+
 function begin() {
   if (page.page !== 'print') {
     for (const predict of all('.predict')) begin_guess(predict);
@@ -482,6 +488,8 @@ function begin() {
   find('#keys-on').addEventListener('change', (event) => memory.set('keys', event.target.checked));
   find('#forget').addEventListener('click', () => { for (const key of memory.keys('')) localStorage.removeItem(key); location.reload(); });
   addEventListener('keydown', press);
+  addEventListener('resize', let_wide_ones_be_reached);
+  let_wide_ones_be_reached();
   begin_code();
   // What must be scrolled sideways must be reached by the keyboard.
   for (const element of all('main pre, .table')) if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;

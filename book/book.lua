@@ -370,7 +370,7 @@ local function make_print()
   local texts, answers = {}, {}
   for i, page in ipairs(lessons) do
     texts[i] = page.text:gsub('<details>.-</details>', '')
-    answers[i] = page.answers:gsub(' data-added', '', 1):gsub('Answers', 'Answers: ' .. escaped(page.title), 1)
+    answers[i] = page.answers:gsub(' data%-added', '', 1):gsub('Answers', 'Answers: ' .. escaped(page.title), 1)
   end
   local body = (table.concat(texts) .. table.concat(answers)):gsub('href="[%l%d-]+%.html#', 'href="#')
   write_page({name = 'print', title = 'All lessons', kind = 'lesson print', body = body})
