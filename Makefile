@@ -207,7 +207,9 @@ $(call need,lint format,clang-format,clang-format)
 $(call need,lint,clang-tidy,clang-tidy)
 $(call need,lint,shellcheck,shellcheck)
 $(call need,figures,gnuplot,gnuplot-nox)
-$(call need,book,pandoc,pandoc)
+$(call need,book check-book,pandoc,pandoc)
+$(call need,check-book,node,nodejs)
+$(call need,check-book,$(CHROMIUM),chromium,another: CHROMIUM=google-chrome)
 ifneq ($(filter $(MADE_WITH_DOCTEST),$(MAKECMDGOALS)),)
   ifneq ($(shell ! $(FIND_CXX) || $(CXX) $(INCLUDES) -include doctest/doctest.h -x c++ -E /dev/null >/dev/null 2>&1 || echo no),)
     $(call missing,doctest,doctest-dev,elsewhere: see README.md)
@@ -221,7 +223,7 @@ endif
 
 SOURCES = $(wildcard */*.cpp */*.hpp tests/*/*.cpp tests/*/*.hpp tests/*/*/*.cpp tests/*/*/*.hpp)
 SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh tests/*/*/*.sh book/*.sh book/*/*.sh .ci/run)
-PAGE_SCRIPTS = $(wildcard book/*.js)
+PAGE_SCRIPTS = $(wildcard book/*.js book/check/*.js)
 
 .PHONY: sanitize hardening lint format clean help
 sanitize: $(BUILD)/tests/behaviour $(BUILD)/attack  ## the tests with AddressSanitizer, UBSan and ThreadSanitizer

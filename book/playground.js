@@ -11,7 +11,7 @@ const KINDS = ['measured', 'interpolated', 'extrapolated'];
 // -- the measurements --
 
 // A file: lines "# note", one of titles, then "model,x,metric,median,..." in no order.
-function readFigure(file, text) {
+function read_figure(file, text) {
   const figure = {file, notes: '', curves: {}};
   for (const line of (text || '').split('\n')) {
     if (line.startsWith('#')) figure.notes += line + '\n';
@@ -25,14 +25,14 @@ function readFigure(file, text) {
 
 // The value at x of a curve of [x, y]: a measured one, or one on the straight line through its two
 // neighbours. Beyond the last, that line goes on; or, for a ceiling, the last value stays.
-function at(curve, x, file, isCeiling) {
+function at(curve, x, file, is_ceiling) {
   if (!curve || curve.length === 0) return null;
   const exact = curve.find(point => point[0] === x);
   if (exact) return {value: exact[1], kind: MEASURED, file};
   const above = curve.findIndex(point => point[0] > x);
   const end = above > 0 ? null : curve[above === 0 ? 0 : curve.length - 1];
   const beyond = end ? {kind: EXTRAPOLATED, beyond: end[0], file} : {kind: INTERPOLATED, file};
-  if (curve.length === 1 || (end && isCeiling)) return {value: end[1], ...beyond};
+  if (curve.length === 1 || (end && is_ceiling)) return {value: end[1], ...beyond};
   const right = end ? (above === 0 ? 1 : curve.length - 1) : above;
   const [[x0, y0], [x1, y1]] = [curve[right - 1], curve[right]];
   return {value: y0 + (y1 - y0) * (x - x0) / (x1 - x0), ...beyond};
@@ -51,13 +51,13 @@ function sum(parts) {
 
 // -- what is asked: {clients, share, delay, work, stack}; percent, ms, ms of CPU, KiB --
 
-function createPlayground(files) {
-  const figure = name => readFigure(name, files[name]);
+function create_playground(files) {
+  const figure = name => read_figure(name, files[name]);
   const [threads, wakeup, upstream, idle, cpu] =
       ['threads.csv', 'wakeup.csv', 'upstream.csv', 'idle.csv', 'cpu.csv'].map(figure);
   const curve = (from, model, metric) => from.curves[`${model} ${metric}`];
-  function of(from, model, metric, x, isCeiling) {
-    const result = at(curve(from, model, metric), x, from.file, isCeiling);
+  function of(from, model, metric, x, is_ceiling) {
+    const result = at(curve(from, model, metric), x, from.file, is_ceiling);
     return result && {...result, value: result.kind === MEASURED ? result.value : Math.max(0, result.value)};
   }
 
@@ -66,36 +66,36 @@ function createPlayground(files) {
     const note = from.notes.match(new RegExp(`: ${model} takes part with at most ([\\d,]+) client`));
     return note ? Number(note[1].replaceAll(',', '')) : Infinity;
   }
-  function tooMany(model, clients) {
+  function too_many(model, clients) {
     const most = limit(idle, model);
-    return clients > most && {words: `holds ${inCount(most)} at most`, source: idle.file};
+    return clients > most && {words: `holds ${in_count(most)} at most`, source: idle.file};
   }
 
   // A thread's stack has been measured in two sizes: -s, and what the system gives.
   const small = Object.keys(threads.curves).map(key => key.match(/^(threads -s (\d+)) threads$/))
                     .find(Boolean);
   const given = threads.notes.match(/default stack ([\d.]+) ([KMG])iB/);
-  const givenKib = given && Number(given[1]) * {K: 1, M: 1024, G: 1024 ** 2}[given[2]];
-  function byStack(stack, scale, value) {
+  const given_kib = given && Number(given[1]) * {K: 1, M: 1024, G: 1024 ** 2}[given[2]];
+  function by_stack(stack, scale, value) {
     const usual = value('thread_per_connection');
-    if (!small || !givenKib || !usual) return usual;
+    if (!small || !given_kib || !usual) return usual;
     const other = value(small[1]);
-    const result = at([[scale(Number(small[2])), other.value], [scale(givenKib), usual.value]],
+    const result = at([[scale(Number(small[2])), other.value], [scale(given_kib), usual.value]],
                       scale(stack), threads.file);
     if (result.kind === EXTRAPOLATED)
-      result.beyond = `a stack of ${stack > givenKib ? givenKib : small[2]} KiB`;
-    const isMeasured = result.kind === MEASURED;
-    return combine(result.value, isMeasured ? [stack === givenKib ? usual : other]
+      result.beyond = `a stack of ${stack > given_kib ? given_kib : small[2]} KiB`;
+    const is_measured = result.kind === MEASURED;
+    return combine(result.value, is_measured ? [stack === given_kib ? usual : other]
                                             : [result, usual, other]);
   }
 
-  const isThreaded = model => (curve(threads, model, 'threads') || []).some(point => point[1] > 1);
+  const is_threaded = model => (curve(threads, model, 'threads') || []).some(point => point[1] > 1);
   const memory = clients => model => sum(
-      ['resident_bytes', 'page_table_bytes', ...isThreaded(model) ? ['kernel_stack_bytes'] : []]
+      ['resident_bytes', 'page_table_bytes', ...is_threaded(model) ? ['kernel_stack_bytes'] : []]
           .map(metric => of(threads, model, metric, clients)));
   const address = clients => model => of(threads, model, 'reserved_bytes', clients);
-  const withStack = (model, stack, scale, value) =>
-      model === 'thread_per_connection' ? byStack(stack, scale, value) : value(model);
+  const with_stack = (model, stack, scale, value) =>
+      model === 'thread_per_connection' ? by_stack(stack, scale, value) : value(model);
 
   // The call that a loop waits with; a parked thread asks about nobody else.
   const told = Object.keys(wakeup.curves).map(key => key.split(' ')[0])
@@ -117,7 +117,7 @@ function createPlayground(files) {
     const known = at(points, allowed, upstream.file);
     if (!known || known.kind === MEASURED) return known;
     const most = points[points.length - 1];
-    if (points.length > 1 && allowed > most[0]) return {...known, value: most[1], isLeast: true};
+    if (points.length > 1 && allowed > most[0]) return {value: most[1], is_least: true, source: `${upstream.file}, the most that was measured`};
     const share = at(points.map(([most, rate]) => [Math.log(most), Math.log(rate / most)]),
                      Math.log(allowed)).value;
     return {...known, value: Math.min(1, Math.exp(share)) * allowed};
@@ -139,18 +139,18 @@ function createPlayground(files) {
 
   const rows = {
     threads: (model, {clients}) =>
-        tooMany(model, clients) || of(threads, model, 'threads', clients),
+        too_many(model, clients) || of(threads, model, 'threads', clients),
     memory: (model, {clients, stack}) =>
-        tooMany(model, clients) || withStack(model, stack, Math.log2, memory(clients)),
+        too_many(model, clients) || with_stack(model, stack, Math.log2, memory(clients)),
     address: (model, {clients, stack}) =>
-        tooMany(model, clients) || withStack(model, stack, Number, address(clients)),
+        too_many(model, clients) || with_stack(model, stack, Number, address(clients)),
     wakeup: (model, {clients}) => !calls[model]
         ? {words: 'asks about nobody else', source: 'its one call is about one client'}
-        : tooMany(model, clients) || of(wakeup, calls[model], 'ns_one_ready', clients),
+        : too_many(model, clients) || of(wakeup, calls[model], 'ns_one_ready', clients),
     law: (model, asked) => ({
       value: law(model, asked),
       source: active(asked) > limit(upstream, model)
-          ? `computed, for ${inCount(limit(upstream, model))} at once (${upstream.file})` : 'computed',
+          ? `computed, for ${in_count(limit(upstream, model))} at once (${upstream.file})` : 'computed',
     }),
     reached: (model, asked) => reached(model, asked),
     others: (model, {work}) => of(cpu, model, 'p99_ms', work),
@@ -162,18 +162,18 @@ function createPlayground(files) {
 
 // -- in words --
 
-const inCount = value =>
+const in_count = value =>
     value.toLocaleString('en', value < 1000 ? {maximumSignificantDigits: 3} : {maximumFractionDigits: 0});
-function inUnits(value, base, names) {
+function in_units(value, base, names) {
   let unit = 0;
   for (; value >= base && unit + 1 < names.length; ++unit) value /= base;
   return `${value.toLocaleString('en', {maximumSignificantDigits: 3})} ${names[unit]}`;
 }
-const inBytes = value => inUnits(value, 1024, ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']);
+const in_bytes = value => in_units(value, 1024, ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']);
 const FORMATS = {
-  threads: inCount, memory: inBytes, address: inBytes, law: inCount, reached: inCount,
-  wakeup: value => inUnits(value, 1000, ['ns', 'µs', 'ms', 's']),
-  others: value => inUnits(value, 1000, ['ms', 's']),
+  threads: in_count, memory: in_bytes, address: in_bytes, law: in_count, reached: in_count,
+  wakeup: value => in_units(value, 1000, ['ns', 'µs', 'ms', 's']),
+  others: value => in_units(value, 1000, ['ms', 's']),
 };
 
 // What a cell shows: the number, and under it where it comes from.
@@ -181,15 +181,15 @@ function cell(row, result) {
   if (!result || result.value === Infinity) return {text: '–', source: 'not measured'};
   if (result.words) return {text: result.words, source: result.source};
   const beyond = result.beyond === undefined ? ''
-      : ` beyond ${typeof result.beyond === 'number' ? inCount(result.beyond) : result.beyond}`;
-  return {text: (result.isLeast ? 'at least ' : '') + FORMATS[row](result.value), value: result.value,
+      : ` beyond ${typeof result.beyond === 'number' ? in_count(result.beyond) : result.beyond}`;
+  return {text: (result.is_least ? 'at least ' : '') + FORMATS[row](result.value), value: result.value,
           source: result.source || `${result.file}, ${KINDS[result.kind]}${beyond}`};
 }
 
 // -- the page --
 
 // Each knob is a slider over a list of values and a field for any other.
-function connectKnob(knob, changed) {
+function connect_knob(knob, changed) {
   const [slider, field] = [knob.querySelector('[type=range]'), knob.querySelector('[type=number]')];
   const values = slider.dataset.values.split(' ').map(Number);
   const show = () => {
@@ -206,8 +206,8 @@ function connectKnob(knob, changed) {
   show();
 }
 
-function startPlayground(form, table) {
-  const playground = createPlayground(FIGURES);
+function start_playground(form, table) {
+  const playground = create_playground(FIGURES);
   const asked = {};
   // What stays the same is not touched: a screen reader says what has changed.
   const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
@@ -228,11 +228,11 @@ function startPlayground(form, table) {
   for (const line of table.tBodies[0].rows)
     for (const model of MODELS)
       line.insertCell().innerHTML = '<data></data> <small></small>';
-  for (const knob of form.querySelectorAll('.knob')) connectKnob(knob, changed);
+  for (const knob of form.querySelectorAll('.knob')) connect_knob(knob, changed);
   changed();
   document.getElementById('measured-on').textContent = playground.about;
   for (const hidden of document.querySelectorAll('.playground[hidden]')) hidden.hidden = false;
 }
 
-if (typeof module !== 'undefined') module.exports = {MODELS, createPlayground, cell, at};
-else startPlayground(document.getElementById('knobs'), document.getElementById('models'));
+if (typeof module !== 'undefined') module.exports = {MODELS, create_playground, cell, at};
+else start_playground(document.getElementById('knobs'), document.getElementById('models'));

@@ -2,7 +2,7 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
-const {createPlayground, cell} = require('../playground.js');
+const {create_playground, cell} = require('../playground.js');
 
 const files = {};
 for (const file of fs.readdirSync('figures').filter(name => name.endsWith('.csv')))
@@ -24,23 +24,23 @@ const points = [
   ['reached', 'upstream.csv', 'per_second', x => ({clients: x})],
   ['others', 'cpu.csv', 'p99_ms', x => ({work: x})],
 ];
-const serversOf = {
+const servers_of = {
   wakeup: {select: ['select_loop'], poll: ['poll_loop'], epoll: ['event_loop', 'await_loop'],
            kqueue: ['event_loop', 'await_loop']},
   law: {"Little's law": ['event_loop']},
 };
-const rowOf = (playground, row, model, what) =>
+const row_of = (playground, row, model, what) =>
     cell(row, playground.rows[row](model, {...asked, ...what}));
 
 module.exports = {
   'the playground shows what was measured, and says what was not': async (book, say) => {
-    const playground = createPlayground(files);
+    const playground = create_playground(files);
     let count = 0;
     const expect = (did, is, expected, instead) => { ++count; if (!is) say(did, expected, String(instead)); };
     for (const [row, file, metric, what] of points)
       for (const {model, x, median} of measured(file).filter(one => one.metric === metric))
-        for (const server of (serversOf[row] || {[model]: [model]})[model] || []) {
-          const shown = / /.test(server) ? null : rowOf(playground, row, server, what(x));
+        for (const server of (servers_of[row] || {[model]: [model]})[model] || []) {
+          const shown = / /.test(server) ? null : row_of(playground, row, server, what(x));
           if (!shown || /^holds .* at most$/.test(shown.text)) continue; // no server, or not so many
           expect(`I asked the playground for ${row} of ${server} at ${x}.`,
                  shown.value === median && (row === 'law' || shown.source === `${file}, measured`),
@@ -49,21 +49,21 @@ module.exports = {
     const memory = measured('threads.csv').filter(one => one.model === 'thread_per_connection' && one.x === 1000 &&
         ['resident_bytes', 'page_table_bytes', 'kernel_stack_bytes'].includes(one.metric));
     const total = memory.reduce((sum, one) => sum + one.median, 0);
-    const shown = rowOf(playground, 'memory', 'thread_per_connection', {});
+    const shown = row_of(playground, 'memory', 'thread_per_connection', {});
     expect('I asked for the memory of 1,000 threads.', shown.value === total, total, shown.value);
 
     const small = measured('threads.csv').find(one => one.model === 'threads -s 64' && one.x === 1000 &&
                                                       one.metric === 'reserved_bytes').median;
-    const reserved = stack => rowOf(playground, 'address', 'thread_per_connection', {stack});
+    const reserved = stack => row_of(playground, 'address', 'thread_per_connection', {stack});
     expect('I asked for 1,000 stacks of 64 KiB.', reserved(64).value === small, small, reserved(64).value);
     const between = reserved(1024);
     expect('I asked for 1,000 stacks of 1 MiB.',
            small < between.value && between.value < reserved(8192).value && / interpolated$/.test(between.source),
            'more than of 64 KiB, less than of 8 MiB, “interpolated”', `${between.value}, “${between.source}”`);
-    const beyond = rowOf(playground, 'threads', 'event_loop', {clients: 999999});
+    const beyond = row_of(playground, 'threads', 'event_loop', {clients: 999999});
     expect('I asked for more clients than were measured.', / extrapolated beyond /.test(beyond.source),
            '“extrapolated beyond”', beyond.source);
-    const none = rowOf(playground, 'others', 'one_at_a_time', {});
+    const none = row_of(playground, 'others', 'one_at_a_time', {});
     expect('I asked for what nobody measured.', none.text === '–' && none.value === undefined, '–', none.text);
     return `${count} points of figures/*.csv`;
   },
@@ -72,7 +72,7 @@ module.exports = {
     const shown = () => page.locator('#threads td:nth-child(3) data').textContent();
     const field = page.locator('#clients');
     await field.fill('10000');
-    const expected = rowOf(createPlayground(files), 'threads', 'thread_per_connection', {clients: 10000}).text;
+    const expected = row_of(create_playground(files), 'threads', 'thread_per_connection', {clients: 10000}).text;
     if (await shown() !== expected) say('I typed 10000 clients.', `${expected} threads`, await shown());
     const slider = page.locator('.knob:has(#clients) [type=range]');
     await slider.press('ArrowLeft');

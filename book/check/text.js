@@ -9,7 +9,7 @@ const fs = require('node:fs');
 
 const words = text => text.replace(/[`*]/g, '').match(/[\p{L}\p{N}]+/gu) || [];
 
-function wordsOfMarkdown(text) {
+function words_of_markdown(text) {
   const parts = text.split(/^```(?:.*\n)([^]*?)^```$/m); // every other one is code
   return parts.flatMap((part, i) => words(i % 2 ? part : part
       .replace(/<!--[^]*?-->/g, '')
@@ -19,7 +19,7 @@ function wordsOfMarkdown(text) {
 }
 
 // What of lessons.md each page holds: { 'lesson-3.html': text }.
-function partsOfLessons() {
+function parts_of_lessons() {
   const parts = {};
   for (const part of fs.readFileSync('lessons.md', 'utf8').split(/^(?=## )/m)) {
     const number = part.match(/^## (\d+)\. /);
@@ -28,9 +28,11 @@ function partsOfLessons() {
   return parts;
 }
 
-const wordsOfPage = async page => words(await page.evaluate(() => {
+const words_of_page = async page => words(await page.evaluate(() => {
   for (const details of document.querySelectorAll('details')) details.open = true;
   for (const added of document.querySelectorAll('main [data-added]')) added.remove();
+  for (const picture of document.querySelectorAll('main :is(img, object)'))
+    picture.replaceWith(picture.alt || picture.ariaLabel);
   return document.querySelector('main').innerText;
 }));
 
@@ -48,17 +50,22 @@ module.exports = {
   'the text of every lesson is the text of lessons.md': async (book, say) => {
     let count = 0;
     const page = await book.open('index.html', {javaScriptEnabled: false});
-    for (const [name, text] of Object.entries(partsOfLessons())) {
+    for (const [name, text] of Object.entries(parts_of_lessons())) {
+      if (!book.pages.includes(name)) {
+        say('I opened the book.', `a page ${name}`, 'there is none');
+        continue;
+      }
       await page.goto(book.url(name));
-      const expected = wordsOfMarkdown(text);
-      compare(name, expected, await wordsOfPage(page), say);
+      const expected = words_of_markdown(text);
+      compare(name, expected, await words_of_page(page), say);
       count += expected.length;
     }
     return `${count} words, scripts off`;
   },
   'print.html has every word, in its own order': async (book, say) => {
     const page = await book.open('print.html', {javaScriptEnabled: false});
-    const expected = wordsOfMarkdown(Object.values(partsOfLessons()).join('\n')).sort();
-    compare('print.html (its words in alphabetical order)', expected, (await wordsOfPage(page)).sort(), say);
+    const lessons = Object.values(parts_of_lessons()).slice(1).join('\n');
+    const expected = words_of_markdown(lessons.replace(/<summary>.*?<\/summary>/g, '')).sort();
+    compare('print.html (its words in alphabetical order)', expected, (await words_of_page(page)).sort(), say);
   },
 };
