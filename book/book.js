@@ -122,7 +122,8 @@ let here;
 function follow() {
   const visible = places.filter((place) => place.checkVisibility());
   const reached = visible.filter((place) => place.getBoundingClientRect().top < innerHeight * 0.6);
-  const place = reached.at(-1) ?? visible[0];
+  // Of two close together the first has its time, too.
+  const place = reached.find((one) => one.getBoundingClientRect().top > innerHeight * 0.4) ?? reached.at(-1) ?? visible[0];
   if (!place || place === here) return;
   here?.classList.remove('current');
   place.classList.add('current');
