@@ -24,6 +24,13 @@ function button(words, action) {
   return element;
 }
 
+// A button that opens and closes: flip() does it, and says whether it is open now.
+function toggle(words, flip) {
+  const made = button(words, () => made.setAttribute('aria-expanded', flip()));
+  made.setAttribute('aria-expanded', false);
+  return made;
+}
+
 // What this browser remembers. It may have been told to remember nothing.
 const prefix = 'two-ways/';
 const memory = {
@@ -107,14 +114,16 @@ function panes_of(place) {
     return compare.split(' ').map((name, i) => ({ file: name, differs: sides[i] }));
   }
   const own = { file, marked: first && [Number(first), Number(last)], differs: ranges(differs) };
+  if (pair === 'previous') return panes_of(place.previousElementSibling);
   if (!pair) return [own];
-  const other = place[`${pair}ElementSibling`].dataset;
-  const both = [own, { file: other.file, marked: [Number(other.first), Number(other.last)], differs: ranges(other.differs) }];
-  return pair === 'next' ? both : both.reverse();
+  const other = place.nextElementSibling.dataset;
+  return [own, { file: other.file, marked: [Number(other.first), Number(other.last)], differs: ranges(other.differs) }];
 }
 
-const excerpts = all('.part > .excerpt', text);  // what is folded is no place to be at
-const places = excerpts.length === 0 ? [] : all('.part > .excerpt, .compare, .part > p:not(.compare, .compare + p) a[data-file$=pp]', text);
+// Excerpts, what is to be compared, and paragraphs that name a source.
+const excerpts = all('.part > .excerpt', text);
+const places = excerpts.length === 0 ? [] :
+  all('.part > .excerpt, .compare, .part > p:not(.compare, .compare + p) a[data-file$=pp]', text);
 
 // The code follows the text: what is shown is what the reader has come to last. A file that was
 // opened by a click stays until the reader comes to another place.
@@ -155,14 +164,8 @@ function begin_code() {
   addEventListener('scroll', follow_soon, { passive: true });
   addEventListener('resize', follow_soon);
   text.addEventListener('click', open_file);
-  for (const excerpt of excerpts) {
-    const toggle = button('Show here', () => {
-      const is_shown = excerpt.classList.toggle('shown');
-      toggle.setAttribute('aria-expanded', is_shown);
-    });
-    toggle.setAttribute('aria-expanded', false);
-    find('figcaption', excerpt).append(' ', toggle);
-  }
+  for (const excerpt of excerpts)
+    find('figcaption', excerpt).append(toggle('Show here', () => excerpt.classList.toggle('shown')));
   follow_soon();
 }
 
@@ -195,81 +198,63 @@ function begin_guess(predict) {
 
 // -- questions -------------------------------------------------------------------------------------
 
-// The choices of a question, by name: {name, element, why}.
-function choices_of(form) {
-  const [question, reasons] = [':scope > ul', 'details ul'].map((list) => all(`${list} > li`, form));
-  const why = new Map(reasons.map((item) => [item.textContent.match(/^\w+/)[0], item]));
-  if (form.dataset.kind === 'true') return ['True', 'False'].map((name) => ({ name, why: why.get(name) }));
-  return question.map((element) => ({ name: element.textContent.trim()[0], element, why: why.get(element.textContent.trim()[0]) }));
+// What is in an element, in one of its own: an element that is the text's, and not the script's.
+function wrap(element) {
+  const inner = document.createElement('span');
+  inner.append(...element.childNodes);
+  element.append(inner);
+  return inner;
 }
 
-function say(form, is_right, words) {
-  const verdict = find('.verdict', form);
-  verdict.className = `verdict ${is_right ? 'right' : 'wrong'}`;
-  verdict.replaceChildren(...[words].flat());
-}
+const copy_of = (element) => [...element.cloneNode(true).childNodes];
 
-function keep_answer(form, given) {
-  memory.set(`answer/${form.dataset.question}`, { given, is_right: given === form.dataset.right });
-  show_score();
-}
-
+// A kind of question says how its answer is read, set, and what there is to say about it.
 function begin_choice(form) {
-  const choices = choices_of(form);
   const list = find(':scope > ul', form) ?? make('ul');
-  if (!list.parentNode) find('p', form).after(list);
-  for (const choice of choices) {
-    choice.input = make('input', { type: 'radio', name: 'answer', value: choice.name });
-    choice.element ??= list.appendChild(make('li', {}, choice.name));
+  if (!list.parentNode) {
+    list.append(make('li', {}, 'True'), make('li', {}, 'False'));
+    find('p', form).after(list);
+  }
+  const reasons = all('details li', form);
+  const choices = all(':scope > li', list).map((item, i) => {
+    const name = item.textContent.match(/\w+/)[0];
+    const input = make('input', { type: 'radio', name: 'answer', value: name });
     const label = document.createElement('label');
-    const words = document.createElement('span');
-    words.append(...choice.element.childNodes);
-    label.append(choice.input, words);
-    choice.element.append(label);
-  }
-
-  function answer(given) {
-    const chosen = choices.find(({ name }) => name === given);
-    if (!chosen) return say(form, false, 'Choose one first.');
-    for (const { name, element, why } of choices) {
-      element.classList.remove('right', 'wrong');
-      find('.why', element)?.remove();
-      if (name !== given) continue;
-      const reason = make('span', { className: 'why' });
-      reason.append(...why.cloneNode(true).childNodes);
-      reason.firstChild.textContent = '';  // its name
-      element.classList.add(given === form.dataset.right ? 'right' : 'wrong');
-      element.append(reason);
-    }
-    chosen.input.checked = true;
-    say(form, given === form.dataset.right, given === form.dataset.right ? '' : 'Choose again.');
-    keep_answer(form, given);
-  }
-  return () => answer(find(':checked', form)?.value);
+    label.append(input, wrap(item));
+    item.append(label);
+    return { name, item, input, why: reasons[i] };
+  });
+  return {
+    read: () => find(':checked', form)?.value,
+    set: (given) => { for (const { name, input } of choices) input.checked = name === given; },
+    about(given) {
+      for (const { name, item } of choices) {
+        item.classList.toggle('right', name === given && name === form.dataset.right);
+        item.classList.toggle('wrong', name === given && name !== form.dataset.right);
+      }
+      const chosen = choices.find(({ name }) => name === given);
+      return chosen ? copy_of(chosen.why) : ['Choose one first.'];
+    },
+  };
 }
 
 function begin_order(form) {
   const list = find(':scope > ul', form);
-  list.classList.add('steps');
-  const steps = choices_of(form).map(({ name, element }) => Object.assign(element, { step: name, draggable: true }));
+  const steps = () => all(':scope > li', list);
   const right = form.dataset.right.split(' ');
+  list.classList.add('steps');
 
-  function move(step, by) {
-    const now = all(':scope > li', list);
-    const other = now[now.indexOf(step) + by];
-    if (other) other[by < 0 ? 'before' : 'after'](step);
-    say(form, true, '');
-  }
-
-  for (const step of steps) {
-    const words = document.createElement('span');
-    words.append(...step.childNodes);
-    const arrows = [['↑', -1, 'earlier'], ['↓', 1, 'later']].map(([arrow, by, where]) => {
-      const arrow_button = button(arrow, () => { move(step, by); arrow_button.focus(); });
-      arrow_button.setAttribute('aria-label', `${step.step} ${where}`);
-      return arrow_button;
-    });
-    step.append(words, ...arrows);
+  for (const step of steps()) {
+    const name = step.textContent.trim()[0];
+    const arrow = (sign, where, move) => {
+      const made = button(sign, () => { move(); made.focus(); });
+      made.setAttribute('aria-label', `${name} ${where}`);
+      return made;
+    };
+    Object.assign(step, { step: name, draggable: true });
+    wrap(step).after(
+      arrow('↑', 'earlier', () => step.previousElementSibling?.before(step)),
+      arrow('↓', 'later', () => step.nextElementSibling?.after(step)));
     step.addEventListener('dragstart', () => step.classList.add('dragged'));
     step.addEventListener('dragend', () => step.classList.remove('dragged'));
   }
@@ -282,36 +267,51 @@ function begin_order(form) {
     over[event.clientY < top + height / 2 ? 'before' : 'after'](dragged);
   });
 
-  return () => {
-    const given = all(':scope > li', list).map(({ step }) => step);
-    const count = given.filter((step, i) => step === right[i]).length;
-    const is_right = count === right.length;
-    say(form, is_right, is_right ? [...find('details p', form).cloneNode(true).childNodes]
-      : `${count} of ${right.length} stand where they belong.`);
-    keep_answer(form, given.join(' '));
+  return {
+    read: () => steps().map(({ step }) => step).join(' '),
+    set: (given) => { for (const name of given.split(' ')) list.append(steps().find(({ step }) => step === name)); },
+    about(given) {
+      const count = given.split(' ').filter((name, i) => name === right[i]).length;
+      if (count === right.length) return copy_of(find('details p', form));
+      return [`${count} of ${right.length} stand where they belong.`];
+    },
   };
 }
 
 function begin_question(form) {
-  const check = form.dataset.kind === 'order' ? begin_order(form) : begin_choice(form);
+  const { question, kind, right } = form.dataset;
+  const key = `answer/${question}`;
+  const { read, set, about } = kind === 'order' ? begin_order(form) : begin_choice(form);
   const verdict = make('p', { className: 'verdict' });
   verdict.setAttribute('role', 'status');
+
+  function judge() {
+    const given = read();
+    const is_right = given === right;
+    verdict.className = `verdict ${is_right ? 'right' : 'wrong'}`;
+    verdict.replaceChildren(...about(given));
+    return given && { given, is_right };
+  }
+
   form.append(make('button', {}, 'Check'), verdict);
-  form.addEventListener('submit', (event) => { event.preventDefault(); check(); });
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const answer = judge();
+    if (answer) memory.set(key, answer);
+    show_score();
+  });
+  if (memory.get(key)) {
+    set(memory.get(key).given);
+    judge();
+  }
 }
 
 // Each question to be answered aloud gets its own model answer.
 function begin_recall(recall) {
   const answers = all('details ol > li', recall);
   all(':scope > ol > li', recall).forEach((question, i) => {
-    const answer = make('div', { className: 'guess', hidden: true });
-    answer.append(...answers[i].cloneNode(true).childNodes);
-    const toggle = button('Model answer', () => {
-      answer.hidden = !answer.hidden;
-      toggle.setAttribute('aria-expanded', !answer.hidden);
-    });
-    toggle.setAttribute('aria-expanded', false);
-    question.append(' ', toggle, answer);
+    const answer = make('div', { className: 'guess', hidden: true }, ...copy_of(answers[i]));
+    question.append(' ', toggle('Model answer', () => !(answer.hidden = !answer.hidden)), answer);
   });
 }
 
@@ -345,8 +345,9 @@ function climb(level) {
   for (const choice of all('button[data-altitude]')) choice.setAttribute('aria-pressed', choice.dataset.altitude === level);
   const above = all('.part[data-level]', text).filter((part) => levels.indexOf(part.dataset.level) > levels.indexOf(level));
   const words = above.reduce((sum, part) => sum + part.textContent.split(/\s+/).length, 0);
+  const parts = above.length === 1 ? '1 part is' : `${above.length} parts are`;
   hidden_count.textContent = above.length === 0 ? '' :
-    `${above.length} ${above.length === 1 ? 'part' : 'parts'} above your altitude ${above.length === 1 ? 'is' : 'are'} hidden, about ${Math.round(words / 50) * 50} words.`;
+    `${parts} above your altitude and hidden: about ${Math.round(words / 50) * 50} words.`;
   follow_soon();
 }
 
@@ -405,13 +406,15 @@ function press(event) {
 
 // -- search ----------------------------------------------------------------------------------------
 
-var LESSONS;  // [place, title, text]: what search.js fills
+var LESSONS;  // [[place, title, text], ...]: what search.js fills
+let lines_of_sources;  // [[file, [line, ...]], ...]
 const most = 60;
 
 async function open_search() {
   find('#search').showModal();
   find('#query').select();
   await Promise.all([load('search.js'), load('sources.js')]);
+  lines_of_sources ??= Object.entries(SOURCES).map(([file, html]) => [file, text_of(html).split('\n')]);
   search();
 }
 
@@ -432,16 +435,18 @@ function search() {
   const words = find('#query').value.toLowerCase().split(/\s+/).filter(Boolean);
   const found = [];
   const has_all = (body) => words.every((word) => body.toLowerCase().includes(word));
-  if (words.length > 0 && LESSONS) {
+  if (words.length > 0 && lines_of_sources) {
     for (const [href, title, body] of LESSONS)
       if (has_all(`${title} ${body}`)) found.push({ href, title, body, rank: has_all(title) ? 0 : 1 });
-    for (const [file, body] of Object.entries(SOURCES))
-      text_of(body).split('\n').forEach((line, i) => {
-        if (has_all(line)) found.push({ href: `source/${file}.html#L${i + 1}`, title: `${file}, line ${i + 1}`, body: line.trim(), rank: 2 });
+    for (const [file, lines] of lines_of_sources)
+      lines.forEach((body, i) => {
+        const place = { href: `source/${file}.html#L${i + 1}`, title: `${file}, line ${i + 1}` };
+        if (has_all(body)) found.push({ ...place, body: body.trim(), rank: 2 });
       });
   }
   found.sort((a, b) => a.rank - b.rank);
-  find('.found').textContent = words.length === 0 ? '' : `${found.length} found${found.length > most ? `, ${most} shown` : ''}`;
+  find('.found').textContent = words.length === 0 ? '' :
+    `${found.length} found${found.length > most ? `, ${most} shown` : ''}`;
   find('.results').replaceChildren(...found.slice(0, most).map(({ href, title, body }) =>
     make('li', {}, make('a', { href: page.root + href }, title), make('small', {}, ...excerpt_of(words, body)))));
 }
@@ -487,7 +492,10 @@ function begin() {
   find('#search').addEventListener('click', (event) => { if (event.target.closest('a')) find('#search').close(); });
   find('#keys-on').checked = memory.get('keys') ?? true;
   find('#keys-on').addEventListener('change', (event) => memory.set('keys', event.target.checked));
-  find('#forget').addEventListener('click', () => { for (const key of memory.keys('')) localStorage.removeItem(key); location.reload(); });
+  find('#forget').addEventListener('click', () => {
+    for (const key of memory.keys('')) localStorage.removeItem(key);
+    location.reload();
+  });
   addEventListener('keydown', press);
   addEventListener('resize', let_wide_ones_be_reached);
   let_wide_ones_be_reached();
@@ -496,7 +504,7 @@ function begin() {
   for (const element of all('main pre, .table')) if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
   const start = find('.start');
   if (start) show_progress(start);
-  else if (find('nav.parts', text))
-    addEventListener('scroll', () => memory.set('place', { href: `${page.page}.html`, title: find('h1').textContent }), { once: true });
+  const place = { href: `${page.page}.html`, title: find('h1', text).textContent };
+  if (find('nav.parts', text)) addEventListener('scroll', () => memory.set('place', place), { once: true });
 }
 begin();

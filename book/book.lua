@@ -84,7 +84,8 @@ local function write_page(page)
   local function beside(other, relation, text, at)
     if not other then return end
     head[#head + 1] = ('<link rel="%s" href="%s.html">'):format(relation, other.name)
-    table.insert(around, at, ('<a href="%s.html" rel="%s">%s</a>'):format(other.name, relation, text:format(escaped(other.title))))
+    text = text:format(escaped(other.title))
+    table.insert(around, at, ('<a href="%s.html" rel="%s">%s</a>'):format(other.name, relation, text))
   end
   beside(page.before, 'prev', '← %s', 1)
   beside(page.after, 'next', '%s →', #around + 1)
@@ -171,7 +172,9 @@ end
 -- Asks for two panes.
 local function comparison(a, b)
   local left, right = differing(a, b)
-  local function link(path) return ('<a class="file" data-file="%s" href="source/%s.html">%s</a>'):format(path, path, path) end
+  local function link(path)
+    return ('<a class="file" data-file="%s" href="source/%s.html">%s</a>'):format(path, path, path)
+  end
   return raw('<p class="compare" data-added data-compare="%s %s" data-differs="%s|%s">Side by side: %s and %s</p>',
     a, b, left, right, link(a), link(b))
 end
@@ -192,16 +195,17 @@ local function console(block, id)
     goes_on = is_command and line:match('\\$')
     html[i] = ('<span class="%s">%s</span>'):format(is_command and 'command' or 'output', escaped(line))
   end
-  return raw('<pre class="console"%s><code>%s\n</code></pre>', id and (' id="%s"'):format(id) or '', table.concat(html, '\n'))
+  id = id and (' id="%s"'):format(id) or ''
+  return raw('<pre class="console"%s><code>%s\n</code></pre>', id, table.concat(html, '\n'))
 end
 
 local function picture(source, alt)
   local width, height = assert(read(source), source):match('viewBox="0 0 (%d+)[%d.]* (%d+)')
   -- The bars of a timeline tell their call when they are pointed at; in an <img> they could not.
-  local form = source:match('/timeline%-') and '<object type="image/svg+xml" data="%s" role="img" aria-label="%s"%s></object>'
-    or '<img src="%s" alt="%s"%s>'
-  return raw('<figure class="picture">' .. form .. '</figure>', source, escaped(alt),
-    width and (' width="%d" height="%d"'):format(width, height) or '')
+  local form = '<img src="%s" alt="%s"%s>'
+  if source:match('/timeline%-') then form = '<object type="image/svg+xml" data="%s" role="img" aria-label="%s"%s></object>' end
+  local size = width and (' width="%d" height="%d"'):format(width, height) or ''
+  return raw('<figure class="picture">' .. form .. '</figure>', source, escaped(alt), size)
 end
 
 -- Where the question that blocks[i] begins ends, and the form that it is in.
@@ -223,9 +227,9 @@ local function question(blocks, i, about, page)
   if not id or #right ~= 1 then error('lessons.md: not one answer to: ' .. stringify(blocks[i])) end
   page.questions = page.questions + 1
   local there = page_of[about] or error('lessons.md: question ' .. id .. ' is about no place: ' .. tostring(about))
-  return last, raw('<form class="quiz" data-question="%s" data-kind="%s" data-right="%s" data-about="%s#%s" data-title="%s">', id,
-    kind == 'Order' and 'order' or choices > 0 and 'choice' or 'true', right[1],
-    there == page.name and '' or there .. '.html', about, escaped(title_of[about]))
+  kind = kind == 'Order' and 'order' or choices > 0 and 'choice' or 'true'
+  return last, raw('<form class="quiz" data-question="%s" data-kind="%s" data-right="%s" data-about="%s#%s" data-title="%s">',
+    id, kind, right[1], there == page.name and '' or there .. '.html', about, escaped(title_of[about]))
 end
 
 -- The blocks of a part, with what the page needs around them.
@@ -237,7 +241,8 @@ local function dressed(blocks, page)
   local i = 1
   while blocks[i] do
     local block, lead = blocks[i], lead_of(blocks[i])
-    local text = block.t == 'RawBlock' and block.text or block.t == 'CodeBlock' and block.classes[1] == 'sh' and block.text or ''
+    local is_typed = block.t == 'CodeBlock' and block.classes[1] == 'sh'
+    local text = (is_typed or block.t == 'RawBlock') and block.text or ''
     local a, b = text:match('^<!%-%- compare: (%S+) (%S+)')
     if not a then a, b = text:match('^diff (%S+) (%S+)$') end
     if a and is_source(a) and is_source(b) then put(comparison(a, b)) end
@@ -259,14 +264,16 @@ local function dressed(blocks, page)
       page.guess = page.name .. '-guess-' .. page.guesses  -- until its output comes, perhaps in a later part
       put(raw('<div class="predict" data-guess="%s">', page.guess), block, raw('</div>'))
     elseif excerpt then
-      excerpt.tag = raw('<figure class="excerpt" data-file="%s" data-first="%d" data-last="%d">', excerpt.file, excerpt.first, excerpt.last)
+      excerpt.tag = raw('<figure class="excerpt" data-file="%s" data-first="%d" data-last="%d">',
+        excerpt.file, excerpt.first, excerpt.last)
       -- Two that follow each other and are of different files are looked at side by side.
       if at == #result and before.file ~= excerpt.file then
         local left, right = differing(before.file, excerpt.file)
         before.tag.text = before.tag.text:gsub('>$', (' data-pair="next" data-differs="%s">'):format(left))
         excerpt.tag.text = excerpt.tag.text:gsub('>$', (' data-pair="previous" data-differs="%s">'):format(right))
       end
-      put(excerpt.tag, raw('<figcaption>'), pandoc.Plain(block.content), raw('</figcaption>'), blocks[i + 1], raw('</figure>'))
+      put(excerpt.tag, raw('<figcaption>'), pandoc.Plain(block.content), raw('</figcaption>'))
+      put(blocks[i + 1], raw('</figure>'))
       before, at = excerpt, #result
       i = i + 1
     elseif block.t == 'CodeBlock' and block.classes[1] == 'console' then
@@ -330,7 +337,8 @@ end
 local function links_to(parts)
   local html = {}
   for i, part in ipairs(parts) do
-    html[i] = ('<a href="%s.html#%s">%s</a>'):format(part.page.name, part.id, escaped((part.page.number or '') .. ' ' .. part.title))
+    local title = escaped((part.page.number or '') .. ' ' .. part.title)
+    html[i] = ('<a href="%s.html#%s">%s</a>'):format(part.page.name, part.id, title)
   end
   return table.concat(html, ', ')
 end
@@ -342,7 +350,8 @@ local function unfolded(html)
     local asked = html:sub(1, at):match('.*<strong>(.-)%.?</strong>') or ''
     found[#found + 1] = ('<section><h3 data-added>%s: %s</h3>%s</section>'):format(asked, label:lower(), answer)
   end
-  return #found == 0 and '' or '<section class="answers" data-added>\n<h2 data-added>Answers</h2>\n' .. table.concat(found, '\n') .. '\n</section>\n'
+  if #found == 0 then return '' end
+  return ('<section class="answers" data-added>\n<h2 data-added>Answers</h2>\n%s\n</section>\n'):format(table.concat(found, '\n'))
 end
 
 local function make_lesson(page)
@@ -360,7 +369,8 @@ local function make_lesson(page)
   page.text = table.concat(texts)
   if page.text:find('<figure class="excerpt"', 1, true) then page.kind = page.kind .. ' with-code' end
   page.answers = unfolded(page.text)
-  table.insert(texts, 2, ('<nav class="parts" data-added aria-label="In this lesson"><ol>%s</ol></nav>\n'):format(table.concat(list)))
+  local parts = '<nav class="parts" data-added aria-label="In this lesson"><ol>%s</ol></nav>\n'
+  table.insert(texts, 2, parts:format(table.concat(list)))
   page.body = table.concat(texts) .. page.answers
   write_page(page)
 end
@@ -387,7 +397,8 @@ local function make_words()
         cells[3] ~= '' and ' <small>Others say: ' .. cells[3] .. '</small>' or '')
     end
   end
-  write_page({name = 'words', title = 'Words', body = '<h1>Words</h1>\n<dl class="words">' .. table.concat(html, '\n') .. '</dl>'})
+  local body = ('<h1>Words</h1>\n<dl class="words">%s</dl>'):format(table.concat(html, '\n'))
+  write_page({name = 'words', title = 'Words', body = body})
 end
 
 -- What is emphasised, and every name in the code that the text speaks of, with the parts it is in.
@@ -414,7 +425,8 @@ local function make_index()
     local first = name:sub(1, 1):upper()
     if first ~= letter then html[#html + 1] = (letter and '</dl>' or '') .. ('<h2>%s</h2>\n<dl>'):format(first) end
     letter = first
-    html[#html + 1] = ('<dt>%s</dt><dd>%s</dd>'):format(escaped(name), #places[name] > 15 and 'throughout' or links_to(places[name]))
+    local links = #places[name] > 15 and 'throughout' or links_to(places[name])
+    html[#html + 1] = ('<dt>%s</dt><dd>%s</dd>'):format(escaped(name), links)
   end
   write_page({name = 'index-of-words', title = 'Index', kind = 'plain index', body = table.concat(html, '\n') .. '</dl>'})
 end
@@ -429,7 +441,8 @@ local function make_figures()
   end)
   for _, source in ipairs(output_of('ls figures/*.svg')) do
     local name, use = source:match('([^/]*)%.svg$'), uses[source] or {alt = read(source):match('<title>(.-)</title>')}
-    html[#html + 1] = ('<h2 id="%s">%s</h2>\n%s\n<p>%s. <small>%s</small></p>'):format(name, name, picture(source, use.alt).text, escaped(use.alt), links_to(use))
+    html[#html + 1] = ('<h2 id="%s">%s</h2>\n%s\n<p>%s. <small>%s</small></p>')
+      :format(name, name, picture(source, use.alt).text, escaped(use.alt), links_to(use))
   end
   write_page({name = 'figures', title = 'Figures', kind = 'plain figures', body = table.concat(html, '\n')})
 end
@@ -437,7 +450,8 @@ end
 local function make_start(introduction)
   local asked = {}
   for i, page in ipairs(lessons) do asked[i] = page.questions end
-  local body = html_of(relinked(introduction, {name = 'index'})) .. ('<div class="start" data-added data-questions="%s"></div>'):format(table.concat(asked, ' '))
+  local body = html_of(relinked(introduction, {name = 'index'}))
+  body = body .. ('<div class="start" data-added data-questions="%s"></div>'):format(table.concat(asked, ' '))
   write_page({name = 'index', title = 'Two ways to wait', body = body, after = lessons[1]})
 end
 
@@ -507,15 +521,18 @@ local function make_sources(doc, share)
   for path in pairs(texts) do paths[#paths + 1] = path end
   table.sort(paths)
   for i = tonumber(share), #paths, 2 do
-    if texts[paths[i]] then scripts[#scripts + 1] = make_source(paths[i], texts[paths[i]]) else make_folder(paths[i], paths) end
+    local path, text = paths[i], texts[paths[i]]
+    if text then scripts[#scripts + 1] = make_source(path, text) else make_folder(path, paths) end
   end
   write('sources.js.' .. share, table.concat(scripts))
 end
 
 local function make_data()
   local data = {}
-  for i, path in ipairs(output_of('ls figures/*.csv')) do data[i] = quoted(path:match('[^/]*$')) .. ': ' .. quoted(read(path)) end
-  write('data.js', '// The measurements that are kept in figures/.\nconst FIGURES = {\n' .. table.concat(data, ',\n') .. '\n};\n')
+  for i, path in ipairs(output_of('ls figures/*.csv')) do
+    data[i] = quoted(path:match('[^/]*$')) .. ': ' .. quoted(read(path))
+  end
+  write('data.js', 'const FIGURES = {\n' .. table.concat(data, ',\n') .. '\n};\n')
 end
 
 function Pandoc(doc)
