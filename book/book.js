@@ -500,8 +500,6 @@ function begin() {
   addEventListener('resize', let_wide_ones_be_reached);
   let_wide_ones_be_reached();
   begin_code();
-  // What must be scrolled sideways must be reached by the keyboard.
-  for (const element of all('main pre, .table')) if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
   const start = find('.start');
   if (start) show_progress(start);
   const place = { href: `${page.page}.html`, title: find('h1', text).textContent };
