@@ -386,18 +386,23 @@ local function make_print()
   write_page({name = 'print', title = 'All lessons', kind = 'lesson print', body = body})
 end
 
--- The table of words in lesson 0, as a list.
+-- The tables of words that the lessons begin with, as one list.
 local function make_words()
-  local html = {}
-  for _, block in ipairs(lessons[1].parts[2].blocks) do
-    for _, row in ipairs(block.t == 'Table' and #html == 0 and pandoc.utils.to_simple_table(block).rows or {}) do
-      local cells = {}
-      for i, cell in ipairs(row) do cells[i] = html_of(relinked(cell, {name = 'words'})) end
-      html[#html + 1] = ('<dt>%s</dt><dd>%s%s</dd>'):format(cells[1], cells[2],
-        cells[3] ~= '' and ' <small>Others say: ' .. cells[3] .. '</small>' or '')
+  local words = {}
+  each_part(function(part)
+    for _, block in ipairs(part.blocks) do
+      local found = block.t == 'Table' and pandoc.utils.to_simple_table(block)
+      for _, row in ipairs(found and stringify(found.headers[1]) == 'word' and found.rows or {}) do
+        local word, meaning, elsewhere = table.unpack(row:map(function(cell) return html_of(relinked(cell, {name = 'words'})) end))
+        elsewhere = elsewhere ~= '' and '. Others say: ' .. elsewhere or ''
+        words[#words + 1] = {stringify(row[1]):lower(), ('<dt>%s</dt><dd>%s <small>%s%s</small></dd>')
+          :format(word, meaning, links_to({part}), elsewhere)}
+      end
     end
-  end
-  local body = ('<h1>Words</h1>\n<dl class="words">%s</dl>'):format(table.concat(html, '\n'))
+  end)
+  table.sort(words, function(a, b) return a[1] < b[1] end)
+  for i, word in ipairs(words) do words[i] = word[2] end
+  local body = ('<h1>Words</h1>\n<dl class="words">%s</dl>'):format(table.concat(words, '\n'))
   write_page({name = 'words', title = 'Words', body = body})
 end
 
