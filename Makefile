@@ -179,7 +179,7 @@ ratios: all $(FLOORS) $(BUILD)/compare  ## how close each server comes to the le
 	$(BUILD)/compare -d $(BUILD) $(QUICK_FLAG) $(EXPERIMENT)
 
 # Each folder of tests may bring rules of its own, and so does the book.
--include $(wildcard tests/*/rules.mk book/rules.mk)
+-include $(wildcard tests/*/rules.mk book/rules.mk book/check/rules.mk)
 
 # What is built is built with these; when they change, it is built again. Set at once, so that the
 # flags of some objects alone do not get in; and looked at here, so that -n builds nothing.

@@ -1,152 +1,143 @@
-// reader.js — what a reader does: guesses, answers, climbs, searches, goes on by keyboard.
+// reader.js — what a reader does: answers, guesses, climbs, searches, goes on by keyboard.
 'use strict';
-const {execFileSync} = require('node:child_process');
+const { execFileSync } = require('node:child_process');
 
-const read_questions = page => page.locator('form.quiz').evaluateAll(forms => forms.map(form => ({
-  id: form.dataset.question, kind: form.dataset.kind, right: form.dataset.right,
-  names: [...form.querySelectorAll('input[type=radio]')].map(input => input.value),
-})));
-
-// Puts the steps into this order with nothing but the keys: the first wrong one goes up, by its button.
-async function order_by_keyboard(form, wanted) {
-  const steps = () => form.locator('.steps > li').evaluateAll(all => all.map(step => step.querySelector('button').ariaLabel[0]));
-  for (let place = 0; place < wanted.length; ++place)
-    for (let at = (await steps()).indexOf(wanted[place]); at > place; --at) {
-      await form.getByRole('button', {name: `${wanted[place]} earlier`}).focus();
-      await form.page().keyboard.press('Enter');
-    }
-  return steps();
+// Puts the steps into this order with nothing but the keys: each in its turn goes up, by its button.
+async function put_in_order(form, wanted) {
+  const steps = () => form.locator('.steps > li').evaluateAll((all) => all.map((step) => step.querySelector('button').ariaLabel[0]));
+  for (const [place, step] of wanted.entries())
+    for (let at = (await steps()).indexOf(step); at > place; --at)
+      await form.getByRole('button', { name: `${step} earlier` }).press('Enter');
 }
 
-async function answer(page, {id, kind}, given) {
+async function answer(page, { id, kind }, given) {
   const form = page.locator(`form.quiz[data-question="${id}"]`);
-  if (kind === 'order') await order_by_keyboard(form, given.split(' '));
+  if (kind === 'order') await put_in_order(form, given.split(' '));
   else if (given) await form.locator(`input[value="${given}"]`).check();
-  await form.getByRole('button', {name: 'Check'}).press('Enter');
-  return {verdict: (await form.locator('.verdict').textContent()).trim(), score: await page.locator('.score').textContent(),
-          is_right: await form.locator('.verdict.right').count() === 1, why: await form.locator('.why').allTextContents()};
+  await form.getByRole('button', { name: 'Check' }).press('Enter');
+  return { said: (await form.locator('.verdict').textContent()).replace(/\s+/g, ' ').trim(),
+    is_right: await form.locator('.verdict.right').count() === 1, score: await page.locator('.score').textContent(),
+    rereads: await page.locator('.reread a').count() };
 }
 
-// Half: a choice not made, and an order with its first two steps the wrong way round.
-function other({kind, right, names}) {
-  if (kind !== 'order') return {half: '', wrong: names.find(name => name !== right)};
+// Half: a choice not made; of an order, the first two steps the wrong way round.
+function not_right({ kind, right, names }) {
   const steps = right.split(' ');
-  return {half: [steps[1], steps[0], ...steps.slice(2)].join(' '), wrong: [...steps].reverse().join(' ')};
+  return kind === 'order' ? [[steps[1], steps[0], ...steps.slice(2)].join(' '), [...steps].reverse().join(' ')]
+    : ['', names.find((name) => name !== right)];
 }
 
-const focus_on = page => page.evaluate(() => document.activeElement.blur());
+async function ask(page, question, before, all, say) {
+  for (const given of [...not_right(question), question.right]) {
+    const { said, is_right, score, rereads } = await answer(page, question, given);
+    const wanted = given === question.right;
+    const contradicts = wanted ? /\bNo[.:]/.test(said) : /\bRight\./.test(said);
+    const total = `${before + (wanted ? 1 : 0)} of ${all} right`;
+    if (is_right !== wanted || contradicts || said.length < (given ? 20 : 5) || !score.startsWith(total) || rereads !== (given && !wanted ? 1 : 0))
+      say(`I answered ${question.id} with “${given || 'nothing'}”.`,
+        `${wanted ? 'right' : 'not right, and what to read again'}, a reason, ${total}`, `“${said}” “${score}”`);
+  }
+}
 
 module.exports = {
   'each question answered half, wrong and right': async (book, say) => {
-    let count = 0;
     const key = [];
     for (const name of book.lessons) {
       const page = await book.open(name);
-      const questions = await read_questions(page);
-      for (const [i, question] of questions.entries()) {
-        const {id, right} = question;
-        const {half, wrong} = other(question);
-        for (const given of [half, wrong, right]) {
-          const {verdict, score, is_right, why} = await answer(page, question, given);
-          const count_right = given === right ? i + 1 : i;
-          if (is_right !== (given === right) || !verdict || (question.kind !== 'order' && given && why.join('').length < 10) ||
-              !score.startsWith(`${count_right} of ${questions.length} right`))
-            say(`I answered ${id} with “${given || 'nothing'}”.`, `${given === right ? 'right' : 'not right'}, a reason, ` +
-                `and ${count_right} of ${questions.length}`, `“${verdict}” “${why}” and “${score}”`);
-          const rereads = await page.locator(`.reread a`).count();
-          if (rereads !== (given && given !== right ? 1 : 0))
-            say(`I answered ${id} with “${given}”.`, 'what to read again, of wrong ones only', `${rereads} places`);
-        }
-        key.push(`${id} ${right}`);
-      }
-      count += questions.length;
+      const questions = await page.locator('form.quiz').evaluateAll((forms) => forms.map((form) => ({
+        id: form.dataset.question, kind: form.dataset.kind, right: form.dataset.right,
+        names: [...form.querySelectorAll('input[type=radio]')].map((input) => input.value) })));
+      for (const [i, question] of questions.entries()) await ask(page, question, i, questions.length, say);
+      key.push(...questions.map(({ id, right }) => `${id} ${right}`));
       await page.reload();
       const kept = await page.locator('.score').textContent();
-      if (!kept.startsWith(`${questions.length} of ${questions.length}`))
-        say(`I answered all of ${name} and came again.`, 'all right, still', kept);
+      if (!kept.startsWith(`${questions.length} of`)) say(`I answered all of ${name} and came again.`, 'all right, still', kept);
       await page.context().close();
     }
     // The terminal's quiz reads the lessons by itself: its key and the book's are one.
-    const graded = execFileSync(process.env.QUIZ || 'build/quiz', ['-a', '-'], {input: key.join('\n'), encoding: 'utf8'});
-    for (const line of graded.match(/^\d+\.\d+ +(?:wrong|missing)$/gm) || [])
-      say('I gave the right answers of the book to make quiz.', 'all of them right', line);
-    return `${count} questions`;
+    const graded = execFileSync(process.env.QUIZ || 'build/quiz', ['-a', '-'], { input: key.join('\n'), encoding: 'utf8' });
+    for (const line of graded.match(/^\d+\.\d+ +(?:wrong|missing)$/gm) || []) say('I gave the book’s right answers to the quiz.', 'all right', line);
+    return `${key.length} questions`;
   },
 
   'a prediction covers its output until a guess is written, and is kept': async (book, say) => {
     let count = 0;
     for (const name of book.lessons) {
       const page = await book.open(name);
-      const covered = () => page.locator('.covered').count();
-      for (const predict of await page.locator('.predict[data-covers]').all()) {
-        const output = page.locator('#' + await predict.getAttribute('data-covers'));
-        const is_covered = () => output.evaluate(element => getComputedStyle(element.querySelector('.output')).visibility === 'hidden');
-        if (!await is_covered()) say(`I came to prediction ${count + 1} in ${name}.`, 'its output covered', 'it is not');
-        if (++count % 2) await predict.locator('textarea').fill(`guess ${count}`);
-        await predict.getByRole('button', {name: 'Show me'}).click();
-        if (await is_covered()) say(`I pressed “Show me” in ${name}.`, 'the output', 'it is still covered');
+      const covered = () => page.locator('.covered').evaluateAll((all) => all.filter(
+        (one) => getComputedStyle(one.querySelector('.output')).visibility === 'hidden').length);
+      const guesses = async () => (await page.locator('p.guess:visible').allTextContents()).join();
+      const before = await covered();
+      const ids = await page.locator('.predict').evaluateAll((all) => all.map((one) => one.dataset.guess).filter((id) => document.getElementById(id)));
+      if (before !== ids.length || before === 0) say(`I came to ${name}.`, `the output of ${ids.length} predictions covered`, `of ${before}`);
+      for (const [i, id] of ids.entries()) {
+        const predict = page.locator(`.predict[data-guess="${id}"]`);
+        const written = i % 2 ? '' : `my guess, ${++count}`;
+        await predict.locator('textarea').fill(written);
+        if (written) await predict.locator('textarea').blur();
+        else await predict.getByRole('button', { name: 'Show me' }).click();
+        if (await covered() !== before - i - 1 || !(await guesses()).includes(written))
+          say(`I ${written ? 'wrote a guess' : 'pressed “Show me”'} in ${name}.`, `the output, beside it “${written}”`, `“${await guesses()}”, ${await covered()} covered`);
       }
-      const guesses = await page.locator('p.guess:visible').allTextContents();
+      const kept = await guesses();
       await page.reload();
-      const kept = await page.locator('p.guess:visible').allTextContents();
-      if (kept.join() !== guesses.join() || await covered())
-        say(`I guessed in ${name}, and came again.`, guesses.join(', '), `${kept.join(', ')}; ${await covered()} covered`);
-      if (await page.locator('.predict[data-covers]').count() === 0) continue;
+      if (await guesses() !== kept || await covered()) say(`I guessed in ${name}, and came again.`, kept, `“${await guesses()}”, ${await covered()} covered`);
       await Promise.all([page.waitForEvent('load'), page.click('#forget')]);
-      if (!await covered()) say(`I pressed “Forget” in ${name}.`, 'the outputs covered again', 'they are not');
+      if (await covered() !== before) say(`I pressed “Forget” in ${name}.`, 'the outputs covered again', `${await covered()} covered`);
       await page.context().close();
     }
-    return `${count} predictions`;
+    return `${count} guesses`;
   },
 
   'altitude hides what is above, and says how much': async (book, say) => {
     const levels = ['surface', 'middle', 'summit'];
+    const page = await book.open(book.lessons[0]);
     for (const name of book.lessons) {
-      const page = await book.open(name);
+      await page.goto(book.url(name));
       for (const [height, level] of levels.entries()) {
         await page.click(`button[data-altitude=${level}]`);
-        const parts = await page.locator('.part[data-level]').evaluateAll(all => all.map(
-            part => [part.dataset.level, part.getClientRects().length > 0]));
+        const parts = await page.locator('.part[data-level]').evaluateAll((all) => all.map((part) => [part.dataset.level, part.checkVisibility()]));
         const hidden = parts.filter(([of]) => levels.indexOf(of) > height).length;
         const said = await page.locator('.hidden-count').textContent();
         if (parts.some(([of, is_shown]) => is_shown !== levels.indexOf(of) <= height) || (parseInt(said) || 0) !== hidden)
-          say(`I chose ${level} in ${name}.`, `${hidden} parts hidden, and said so`, `“${said}” of ${parts.join(' ')}`);
+          say(`I chose ${level} in ${name}.`, `${hidden} parts hidden, and said so`, `“${said}” ${parts.join(' ')}`);
       }
-      await page.context().close();
     }
   },
 
   'search and keys': async (book, say) => {
     const page = await book.open('lesson-3.html');
-    const press = async (keys, expected, is) => {
-      for (const one of keys) await page.keyboard.press(one);
-      const came = await page.waitForFunction(is).then(() => true, () => false);
-      if (!came) say(`I pressed ${keys.join(' ')} in ${book.name(page.url())}.`, expected, await page.locator('body').ariaSnapshot().then(all => all.slice(0, 300)));
-    };
-    await press(['j'], 'a piece that I have reached', () => document.activeElement.matches('.here'));
-    await page.evaluate(() => { first = document.querySelector('.here'); });
-    await press(['j'], 'the next piece', () => !document.querySelector('.here').isSameNode(first));
-    await press(['k'], 'the piece before', () => document.querySelector('.here').isSameNode(first));
-    await press(['a'], 'surface', () => document.querySelector('[data-altitude=surface]').ariaPressed === 'true');
-    await press(['a', 'a'], 'summit', () => document.querySelector('[data-altitude=summit]').ariaPressed === 'true');
-    await press(['?'], 'the list of keys', () => document.querySelector('#help').open);
-    await press(['Escape'], 'no list', () => !document.querySelector('#help').open);
-    await page.locator('textarea').first().press('n');
-    await focus_on(page);
-    await press(['n'], 'lesson 4', () => location.pathname.endsWith('lesson-4.html') && document.readyState === 'complete');
-    await press(['p'], 'lesson 3', () => location.pathname.endsWith('lesson-3.html') && document.readyState === 'complete');
+    async function press(keys, expected, is, value) {
+      for (const one of keys.split(' ')) await page.keyboard.press(one);
+      const came = await page.waitForFunction(is, value).catch(() => null);
+      if (!came) say(`I pressed ${keys} in ${book.name(page.url())}.`, expected, 'it does not come');
+    }
+    const chosen = (level) => document.querySelector(`[data-altitude=${level}]`).ariaPressed === 'true';
+    const is_open = (dialog) => document.querySelector(dialog).open;
+    const is_at = (name) => location.pathname.endsWith(name) && document.readyState === 'complete';
+    await press('j', 'a piece that I have reached', () => document.activeElement.matches('.here'));
+    const first = await page.locator('.here').elementHandle();
+    await press('j', 'the next piece', (one) => !one.matches('.here') && document.querySelector('.here'), first);
+    await press('k', 'the piece before', (one) => one.matches('.here'), first);
+    await press('a', 'surface', chosen, 'surface');
+    await press('a a', 'summit', chosen, 'summit');
+    await press('?', 'the list of keys', is_open, '#help');
+    await press('Escape', 'no list', () => !document.querySelector('#help').open);
+    await page.locator('textarea').first().press('n');  // a letter there, and no key
+    await page.locator('textarea').first().blur();
+    await press('n', 'lesson 4', is_at, 'lesson-4.html');
+    await press('p', 'lesson 3', is_at, 'lesson-3.html');
     for (const [words, where] of [['linger shutdown', 'lesson-'], ['take_turn', 'source/'], ['EPOLLEXCLUSIVE', '.html']]) {
-      await press(['/'], 'the search', () => document.querySelector('#search').open);
-      await page.locator('#query').fill(words);
       const here = page.url();
-      await page.locator(`.results a[href*="${where}"]`).first().click()
-          .catch(() => say(`I looked for “${words}”.`, `a place in ${where}`, 'none'));
-      await page.waitForURL(url => url.href !== here);
+      await press('/', 'the search', is_open, '#search');
+      await page.locator('#query').fill(words);
+      await page.locator(`.results a[href*="${where}"]`).first().click();
+      await page.waitForURL((url) => url.href !== here);
       const text = (await page.locator('main').textContent()).toLowerCase();
-      if (!words.toLowerCase().split(' ').every(word => text.includes(word)))
+      if (!words.toLowerCase().split(' ').every((word) => text.includes(word)))
         say(`I looked for “${words}” and took the first.`, 'a page with these words', book.name(page.url()));
     }
-    await press(['/'], 'the search', () => document.querySelector('#search').open);
+    await press('/', 'the search', is_open, '#search');
     await page.locator('#query').fill('xyzzy plugh');
     const none = await page.locator('.found').textContent();
     if (!none.startsWith('0 ')) say('I looked for “xyzzy plugh”.', '0 found', none);
