@@ -178,7 +178,7 @@ void ResponseCheck::read_head(const Expectation& expected) {
   if (!problem_.empty()) return;
   if (head_.status != 200) {
     if (!expected.may_be_an_error)
-      problem_ = "responded '" + readable(lines.substr(0, lines.find('\r'))) + "' instead of 200";
+      problem_ = "answered '" + readable(lines.substr(0, lines.find('\r'))) + "' instead of 200";
   } else if ((expected.body == Body::exactly && length != expected.text.size()) ||
              (expected.body == Body::pattern && length != expected.length) ||
              (expected.body == Body::beginning_with && length < expected.text.size()) ||
