@@ -300,6 +300,9 @@ class Runner {
     if (!fits_from(turn.expected, 0, actual, 0)) complain(turn, fence, actual);
   }
 
+  // How a job has ended, "Terminated", is what a shell says beside the page.
+  static constexpr const char* quietly = " 2>/dev/null";
+
   // A shell without a terminal has no job control, so %2 would be nobody: it becomes the number of
   // the second program that was started with &. Whoever is told to end, as %2 or as $server after
   // "server=$!", has ended when the next command is typed: its port is free again.
@@ -316,7 +319,7 @@ class Runner {
     if (kill == command.npos) return known;
     for (std::size_t at = kill; (at = command.find('%', at)) != command.npos; ++at)
       jobs_.erase(command[at + 1] - '0');
-    return known + "; wait" + known.substr(known.rfind("kill $") + 4);
+    return known + "; wait" + known.substr(known.rfind("kill $") + 4) + quietly;
   }
 
   void end_named_jobs(const std::string& command, std::string& known) {
@@ -328,7 +331,7 @@ class Runner {
     if (!std::regex_search(command, part, ending)) return;
     std::istringstream names(part[2]);
     for (std::string name; names >> name;) jobs_.erase(names_[name.substr(1)]);
-    if (part[1] == "kill") known += "; wait" + part[2].str();
+    if (part[1] == "kill") known += "; wait" + part[2].str() + quietly;
   }
 
   void complain(const Turn& turn, const Fence& fence, const Lines& actual) {
