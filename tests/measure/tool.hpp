@@ -6,6 +6,6 @@
 // "build" for "build/demo": the programs lie beside each other.
 std::string directory_of(const std::string& program);
 
-// Runs a program and turns what it throws into a line on stderr. One that was interrupted ends by that
-// signal, when its servers are stopped; for any other exception the status is 1.
+// Runs a program and turns what it throws into a line on stderr. One that was interrupted ends by
+// that signal, when its servers are stopped; for any other exception the status is 1.
 int run_tool(const char* name, int argc, char** argv, int (*run)(int argc, char** argv));
