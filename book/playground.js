@@ -225,7 +225,7 @@ function start_playground(form, table) {
       });
   }
   for (const model of MODELS)
-    table.tHead.rows[0].insertAdjacentHTML('beforeend', `<th scope="col"><code>${model}</code></th>`);
+    table.tHead.rows[0].insertAdjacentHTML('beforeend', `<th scope="col"><code>${model.replaceAll('_', '_<wbr>')}</code></th>`);
   for (const line of table.tBodies[0].rows)
     for (const model of MODELS)
       line.insertCell().innerHTML = '<data></data> <small></small>';
