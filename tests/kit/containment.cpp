@@ -258,6 +258,7 @@ bool hide_folders(const Containment& containment, const std::string& room) {
   const bool is_hidden = apply(hide, containment.hidden);
   std::vector<std::string> needed = containment.unchanged;
   needed.push_back(room);
+  needed.push_back(files::current_path());
   return replace_what_is_shared(needed) && is_hidden && is_kept;
 }
 #else
