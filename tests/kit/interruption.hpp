@@ -1,6 +1,6 @@
-// interruption.hpp — Ctrl-C, or whoever else asks the grader to stop.
+// interruption.hpp — Ctrl-C, or whoever else asks a program of the tests to stop.
 //
-// Gives: a grader that ends what it has started and removes its folders before it goes.
+// Gives: a program that ends what it has started and removes its folders before it goes.
 // Do not: wait for long without looking. The second signal ends the process at once.
 #pragma once
 
@@ -11,7 +11,7 @@ struct AskedToStop {
 // From now on SIGINT, SIGTERM and SIGHUP are noted, but those that the parent has ignored.
 void note_interruptions();
 
-// In a child that the grader has forked: a signal is what it was before.
+// In a child that has been forked: a signal is what it was before.
 void forget_interruptions();
 
 // If one has come: kills all that this process has started, and throws AskedToStop.
