@@ -1,11 +1,12 @@
 # What is for teachers alone, and in no handout: the archive for Gradescope, and the grader's own
 # proofs, which need the solutions and the wrong programs.
 
-# Half of the solutions are kept as what makes them of a student's file; SOLVED are those, whole.
+# Half of the solutions are kept as what makes them of a student's file, or of a server; SOLVED are
+# those, whole.
 SOLVED = $(patsubst %.txt,$(BUILD)/objects/%.cpp,$(wildcard tests/grade/solutions/*.txt))
 $(foreach ex,$(EXERCISES),$(eval $(BUILD)/objects/tests/grade/solutions/$(ex).cpp: \
   $(folder_of_$(ex))/$(file_of_$(ex))))
-$(BUILD)/objects/tests/grade/solutions/c10k.cpp: $(folder_of_await_timer)/$(file_of_await_timer)
+$(BUILD)/objects/tests/grade/solutions/c10k.cpp: nonblocking/await_conversation.cpp
 $(SOLVED): $(BUILD)/objects/%.cpp: %.txt tests/grade/prove/changes.awk
 	@mkdir -p $(@D)
 	@sh tests/grade/mutant.sh solution $(*F) >$@.new && mv $@.new $@
