@@ -1,6 +1,6 @@
 #!/bin/sh
 # sketches.sh — do the attacks that a sketch names in its first lines end or stall it, and no others?
-# And does each of its worked answers, in answers/, survive the attack that it is called by? What is
+# And does each of its worked answers, in answers.txt, survive the attack that it is called by? What is
 # not as it should be is tried again, twice and for longer: the machine may have been busy.
 #
 # Usage: tests/attack/sketches.sh BUILD MAKE ATTACK 'SKETCHES'    run by `make check-sketches`
@@ -10,7 +10,7 @@ build=$1
 make=$2
 attacker=$3
 sketches=$4
-answers=tests/attack/answers
+answers=tests/attack/answers.txt
 changes=tests/grade/prove/changes.awk
 
 # What it says of itself, a line for each attack: "resets died".
@@ -47,7 +47,7 @@ try_answer() {
   sketch=${1%%-*}
   attack=${1#*-}
   claims "$sketch" | grep -q "^$attack " || { echo "$1: $attack needs no answer" && return 1; }
-  LC_ALL=C awk -f $changes -v mode=make -v name="$1" -v into="$here/$1" $answers/*.txt || return 1
+  LC_ALL=C awk -f $changes -v mode=make -v name="$1" -v into="$here/$1" $answers || return 1
   for try in 1 2 3; do
     "$make" -s --no-print-directory BUILD="$build" attack FILE="$(echo "$here/$1"/*/*.cpp)" \
       ONLY="$attack" >"$here/$1.log" 2>&1 && echo "$1: survives" && return
@@ -70,7 +70,7 @@ trap 'rm -rf "$here"' EXIT
 trap 'exit 130' INT TERM
 for sketch in $sketches; do
   echo "$sketch"
-  [ -z "$make" ] || LC_ALL=C awk -f $changes -v mode=list $answers/*.txt | sed -n "s/^\($sketch-[^|]*\).*/\1/p"
+  [ -z "$make" ] || LC_ALL=C awk -f $changes -v mode=list $answers | sed -n "s/^\($sketch-[^|]*\).*/\1/p"
 done >"$here/all"
 # Mostly they wait.
 xargs -P 4 -n 1 sh "$0" "$build" "$make" "$attacker" "$sketches" "$here" <"$here/all"

@@ -29,9 +29,10 @@
 #   lies between the lines above and below it. Without a + line the text goes, and so does the line it
 #   stands on if nothing else does. An empty line ends a replacement, and so does what cannot go on
 #   with it, a - after a + for example.
-#   A # begins a remark. What is called "solution" is tests/grade/solutions/EXERCISE.cpp for all that
-#   is read after it, though there is no such file. A line that begins with two blanks stays, as in
-#   any diff, and says where the + lines above or below it come.
+#   "Like: NAME" means the changes of that one, which stands above. A # begins a remark. What is called
+#   "solution" is tests/grade/solutions/EXERCISE.cpp for all that is read after it, though there is no
+#   such file. A line that begins with two blanks stays, as in any diff, and says where the + lines
+#   above or below it come.
 
 function complain(why) {
   print FILENAME ":" FNR ": " (title == "" ? "" : title ": ") why >"/dev/stderr"
@@ -86,6 +87,27 @@ function end_replacement() {
   new = place = ""
 }
 
+function change(line) {
+  if (line ~ /^(Before|After): ./) {
+    end_replacement()
+    place = substr(line, 1, index(line, ":") - 1)
+    old[parts = 1] = substr(line, length(place) + 3)
+  } else if (line == "") {
+    end_replacement()
+  } else if (line == "- ...") {
+    old[++parts] = ""
+    separate = 1
+  } else if (line ~ /^[-+ ]( |$)/ && title != "") {
+    if (line ~ /^-/ && (news || place)) end_replacement()
+    if (line !~ /^\+/) {
+      if (!parts) old[parts = separate = 1] = ""
+      old[parts] = old[parts] (separate ? "" : "\n") substr(line, 3)
+      separate = 0
+    }
+    if (line !~ /^-/) new = new (news++ ? "\n" : "") substr(line, 3)
+  } else complain("what is this? " line)
+}
+
 function end_program(  path, folder) {
   end_replacement()
   if (mode == "print" && title == name) print_to("/dev/stdout", text[file])
@@ -109,7 +131,6 @@ function end_program(  path, folder) {
 
 FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
 /^#/ { next }
-/^$/ { end_replacement(); next }
 /^Program: (server|exercise) [a-z_0-9]+$/ { program = $2 " " $3; next }
 /^== [a-z_0-9-]+: ./ {
   end_program()
@@ -135,30 +156,16 @@ FNR == 1 || /^Program: / { end_program(); usual_file = file = "" }
   is[key] = substr($0, length(key) + 3)
   next
 }
-/^(Before|After): ./ {
-  end_replacement()
-  place = substr($0, 1, index($0, ":") - 1)
-  old[parts = 1] = substr($0, length(place) + 3)
+/^Like: ./ {
+  if (!($2 in changes)) complain("there is no " $2)
+  count = split(changes[$2], lines, "\n")
+  for (i = 1; i <= count; i++) change(lines[i])
   next
 }
-/^- / || /^-$/ {
-  if (news || place) end_replacement()
-  if ($0 == "- ...") parts++
-  else if (!parts) old[parts = 1] = substr($0, 3)
-  else old[parts] = old[parts] (separate ? "" : "\n") substr($0, 3)
-  if ($0 == "- ...") old[parts] = ""
-  separate = $0 == "- ..."
-  next
+{
+  changes[title] = changes[title] $0 "\n"
+  change($0)
 }
-/^\+ / || /^\+$/ { new = new (news++ ? "\n" : "") substr($0, 3); next }
-/^  / && title != "" {
-  if (!parts) old[parts = 1] = substr($0, 3)
-  else old[parts] = old[parts] (separate ? "" : "\n") substr($0, 3)
-  separate = 0
-  new = new (news++ ? "\n" : "") substr($0, 3)
-  next
-}
-{ complain("what is this? " $0) }
 
 END {
   end_program()

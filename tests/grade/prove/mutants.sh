@@ -52,13 +52,13 @@ expect() { # what is expected, what came
   failed=1
 }
 
-becomes() { # what the lines a, b, c, d become, then the changes
+becomes() { # what the last program makes of the lines a, b, c, d, then the changes
   expected=$1
   shift
   rm -rf "$here/made"
   printf '  a\n  b\n  c\n  d\n' >"$here/file"
   written "$here/file" "$@" >"$here/changes.txt"
-  changes make it-is
+  changes make "$(changes list | sed -n '$s/|.*//p')"
   expect "$expected" "$(tr '\n' '|' <"$here/made/$here/file")"
 }
 
@@ -72,6 +72,7 @@ complains() { # of what, then the changes
 
 becomes '  a|  x|  c|  d|' '- b' '+ x'
 becomes '  x|  a|  b|  c|  d|  y|' '+   x' '    a' '' '    d' '+   y'
+becomes '  x|  y|  c|  d|' '- a' '+ x' '' '== too: is' 'Like: it-is' '- b' '+ y'
 becomes '  a|  x|  y|  d|' '-   b' '-   c' '+   x' '+   y'
 becomes '  a|  c|  d|' '- b'
 becomes '  a|  c|' '- b' '' '- d'
@@ -86,6 +87,7 @@ complains 'this changes nothing in file:' '- b' '+ b'
 complains 'what is this? Lose: A02' 'Lose: A02' '- b' '+ x'
 complains 'where does this come?' '+ x'
 complains 'cannot read nowhere' "File: $here/nowhere" '- b' '+ x'
+complains 'there is no it-not' 'Like: it-not'
 complains 'there are two called so' '== is: again' '- b' '+ x'
 
 sh tests/grade/mutant.sh check || failed=1
