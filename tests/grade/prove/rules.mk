@@ -1,7 +1,7 @@
 # What is for teachers alone, and in no handout: the archive for Gradescope, and the grader's own
 # proofs, which need the solutions and the wrong programs.
 
-# Half of the solutions are kept as what makes them of a student's file, or of a server; SOLVED are
+# Most solutions are kept as what makes them of a student's file, or of a server; SOLVED are
 # those, whole.
 SOLVED = $(patsubst %.txt,$(BUILD)/objects/%.cpp,$(wildcard tests/grade/solutions/*.txt))
 $(foreach ex,$(EXERCISES),$(eval $(BUILD)/objects/tests/grade/solutions/$(ex).cpp: \
