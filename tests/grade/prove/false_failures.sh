@@ -9,6 +9,23 @@
 # if nothing failed. May be interrupted: it then counts what it has.
 [ "${1:--h}" != -h ] || exec awk 'NR > 1 { if (!/^#/) exit; print substr($0, 3) }' "$0"
 set -u
+if [ "$1" = grading ]; then # one of those below
+  build=$2
+  here=$3
+  program=$4
+  log=$here/$(echo "$program" | tr / .).$5.log
+  "$here/grade" --build "$build" --program "$here/$program" --steps --list-lost \
+    "$(basename "$program")" >"$log" 2>&1
+  status=$?
+  ended_with() { grep -c "\. $1  *[0-9][0-9]*/[0-9][0-9]*\$" "$log"; } # how many checks
+  late=$(ended_with 'ok (?)')
+  unclear=$(ended_with inconclusive)
+  asked=$(($(ended_with '[a-zA-Z]*.*') - $(ended_with skipped)))
+  lost=$(sed -n 's/^lost//p' "$log")
+  echo "$program $asked $(ended_with ok) $late $status $unclear$lost" >>"$here/results.txt"
+  [ "$status $late $unclear" != '0 0 0' ] || rm -f "$log"
+  exit 0
+fi
 build=$1
 runs=$2
 graders=$3
@@ -45,41 +62,13 @@ while [ "$number" -lt "$hogs" ]; do
   number=$((number + 1))
 done
 
-# How many checks in a log have this outcome?
-ended_with() { # outcome, log
-  grep -c "\. $1  *[0-9][0-9]*/[0-9][0-9]*\$" "$2"
-}
-
-# One grader after the other. Every result is one line: program, checks, passed, late, status,
-# not judged, lost.
-lane() {
-  run=$1
-  while [ "$run" -le "$runs" ]; do
-    for program in $programs; do
-      log=$here/$(echo "$program" | tr / .).$run.log
-      "$here/grade" --build "$build" --program "$here/$program" --steps --list-lost \
-        "$(basename "$program")" >"$log" 2>&1
-      status=$?
-      passed=$(ended_with ok "$log")
-      late=$(ended_with 'ok (?)' "$log")
-      skipped=$(ended_with skipped "$log")
-      unclear=$(ended_with inconclusive "$log")
-      all=$(ended_with '[a-zA-Z]*.*' "$log")
-      lost=$(sed -n 's/^lost//p' "$log")
-      echo "$program $((all - skipped)) $passed $late $status $unclear$lost" >>"$here/results.txt"
-      [ "$status" -eq 0 ] && [ "$late" -eq 0 ] && [ "$unclear" -eq 0 ] && rm -f "$log"
-    done
-    run=$((run + graders))
-  done
-}
-first=1
-lanes=
-while [ "$first" -le "$graders" ]; do
-  lane "$first" &
-  lanes="$lanes $!"
-  first=$((first + 1))
-done
-helpers="$helpers $lanes"
-for process in $lanes; do wait "$process"; done
+# Every grading is one line: program, checks, passed, late, status, not judged, lost.
+number=0
+while [ "$number" -lt "$runs" ]; do
+  number=$((number + 1))
+  for program in $programs; do echo "$program $number"; done
+done | xargs -P "$graders" -n 2 sh "$0" grading "$build" "$here" &
+helpers="$helpers $!"
+wait $!
 
 count_results

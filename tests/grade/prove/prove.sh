@@ -17,12 +17,7 @@ make=$2
 extent=$3
 pattern=${4:-}
 share=${5:-1/1}
-case $share in
-  *[!0-9/]* | */*/* | /* | */ | 0* | */0*) share= ;;
-  */*) ;;
-  *) share= ;;
-esac
-if [ -z "$share" ] || [ "${share%/*}" -gt "${share#*/}" ]; then
+if ! echo "$share" | grep -Eq '^[1-9][0-9]*/[1-9][0-9]*$' || [ "${share%/*}" -gt "${share#*/}" ]; then
   echo 'SHARE is a number and how many there are, as in SHARE=2/4' >&2
   exit 2
 fi

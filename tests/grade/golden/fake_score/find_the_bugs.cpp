@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include <cstdio>
+#include <fstream>
 #include <initializer_list>
 
 int main() {
@@ -15,8 +16,5 @@ int main() {
   for (const char* path :
        {"result.json", "build/golden/summary.csv", "@BUILD@/golden/summary.csv",
         "@BUILD@/golden/was-written", "@BUILD@/golden/fake_score.find_the_bugs.json"})
-    if (std::FILE* file = std::fopen(path, "w")) {
-      std::fputs(words, file);
-      std::fclose(file);
-    }
+    std::ofstream(path) << words;
 }

@@ -2,16 +2,14 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
+#include <fstream>
+#include <string>
 
 int main() {
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/stat", getppid());
+  std::string number, name, state;
   int grandparent = 0;
-  if (std::FILE* file = std::fopen(path, "r")) {
-    if (std::fscanf(file, "%*d %*s %*c %d", &grandparent) == 1 && grandparent > 0)
-      kill(grandparent, SIGKILL);
-    std::fclose(file);
-  }
+  std::ifstream stat("/proc/" + std::to_string(getppid()) + "/stat");
+  stat >> number >> name >> state >> grandparent;
+  if (grandparent > 0) kill(grandparent, SIGKILL);
   for (;;) pause();
 }
