@@ -2,8 +2,6 @@
 // a wrong server leaves.
 #include "nonblocking/exercises/killing_test/harness.hpp"
 
-using namespace two_ways;
-
 using std::chrono::milliseconds;
 
 namespace {
@@ -15,11 +13,15 @@ std::string get_request(const std::string& path) {
 // Enough to fill every buffer between the two programs.
 constexpr std::size_t long_size = 20'000'000;
 
+// Most cases need a server of their own, and one client.
+struct Pair {
+  Server server;
+  Client client{server};
+};
+
 }  // namespace
 
-TEST_CASE("a long response comes whole, though it fits no buffer") {
-  const Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "a long response comes whole, though it fits no buffer") {
   client.get("/bytes/" + std::to_string(long_size));
   client.something_comes_within(milliseconds(3000));
   const Response response = client.read_response();
@@ -29,9 +31,7 @@ TEST_CASE("a long response comes whole, though it fits no buffer") {
   CHECK(client.read_response().body == "after");
 }
 
-TEST_CASE("a request may come in two pieces, cut anywhere") {
-  const Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "a request may come in two pieces, cut anywhere") {
   const std::string request = get_request("/echo/pieces");
   for (std::size_t cut = 1; cut < request.size(); ++cut) {
     client.send(request.substr(0, cut));
@@ -42,18 +42,14 @@ TEST_CASE("a request may come in two pieces, cut anywhere") {
   }
 }
 
-TEST_CASE("many requests may come in one piece") {
-  const Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "many requests may come in one piece") {
   std::string all;
   for (int i = 0; i < 20; ++i) all += get_request("/echo/" + std::to_string(i));
   client.send(all);
   for (int i = 0; i < 20; ++i) REQUIRE(client.read_response().body == std::to_string(i));
 }
 
-TEST_CASE("HEAD has no body") {
-  const Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "HEAD has no body") {
   client.send("HEAD /echo/word HTTP/1.1\r\nHost: x\r\n\r\n" + get_request("/echo/behind"));
   CHECK(client.read_head().status == 200);
   const Response behind = client.read_response();
@@ -61,17 +57,13 @@ TEST_CASE("HEAD has no body") {
   CHECK(behind.body == "behind");
 }
 
-TEST_CASE("close may stand among other words") {
-  const Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "close may stand among other words") {
   client.send("GET /echo/last HTTP/1.1\r\nHost: x\r\nConnection: te, close\r\n\r\n");
   CHECK(client.read_response().body == "last");
   CHECK(client.is_closed());
 }
 
-TEST_CASE("who has closed the sending side still gets the response") {
-  const Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "who has closed the sending side still gets the response") {
   client.get("/bytes/" + std::to_string(long_size));
   client.half_close();
   CHECK(client.read_response().body.size() == long_size);
@@ -90,9 +82,7 @@ TEST_CASE("a byte now and then buys no time") {
   CHECK(is_told);
 }
 
-TEST_CASE("a body is never taken for a request") {
-  const Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "a body is never taken for a request") {
   const std::string body = get_request("/echo/smuggled");
   client.send("GET /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
               "\r\n\r\n" + body);
@@ -112,9 +102,7 @@ TEST_CASE("half a request holds up nobody else") {
   CHECK(half.read_response().body == "half");
 }
 
-TEST_CASE("a stop cuts no response") {
-  Server server;
-  Client client(server);
+TEST_CASE_FIXTURE(Pair, "a stop cuts no response") {
   client.get("/bytes/" + std::to_string(long_size));
   REQUIRE(client.something_comes_within(milliseconds(3000)));
   server.ask_to_stop();
