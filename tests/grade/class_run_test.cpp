@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "tests/grade/exercise.hpp"
 #include "tests/grade/grade_checks.hpp"
 #include "tests/kit/containment.hpp"
+#include "tests/kit/proc.hpp"
 
 namespace files = std::filesystem;
 using Strings = std::vector<std::string>;
@@ -38,9 +38,7 @@ class Class {
     CHECK(std::system(command.c_str()) == 0);
   }
   bool has(const std::string& file, const std::string& text) const {
-    std::ifstream in(path(file), std::ios::binary);
-    const std::string all{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    return all.find(text) != all.npos;
+    return text_of(path(file)).find(text) != std::string::npos;
   }
   bool says(const std::string& text) const { return has("said", text); }
   bool sums_up(const std::string& text) const { return has("results/summary.csv", text); }
