@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "tests/grade/report.hpp"
+#include "tests/measure/text_table.hpp"
 
 namespace {
 
@@ -23,12 +24,6 @@ std::string quoted(const std::string& text) {
     rest.remove_prefix(std::max(length, std::size_t{1}));
   }
   return result + '"';
-}
-
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", value);
-  return text;
 }
 
 // "a": b, with the comma in front unless it is the first.
@@ -51,10 +46,8 @@ class Object {
 template <class Make>
 std::string array_of(const Report& report, Make make) {
   std::string text;
-  for (const CheckReport& check : report.checks) {
-    const std::string one = make(check);
-    if (!one.empty()) text += (text.empty() ? "\n    " : ",\n    ") + one;
-  }
+  for (const CheckReport& check : report.checks)
+    text += (text.empty() ? "\n    " : ",\n    ") + make(check);
   return text.empty() ? "[]" : "[" + text + "\n  ]";
 }
 
@@ -62,26 +55,11 @@ std::string warnings_in(const Report& report) {
   return report.compiler.empty() ? "" : "The compiler warns:\n" + report.compiler;
 }
 
-std::string summary_of(const Report& report) {
-  return bar_for(report) + "\n" + warnings_in(report);
-}
-
 // Gradescope knows one number of points for all machines: what this one could not check is left
 // out, and the rest is the whole.
 std::string of_a_hundred(const Report& report) {
-  return number(report.most() == 0 ? 0 : 100.0 * report.score() / report.most());
+  return with_digits(100.0 * report.score() / std::max(report.most(), 1), 3);
 }
-
-// A check without points can fail, too.
-bool is_whole(const CheckReport& check) {
-  return check.earned() == check.points && !check.is_lost() && check.verdict != Verdict::error;
-}
-
-std::string message_of(const CheckReport& check) {
-  return details_of(check, false);
-}
-
-}  // namespace
 
 std::string in_xml(const std::string& text) {
   constexpr std::string_view special = "<>&\"";
@@ -96,6 +74,12 @@ std::string in_xml(const std::string& text) {
   return result;
 }
 
+std::string attribute(const char* name, const std::string& value) {
+  return std::string(" ") + name + "=\"" + in_xml(value) + '"';
+}
+
+}  // namespace
+
 std::string as_json(const Report& report) {
   const std::string checks = array_of(report, [](const CheckReport& check) {
     return Object("    ")
@@ -104,7 +88,7 @@ std::string as_json(const Report& report) {
         .text("outcome", word_for(check.verdict))
         .integer("score", check.earned())
         .integer("max_score", check.points)
-        .add("seconds", number(check.seconds))
+        .add("seconds", with_digits(check.seconds, 3))
         .text("did", check.did)
         .text("expected", check.expected)
         .text("saw", check.saw)
@@ -120,7 +104,7 @@ std::string as_json(const Report& report) {
              .add("finished", report.is_finished ? "true" : "false")
              .integer("score", report.score())
              .integer("max_score", report.problem.empty() ? report.most() : 100)
-             .add("seconds", number(report.seconds))
+             .add("seconds", with_digits(report.seconds, 3))
              .text("problem", report.problem)
              .text("compiler", report.compiler)
              .add("checks", checks)
@@ -132,48 +116,40 @@ std::string as_junit(const Report& report) {
   std::string cases;
   int failures = 0;
   int skipped = 0;
-  int errors = 0;
+  int errors = report.problem.empty() ? 0 : 1;
   for (const CheckReport& check : report.checks) {
-    cases += "  <testcase classname=\"" + in_xml(report.exercise) + "\" name=\"" +
-             in_xml(check.id) + " " + in_xml(check.title) + "\" time=\"" + number(check.seconds) +
-             "\"";
-    const std::string text = in_xml(message_of(check));
-    const std::string saw = " message=\"" + in_xml(check.saw) + "\"";
-    switch (check.verdict) {
-      case Verdict::passed:
-        cases += text.empty() ? ">" : "><system-out>" + text + "</system-out>";
-        break;
-      case Verdict::failed:
-        ++failures;
-        cases += "><failure" + saw + ">" + text + "</failure>";
-        break;
-      case Verdict::blocked:
-      case Verdict::skipped:
-      case Verdict::inconclusive:
-        ++skipped;
-        cases += "><skipped" + saw + "/>";
-        break;
-      case Verdict::error:
-        ++errors;
-        cases += "><error" + saw + "/>";
+    const std::string text = in_xml(details_of(check, false));
+    const std::string saw = attribute("message", check.saw);
+    cases += "  <testcase" + attribute("classname", report.exercise) +
+             attribute("name", check.id + " " + check.title) +
+             attribute("time", with_digits(check.seconds, 3)) + ">";
+    if (check.verdict == Verdict::failed) {
+      ++failures;
+      cases += "<failure" + saw + ">" + text + "</failure>";
+    } else if (check.verdict == Verdict::error) {
+      ++errors;
+      cases += "<error" + saw + "/>";
+    } else if (check.verdict != Verdict::passed) {
+      ++skipped;
+      cases += "<skipped" + saw + "/>";
+    } else if (!text.empty()) {
+      cases += "<system-out>" + text + "</system-out>";
     }
     cases += "</testcase>\n";
   }
-  if (!report.problem.empty()) {
-    ++errors;
-    cases += "  <testcase classname=\"" + in_xml(report.exercise) +
-             "\" name=\"builds\"><error message=\"it could not be checked\">" +
+  if (!report.problem.empty())
+    cases += "  <testcase" + attribute("classname", report.exercise) +
+             " name=\"builds\"><error message=\"it could not be checked\">" +
              in_xml(report.problem) + "</error></testcase>\n";
-  }
+  if (!report.compiler.empty())
+    cases += "  <system-out>" + in_xml(warnings_in(report)) + "</system-out>\n";
   const std::size_t tests = report.checks.size() + (report.problem.empty() ? 0 : 1);
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"" +
-         in_xml(report.exercise) + "\" tests=\"" + std::to_string(tests) + "\" failures=\"" +
-         std::to_string(failures) + "\" errors=\"" + std::to_string(errors) + "\" skipped=\"" +
-         std::to_string(skipped) + "\" time=\"" + number(report.seconds) + "\">\n" + cases +
-         (report.compiler.empty()
-              ? ""
-              : "  <system-out>" + in_xml(warnings_in(report)) + "</system-out>\n") +
-         "</testsuite>\n";
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite" +
+         attribute("name", report.exercise) + attribute("tests", std::to_string(tests)) +
+         attribute("failures", std::to_string(failures)) +
+         attribute("errors", std::to_string(errors)) +
+         attribute("skipped", std::to_string(skipped)) +
+         attribute("time", with_digits(report.seconds, 3)) + ">\n" + cases + "</testsuite>\n";
 }
 
 // https://gradescope-autograders.readthedocs.io/en/latest/specs/
@@ -181,27 +157,27 @@ std::string as_gradescope(const Report& report) {
   const std::string tests = array_of(report, [](const CheckReport& check) {
     Object test("    ");
     test.text("name", check.id + " " + check.title);
-    if (check.is_open() || check.verdict == Verdict::error) {
-      test.text("status", check.is_open() ? "passed" : "failed");
-    } else {
+    const bool is_error = check.verdict == Verdict::error;
+    if (!check.is_open() && !is_error)
       test.integer("score", check.earned()).integer("max_score", check.points);
-      test.text("status", is_whole(check) ? "passed" : "failed");
-    }
-    const std::string message = check.verdict == Verdict::error
-                                    ? "The grader itself failed here. Tell your teacher."
-                                    : message_of(check);
-    return test.text("output", message).str();
+    const bool is_fine = check.is_open() || check.verdict == Verdict::passed;
+    return test.text("status", is_fine ? "passed" : "failed")
+        .text("output", is_error ? "The grader itself failed here. Tell your teacher."
+                                 : details_of(check, false))
+        .str();
   });
-  std::string output = report.problem.empty() ? summary_of(report) : report.problem;
+  std::string output = report.problem;
+  if (output.empty()) output = bar_for(report) + "\n" + warnings_in(report);
   if (const std::string rest = words_for_rest(report); !rest.empty())
     output += rest + "That makes " + of_a_hundred(report) + " of 100.\n";
-  Object result("");
-  result.add("score", of_a_hundred(report))
-      .text("output", output)
-      .text("output_format", "text")
-      .add("execution_time", std::to_string(static_cast<int>(report.seconds)))
-      .text("visibility", "visible")
-      .text("stdout_visibility", "hidden")
-      .add("tests", tests);
-  return result.str() + "\n";
+  return Object("")
+             .add("score", of_a_hundred(report))
+             .text("output", output)
+             .text("output_format", "text")
+             .integer("execution_time", static_cast<int>(report.seconds))
+             .text("visibility", "visible")
+             .text("stdout_visibility", "hidden")
+             .add("tests", tests)
+             .str() +
+         "\n";
 }

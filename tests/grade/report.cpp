@@ -1,11 +1,11 @@
 #include "tests/grade/report.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
 #include <iomanip>
 #include <iterator>
 #include <sstream>
@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "common/error.hpp"
-#include "common/socket.hpp"
 #include "tests/measure/text_table.hpp"
 
 using namespace two_ways;
@@ -274,17 +273,9 @@ std::optional<Report> unpacked(const std::string& bytes) {
 
 void save(const std::string& path, const std::string& text) {
   const std::string temporary = path + "." + std::to_string(getpid()) + ".tmp";
-  {
-    const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file) throw CallFailed("open " + temporary, errno);
-    std::string_view rest = text;
-    while (!rest.empty()) {
-      const ssize_t count = write(file.fd(), rest.data(), rest.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw CallFailed("write " + temporary, errno);
-      rest.remove_prefix(static_cast<std::size_t>(count));
-    }
-    if (fsync(file.fd()) < 0) throw CallFailed("fsync " + temporary, errno);
-  }
+  std::ofstream file(temporary, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw CallFailed("write " + temporary, errno);
   if (rename(temporary.c_str(), path.c_str()) < 0) throw CallFailed("rename " + path, errno);
 }

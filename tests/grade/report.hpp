@@ -81,8 +81,6 @@ std::string as_json(const Report& report);
 std::string as_junit(const Report& report);
 std::string as_gradescope(const Report& report);
 
-std::string in_xml(const std::string& text);
-
 // From one process of the grader to another: nothing if it is not whole.
 std::string packed(const Report& report);
 std::optional<Report> unpacked(const std::string& bytes);
