@@ -18,69 +18,71 @@ namespace {
 using std::chrono::milliseconds;
 
 // Somebody in the room.
-class Member {
+class Member : public Client {
  public:
-  explicit Member(Context& context, bool small_buffer = false)
-      : context_(&context), client_(context, {.small_buffer = small_buffer}) {}
-
-  void say(std::string_view bytes) { client_.send(bytes); }
-  bool try_to_say(std::string_view bytes) { return client_.try_to_send(bytes); }
-  std::optional<std::string> hear() { return client_.read_line(); }
-  void reset() { client_.reset(); }
-  void leave() { client_.close(); }
-  bool is_out() const { return client_.is_closed_by_server(); }
+  using Client::Client;
 
   void expect_line(const std::string& wanted) {
-    const auto line = hear();
-    const std::string seen = line                  ? "heard '" + readable(*line) + "'"
-                             : client_.has_ended() ? "was thrown out of the room"
-                                                   : "heard nothing";
-    context_->expect(line == wanted, name() + " " + seen + " instead of '" + readable(wanted) +
-                                         "'; " + context_->describe_server());
+    const auto line = read_line();
+    expect(line == wanted, (line          ? "heard '" + readable(*line) + "'"
+                            : has_ended() ? "was thrown out of the room"
+                                          : "heard nothing") +
+                               std::string(" instead of '") + readable(wanted) + "'");
   }
 
-  void expect_end() {
-    while (hear()) {
+  // Whatever it hears before.
+  void expect_out() {
+    while (read_line()) {
     }
-    context_->expect(client_.has_ended(),
-                     name() + " is still in the room; " + context_->describe_server());
+    expect(has_ended(), "is still in the room");
   }
 
   // Until the room has read all that was said. Through small buffers some of it may still be on its
   // way, for as long as the kernel takes to send again what found no room; the room sleeps
   // meanwhile.
-  void wait_until_read() {
-    context_->eventually([this] { return unacknowledged_bytes(client_.socket()) == 0; },
+  void wait_until_heard() {
+    context().eventually([this] { return unacknowledged_bytes(socket()) == 0; },
                          [] { return "the room does not read what was sent"; });
-    client_.wait_until_read();
+    wait_until_read();
   }
 
  private:
-  std::string name() const { return "client " + std::to_string(client_.number()); }
-
-  Context* context_;
-  Client client_;
+  void expect(bool holds, const std::string& seen) const {
+    context().expect(holds, "client " + std::to_string(number()) + " " + seen + "; " +
+                                context().describe_server());
+  }
 };
 
+using Members = std::vector<Member>;
+constexpr ClientOptions small{.small_buffer = true};
+
+// One says a line, and these hear it.
+void say(Members& members, std::size_t speaker, const std::string& line,
+         std::initializer_list<std::size_t> listeners) {
+  members[speaker].send(line + "\n");
+  for (const std::size_t listener : listeners) members[listener].expect_line(line);
+}
+
 // Everybody is in the room when a line of each has reached the next.
-void introduce(std::vector<Member>& members) {
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    members[i].say("here\n");
-    for (std::size_t other = 0; other < members.size(); ++other)
-      if (other != i) members[other].expect_line("here");
+void introduce(Members& members) {
+  for (Member& speaker : members) {
+    speaker.send("here\n");
+    for (Member& other : members)
+      if (&other != &speaker) other.expect_line("here");
   }
 }
 
-std::vector<Member> room_of(Context& context, int count, const Launch& launch = {}) {
+Members room_of(Context& context, int count, const Launch& launch = {}) {
   context.start(launch);
-  std::vector<Member> members;
-  for (int i = 0; i < count; ++i) members.emplace_back(context, launch.small_buffers);
+  Members members;
+  for (int i = 0; i < count; ++i)
+    members.emplace_back(context, launch.small_buffers ? small : ClientOptions{});
   context.wait_until_quiet();  // all have been accepted
   return members;
 }
 
-Launch with_small_buffers(std::vector<std::string> arguments = {}) {
-  return {.arguments = std::move(arguments), .small_buffers = true};
+Members small_room_of(Context& context, int count, std::vector<std::string> arguments = {}) {
+  return room_of(context, count, {.arguments = std::move(arguments), .small_buffers = true});
 }
 
 // A line by which its listener knows who speaks, and what should come next.
@@ -103,7 +105,7 @@ std::string long_line(int number) {
 // listens can fall behind.
 void talk(Member& speaker, Member& listener, int count) {
   for (int i = 0; i < count; ++i) {
-    speaker.say(long_line(i) + "\n");
+    speaker.send(long_line(i) + "\n");
     listener.expect_line(long_line(i));
   }
 }
@@ -112,7 +114,7 @@ void talk(Member& speaker, Member& listener, int count) {
 void expect_lines(Context& context, Member& listener, std::multiset<std::string> wanted,
                   std::string_view ignored = {}) {
   while (!wanted.empty()) {
-    const auto line = listener.hear();
+    const auto line = listener.read_line();
     context.expect(line.has_value(), std::to_string(wanted.size()) + " lines never came, '" +
                                          readable(*wanted.begin()) + "' among them");
     if (!ignored.empty() && *line == ignored) continue;
@@ -127,7 +129,7 @@ void expect_talk_of(Context& context, Member& listener, const std::set<int>& spe
   std::map<int, int> next;
   const int all = static_cast<int>(speakers.size()) * lines;
   for (int i = 0; i < all; ++i) {
-    const auto line = listener.hear();
+    const auto line = listener.read_line();
     context.expect(line.has_value(), "after " + std::to_string(i) + " lines came no more; " +
                                          context.describe_server());
     const int speaker = std::atoi(line->c_str());
@@ -150,12 +152,12 @@ double cost_of_a_byte(Context& context, Member& speaker, Member& listener) {
     context.wait_until_quiet();
     const std::uint64_t before = context.cpu_nanoseconds();
     for (int i = 0; i < bytes; ++i) {
-      speaker.say(".");
-      speaker.wait_until_read();
+      speaker.send(".");
+      speaker.wait_until_heard();
     }
     context.wait_until_quiet();  // the kernel settles a thread's account when it goes to sleep
     least = std::min(least, static_cast<double>(context.cpu_nanoseconds() - before) / bytes);
-    speaker.say("\n");
+    speaker.send("\n");
     listener.expect_line(std::string(bytes, '.'));
   }
   return least;
@@ -166,10 +168,8 @@ const Check checks[] = {
      .hint{"which sockets does a line go to?", lesson::writing},
      .scene{"Three members entered, and the first said 'hello'.", "the other two hear it."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3);
-       members[0].say("hello\n");
-       members[1].expect_line("hello");
-       members[2].expect_line("hello");
+       Members members = room_of(context, 3);
+       say(members, 0, "hello", {1, 2});
      })},
 
     {.name{"K02", "nobody hears himself"},
@@ -177,11 +177,9 @@ const Check checks[] = {
      .scene{"One said 'mine', the other then 'yours'.",
             "the first hears 'yours' and nothing else."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2);
-       members[0].say("mine\n");
-       members[1].expect_line("mine");
-       members[1].say("yours\n");
-       members[0].expect_line("yours");
+       Members members = room_of(context, 2);
+       say(members, 0, "mine", {1});
+       say(members, 1, "yours", {0});
      })},
 
     {.name{"K03", "two lines that come in pieces are not mixed"},
@@ -190,16 +188,16 @@ const Check checks[] = {
      .scene{"Two members sent halves of a line in turn, the second ended first.",
             "the third hears two whole lines."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3);
-       members[0].say("one ");
-       members[0].wait_until_read();
-       members[1].say("two ");
-       members[1].wait_until_read();
-       members[0].say("begins ");
-       members[0].wait_until_read();
-       members[1].say("ends\n");
+       Members members = room_of(context, 3);
+       members[0].send("one ");
+       members[0].wait_until_heard();
+       members[1].send("two ");
+       members[1].wait_until_heard();
+       members[0].send("begins ");
+       members[0].wait_until_heard();
+       members[1].send("ends\n");
        members[2].expect_line("two ends");
-       members[0].say("and ends\n");
+       members[0].send("and ends\n");
        members[2].expect_line("one begins and ends");
      })},
 
@@ -208,10 +206,10 @@ const Check checks[] = {
      .scene{"One member sent 300 lines, two empty ones among them, in one piece.",
             "the other hears 300 lines in order."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2);
+       Members members = room_of(context, 2);
        std::string all;
        for (int i = 0; i < 300; ++i) all += (i % 100 == 50 ? "" : std::to_string(i)) + "\n";
-       members[0].say(all);
+       members[0].send(all);
        for (int i = 0; i < 300; ++i) members[1].expect_line(i % 100 == 50 ? "" : std::to_string(i));
      })},
 
@@ -220,11 +218,11 @@ const Check checks[] = {
      .scene{"While the room was stopped, three members said 100 lines each.",
             "the fourth hears 300 whole lines, each speaker's in order."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 4);
+       Members members = room_of(context, 4);
        introduce(members);
        context.server().stop_running();
        for (int speaker = 0; speaker < 3; ++speaker)
-         members[static_cast<std::size_t>(speaker)].say(whole_talk_of(speaker, 100));
+         members[static_cast<std::size_t>(speaker)].send(whole_talk_of(speaker, 100));
        context.server().run_on();
        expect_talk_of(context, members[3], {0, 1, 2}, 100);
      })},
@@ -234,13 +232,12 @@ const Check checks[] = {
      .scene{"One member sent 'whole', a line feed and 'half', and left. Another then said 'after'.",
             "the third hears 'whole' and 'after'."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3);
-       members[0].say("whole\nhalf");
-       members[0].leave();
+       Members members = room_of(context, 3);
+       members[0].send("whole\nhalf");
+       members[0].close();
        members[2].expect_line("whole");
        context.wait_until_quiet();
-       members[1].say("after\n");
-       members[2].expect_line("after");
+       say(members, 1, "after", {2});
      })},
 
     {.name{"K07", "who does not listen holds up nobody"},
@@ -249,7 +246,7 @@ const Check checks[] = {
             "each when a third had heard the one before.",
             "the third hears every line."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3, with_small_buffers());
+       Members members = small_room_of(context, 3);
        talk(members[1], members[2], 600);
      })},
 
@@ -260,11 +257,11 @@ const Check checks[] = {
      .scene{"With small buffers, one member never read while 3 MB of lines were said.",
             "the room grows by 1 MiB at most, and the silent one is out."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3, with_small_buffers());
+       Members members = small_room_of(context, 3);
        const Memory before = context.memory();
        talk(members[1], members[2], 3000);
        context.expect_growth_below(1024, &Memory::resident_kib, before);
-       members[0].expect_end();
+       members[0].expect_out();
      })},
 
     {.name{"K09", "who listens late hears everything"},
@@ -274,11 +271,10 @@ const Check checks[] = {
             "read.",
             "it hears all 40, whole and in order."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2, with_small_buffers());
-       const auto line = [](int i) { return std::to_string(i) + std::string(997, 'y'); };
-       for (int i = 0; i < 40; ++i) members[0].say(line(i) + "\n");
+       Members members = small_room_of(context, 2);
+       for (int i = 0; i < 40; ++i) members[0].send(long_line(i) + "\n");
        context.wait_until_quiet();
-       for (int i = 0; i < 40; ++i) members[1].expect_line(line(i));
+       for (int i = 0; i < 40; ++i) members[1].expect_line(long_line(i));
      })},
 
     {.name{"K10", "a line without end: its speaker leaves, and it costs no memory"},
@@ -287,14 +283,13 @@ const Check checks[] = {
      .scene{"One member sent 16 MB without a line feed.",
             "it is out, nobody has heard of it, the room has grown by 1 MiB at most."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3);
+       Members members = room_of(context, 3);
        const Memory before = context.memory();
        const std::string piece(64 * 1024, 'z');
        for (int i = 0; i < 256; ++i)
-         if (!members[0].try_to_say(piece)) break;
-       members[0].expect_end();
-       members[1].say("after\n");
-       members[2].expect_line("after");
+         if (!members[0].try_to_send(piece)) break;
+       members[0].expect_out();
+       say(members, 1, "after", {2});
        context.expect_growth_below(1024, &Memory::resident_kib, before);
      })},
 
@@ -303,14 +298,11 @@ const Check checks[] = {
      .scene{"One member said a line of 1024 bytes, line feed included; another one of 1025.",
             "the first line is heard; the second's speaker is out."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3);
-       members[0].say(std::string(1023, 'a') + "\n");
-       members[2].expect_line(std::string(1023, 'a'));
-       members[1].expect_line(std::string(1023, 'a'));
-       members[1].say(std::string(1024, 'b') + "\n");
-       members[1].expect_end();
-       members[0].say("after\n");
-       members[2].expect_line("after");
+       Members members = room_of(context, 3);
+       say(members, 0, std::string(1023, 'a'), {2, 1});
+       members[1].send(std::string(1024, 'b') + "\n");
+       members[1].expect_out();
+       say(members, 0, "after", {2});
      })},
 
     {.name{"K12", "those who leave in every way leave nothing behind"},
@@ -321,15 +313,14 @@ const Check checks[] = {
             "with a reset, a third when they had heard everything, the last one too.",
             "no descriptor is left, the others hear each other, the room sleeps."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2);
+       Members members = room_of(context, 2);
        introduce(members);
        const std::size_t before = context.descriptors();
        for (int i = 0; i < 60; ++i) {
          Member guest(context);
-         guest.try_to_say("half");
-         if (i % 3 == 2) guest.wait_until_read();  // so that it is in the room
-         members[0].say("x\n");
-         members[1].expect_line("x");
+         guest.try_to_send("half");
+         if (i % 3 == 2) guest.wait_until_heard();  // so that it is in the room
+         say(members, 0, "x", {1});
          // Who closes with something unheard resets, too: only these come to a quiet end.
          if (i % 3 == 2) guest.expect_line("x");
          if (i % 3 == 0) guest.reset();
@@ -346,14 +337,14 @@ const Check checks[] = {
             "not read.",
             "the room sleeps."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 40, with_small_buffers());
+       Members members = small_room_of(context, 40);
        std::thread listeners([&members] {
          for (std::size_t i = 2; i < members.size(); ++i)
            for (int line = 0; line < 30; ++line)
-             if (!members[i].hear()) return;
+             if (!members[i].read_line()) return;
        });
        const std::string line = std::string(1000, 'w') + "\n";
-       for (int i = 0; i < 30; ++i) members[0].try_to_say(line);
+       for (int i = 0; i < 30; ++i) members[0].try_to_send(line);
        listeners.join();
        context.expect_asleep("with 40 silent members");
      })},
@@ -363,12 +354,11 @@ const Check checks[] = {
            lesson::signals},
      .scene{"Between twenty lines, twenty SIGUSR1 came.", "every line is heard."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2);
+       Members members = room_of(context, 2);
        for (int i = 0; i < 20; ++i) {
          context.server().signal(SIGUSR1);
          context.wait_until_quiet();
-         members[0].say(std::to_string(i) + "\n");
-         members[1].expect_line(std::to_string(i));
+         say(members, 0, std::to_string(i), {1});
        }
      })},
 
@@ -379,12 +369,11 @@ const Check checks[] = {
             "one who does; then everybody was silent.",
             "the first is let go, the others stay."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "0.5"}));
+       Members members = small_room_of(context, 3, {"-t", "0.5"});
        talk(members[1], members[2], 30);
-       context.eventually([&] { return members[0].is_out(); },
+       context.eventually([&] { return members[0].is_closed_by_server(); },
                           [] { return "who does not read is still in the room"; });
-       members[1].say("still here\n");
-       members[2].expect_line("still here");
+       say(members, 1, "still here", {2});
      })},
 
     {.name{"K16", "one thread serves the room"},
@@ -393,7 +382,7 @@ const Check checks[] = {
            lesson::being_told},
      .scene{"Ten members talked.", "there is one thread."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 10);
+       Members members = room_of(context, 10);
        introduce(members);
        context.expect(context.threads() == 1,
                       "there are " + std::to_string(context.threads()) + " threads");
@@ -406,15 +395,14 @@ const Check checks[] = {
             "then the two others began to read.",
             "each hears all 40 and then the end; the room ends with status 0."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3, with_small_buffers());
-       const auto line = [](int i) { return std::to_string(i) + std::string(997, 'y'); };
-       for (int i = 0; i < 40; ++i) members[0].say(line(i) + "\n");
-       members[0].wait_until_read();
+       Members members = small_room_of(context, 3);
+       for (int i = 0; i < 40; ++i) members[0].send(long_line(i) + "\n");
+       members[0].wait_until_heard();
        context.wait_until_quiet();
        context.server().signal(SIGTERM);
        for (std::size_t listener : {1U, 2U})
-         for (int i = 0; i < 40; ++i) members[listener].expect_line(line(i));
-       for (std::size_t listener : {1U, 2U}) members[listener].expect_end();
+         for (int i = 0; i < 40; ++i) members[listener].expect_line(long_line(i));
+       for (std::size_t listener : {1U, 2U}) members[listener].expect_out();
        context.expect_exit_status_0();
      })},
 
@@ -425,15 +413,15 @@ const Check checks[] = {
             "guests and members hear each other at once; who did not read hears everything when it "
             "does."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3, with_small_buffers());
+       Members members = small_room_of(context, 3);
        talk(members[1], members[2], 25);
        for (int i = 0; i < 5; ++i) {
-         Member guest(context, true);
+         Member guest(context, small);
          context.wait_until_quiet();
-         guest.say("guest\n");
+         guest.send("guest\n");
          members[1].expect_line("guest");
          members[2].expect_line("guest");
-         members[1].say("welcome\n");
+         members[1].send("welcome\n");
          guest.expect_line("welcome");
          members[2].expect_line("welcome");
        }
@@ -452,13 +440,13 @@ const Check checks[] = {
             "said; then they left, half of them with a reset.",
             "no thread and no descriptor is left, the others hear each other, the room sleeps."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2, with_small_buffers());
+       Members members = small_room_of(context, 2);
        introduce(members);
        context.wait_until_quiet();
        const Holdings before = context.holdings();
        {
-         std::vector<Member> guests;
-         for (int i = 0; i < 12; ++i) guests.emplace_back(context, true);
+         Members guests;
+         for (int i = 0; i < 12; ++i) guests.emplace_back(context, small);
          context.wait_until_quiet();
          talk(members[0], members[1], 25);
          for (std::size_t i = 0; i < guests.size(); i += 2) guests[i].reset();
@@ -475,7 +463,7 @@ const Check checks[] = {
             "the room ends with status 0, the latest when that member has taken nothing for -t "
             "seconds."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "0.4"}));
+       Members members = small_room_of(context, 3, {"-t", "0.4"});
        talk(members[1], members[2], 25);
        context.expect_clean_stop();
      })},
@@ -485,10 +473,10 @@ const Check checks[] = {
      .scene{"While the room was stopped, six members said 100 lines each.",
             "each hears 500 whole lines, each speaker's in order."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 6);
+       Members members = room_of(context, 6);
        introduce(members);
        context.server().stop_running();
-       for (int i = 0; i < 6; ++i) members[static_cast<std::size_t>(i)].say(whole_talk_of(i, 100));
+       for (int i = 0; i < 6; ++i) members[static_cast<std::size_t>(i)].send(whole_talk_of(i, 100));
        context.server().run_on();
        for (int listener = 0; listener < 6; ++listener) {
          std::set<int> speakers{0, 1, 2, 3, 4, 5};
@@ -505,7 +493,7 @@ const Check checks[] = {
             "as many threads as before, and their stacks have been given back."},
      .run = Body([](Context& context) {
        // glibc gives threads heaps of their own, and would keep those.
-       std::vector<Member> members = room_of(context, 2, {.environment = {"MALLOC_ARENA_MAX=1"}});
+       Members members = room_of(context, 2, {.environment = {"MALLOC_ARENA_MAX=1"}});
        const Holdings nobody_else = context.holdings();
        // One at a time: malloc has an arena of 64 MiB of address space for every thread that
        // lives at the same moment.
@@ -513,7 +501,7 @@ const Check checks[] = {
          for (int i = 0; i < count; ++i) {
            {
              Member guest(context);
-             guest.say("x\n");
+             guest.send("x\n");
              members[1].expect_line("x");
            }
            context.expect_back_to(nobody_else);
@@ -534,11 +522,11 @@ const Check checks[] = {
             "those left, and one more came.",
             "the two hear each other all the time, the room sleeps meanwhile, the last is heard."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2, {.descriptor_limit = 40});
+       Members members = room_of(context, 2, {.descriptor_limit = 40});
        introduce(members);
        const std::size_t before = context.descriptors();
        {
-         std::vector<Member> crowd;
+         Members crowd;
          for (int i = 0; i < 60; ++i) crowd.emplace_back(context);
          introduce(members);
          context.expect_no_spinning("with no descriptor left");
@@ -555,7 +543,7 @@ const Check checks[] = {
                     " descriptors instead of " + std::to_string(before);
            });
        Member last(context);
-       last.say("last\n");
+       last.send("last\n");
        members[0].expect_line("last");
        members[1].expect_line("last");
      })},
@@ -567,8 +555,8 @@ const Check checks[] = {
             "each of the others hears all three."},
      .run = Body([](Context& context) {
        expect_descriptors_for(1000);
-       std::vector<Member> members = room_of(context, 1000);
-       members[0].say("one\ntwo\nthree\n");
+       Members members = room_of(context, 1000);
+       members[0].send("one\ntwo\nthree\n");
        for (std::size_t i = 1; i < members.size(); ++i)
          for (const char* line : {"one", "two", "three"}) members[i].expect_line(line);
      })},
@@ -589,7 +577,7 @@ const Check checks[] = {
        constexpr int most_tries = 4;
        std::string seen;
        for (int i = 0; i < most_tries; ++i) {
-         std::vector<Member> members = room_of(context, 11);
+         Members members = room_of(context, 11);
          const double with_few = cost_of_a_byte(context, members[0], members[1]);
          while (members.size() < 901) members.emplace_back(context);
          context.wait_until_quiet();
@@ -608,19 +596,19 @@ const Check checks[] = {
          "100 lines of 1000 bytes, and went on after each twenty when all who read had heard them.",
          "the ten are let go; the others hear everything, and each other afterwards."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 100, with_small_buffers());
+       Members members = small_room_of(context, 100);
        const auto is_deaf = [](std::size_t i) { return i % 10 == 5; };
        for (int begin = 0; begin < 100; begin += 20) {
          std::string lines;
          for (int i = begin; i < begin + 20; ++i) lines += long_line(i) + "\n";
-         members[0].say(lines);
+         members[0].send(lines);
          for (std::size_t listener = 1; listener < members.size(); ++listener)
            for (int i = begin; i < begin + 20 && !is_deaf(listener); ++i)
              members[listener].expect_line(long_line(i));
        }
        for (std::size_t i = 0; i < members.size(); ++i)
-         if (is_deaf(i)) members[i].expect_end();
-       members[1].say("after\n");
+         if (is_deaf(i)) members[i].expect_out();
+       members[1].send("after\n");
        for (std::size_t i = 0; i < members.size(); ++i)
          if (i != 1 && !is_deaf(i)) members[i].expect_line("after");
      })},
@@ -630,14 +618,14 @@ const Check checks[] = {
      .scene{"While the room was stopped, a hundred came, and each said its name.",
             "who was there before hears a hundred names."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 2);
+       Members members = room_of(context, 2);
        introduce(members);
        context.server().stop_running();
        std::multiset<std::string> names;
        for (int i = 0; i < 100; ++i) {
          members.emplace_back(context);
          const std::string name = "I am " + std::to_string(i);
-         members.back().say(name + "\n");
+         members.back().send(name + "\n");
          names.insert(name);
        }
        context.server().run_on();
@@ -651,19 +639,19 @@ const Check checks[] = {
             "connections, five of them after a line, and five new ones came and spoke.",
             "those who stay hear the one member and the five, each time."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3);
+       Members members = room_of(context, 3);
        introduce(members);
        for (int round = 0; round < 10; ++round) {
-         std::vector<Member> leaving;
+         Members leaving;
          for (int i = 0; i < 10; ++i) leaving.emplace_back(context);
          context.wait_until_quiet();
          context.server().stop_running();
-         members[0].say("here\n");  // the first event, and it finds out who has left
-         for (std::size_t i = 0; i < leaving.size(); i += 2) leaving[i].say("lost, or not\n");
+         members[0].send("here\n");  // the first event, and it finds out who has left
+         for (std::size_t i = 0; i < leaving.size(); i += 2) leaving[i].send("lost, or not\n");
          for (Member& member : leaving) member.reset();
-         std::vector<Member> coming;
+         Members coming;
          for (int i = 0; i < 5; ++i) {
-           coming.emplace_back(context).say("new " + std::to_string(i) + "\n");
+           coming.emplace_back(context).send("new " + std::to_string(i) + "\n");
          }
          context.server().run_on();
          const std::multiset<std::string> wanted{"here",  "new 0", "new 1",
@@ -680,7 +668,7 @@ const Check checks[] = {
             "one every 80 ms: there was always something that waited for it.",
             "it hears all of them, in three times that second."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 3, with_small_buffers({"-t", "1"}));
+       Members members = small_room_of(context, 3, {"-t", "1"});
        talk(members[1], members[2], 40);
        Pace pace(milliseconds(400));
        for (int i = 0; i < 40; ++i) {
@@ -697,18 +685,18 @@ const Check checks[] = {
             "first of the two read, then the other.",
             "the first hears the 25 lines, and then the end."},
      .run = Body([](Context& context) {
-       std::vector<Member> members = room_of(context, 4, with_small_buffers());
+       Members members = small_room_of(context, 4);
        talk(members[2], members[3], 25);
        context.server().signal(SIGTERM);
        context.wait_until_quiet();
-       (void)members[1].try_to_say("too late\n");
-       (void)members[2].try_to_say("too late\n");
+       (void)members[1].try_to_send("too late\n");
+       (void)members[2].try_to_send("too late\n");
        context.wait_until_quiet();
        for (int i = 0; i < 25; ++i) members[0].expect_line(long_line(i));
-       members[1].expect_end();  // one who waits for another is no fault; nor what it misses
-       if (const auto line = members[0].hear())
+       members[1].expect_out();  // one who waits for another is no fault; nor what it misses
+       if (const auto line = members[0].read_line())
          context.fail("it hears '" + readable(*line) + "' as well");
-       members[0].expect_end();
+       members[0].expect_out();
      })},
 
     {.name{"Z04", "the contract: no bad client ends the room, spoils it, or makes it grow"},
@@ -736,7 +724,7 @@ const Check checks[] = {
          context.expect(std::string_view(standing.word) == "ok",
                         std::string(standing.word) + ": " + standing.story);
        }
-       std::vector<Member> members;
+       Members members;
        for (int i = 0; i < 2; ++i) members.emplace_back(context);
        context.wait_until_quiet();
        introduce(members);
