@@ -439,6 +439,10 @@ void Context::expect_growth_below(std::size_t most_kib, std::size_t Memory::*kin
 
 void Context::expect_asleep(const std::string& situation) {
   wait_until_quiet();
+  expect_asleep_now(situation);
+}
+
+void Context::expect_asleep_now(const std::string& situation) {
   // On a crowded machine one that wakes up for a moment stands in line for long, and looks
   // runnable meanwhile. What tells it from one that spins is the time it gets to burn: so several
   // looks are taken, until one finds it asleep or it has burned what a sleeper never would.

@@ -193,6 +193,7 @@ class Context {
   void expect_growth_below(std::size_t most_kib, std::size_t Memory::*kind, const Memory& before);
   // Fails unless the server sleeps: neither runnable nor waking up again and again.
   void expect_asleep(const std::string& situation);
+  void expect_asleep_now(const std::string& situation);  // without a moment to come to rest
   // The same for one that has to try again and again: a pause before each try is rest enough.
   void expect_no_spinning(const std::string& situation);
 
