@@ -41,11 +41,6 @@ void send_head_without_end(Context& context) {
   context.settle();
 }
 
-void ask(Client& client) {
-  client.get("/echo/good");
-  client.expect_response(200, "good");
-}
-
 // One who has been served is served all the time. (Where each client has a thread, or a place, a
 // new one may have to wait for it.)
 void bear(Context& context, const Attack& attack, Client& old) {
@@ -57,37 +52,28 @@ void bear(Context& context, const Attack& attack, Client& old) {
   const Forked attacking =
       attacker(attack, {context.server().port(), begin + std::chrono::seconds(40)});
   for (int round = 0; round < 8 || Clock::now() < begin + milliseconds(120); ++round) {
-    ask(old);
+    old.expect_echo("good");
     if (context.is(queue_loops) && !attack.few_descriptors) {
-      Client fresh(context);
-      ask(fresh);
+      Client(context).expect_echo("good");
     }
     std::this_thread::sleep_for(milliseconds(5));
   }
 }
 
-void start_for_attacks(Context& context, bool few_descriptors) {
-  Launch launch;
-  launch.arguments = {"-t", "30"};  // a good client is not silent for that long, on any machine
-  launch.descriptor_limit = few_descriptors ? 64 : 0;
-  context.start(launch);
-  context.settle();
-}
-
 void bear_all(Context& context, bool few_descriptors) {
-  start_for_attacks(context, few_descriptors);
+  // A good client is not silent for so many seconds, on any machine.
+  context.start({.arguments = {"-t", "30"}, .descriptor_limit = few_descriptors ? 64U : 0U});
+  context.settle();
   const Possessions before = possessions_of(context);
   {
     Client old(context);
-    ask(old);
+    old.expect_echo("good");
     for (const Attack& attack : attacks())
       if (attack.few_descriptors == few_descriptors) bear(context, attack, old);
   }
   context.scene("With -t 30, all bad clients of `make attack` came, kind by kind, and were gone.",
                 "a new client is answered, nothing of them is left, and the server sleeps.");
-  Client next(context);
-  ask(next);
-  next.close();
+  Client(context).expect_echo("good");
   if (context.sanitizers().any()) return;  // they keep what has been freed
   const Standing standing = aftermath(context, before);
   context.expect(std::string_view(standing.word) == "ok",

@@ -123,39 +123,30 @@ const Check checks[] = {
     {.name{"V11", "wrong server 1 is killed"},
      .hint{"what does a client get that asks for more than any buffer holds?", lesson::writing},
      .run = Body([](Context& context) { expect_to_kill(context, "1"); })},
-
     {.name{"V12", "wrong server 2 is killed"},
      .hint{"in how many pieces may one request come?", lesson::reading},
      .run = Body([](Context& context) { expect_to_kill(context, "2"); })},
-
     {.name{"V13", "wrong server 3 is killed"},
      .hint{"how many requests may come in one piece?", lesson::reading},
      .run = Body([](Context& context) { expect_to_kill(context, "3"); })},
-
     {.name{"V14", "wrong server 4 is killed"},
      .hint{"which methods are served, and what is different about each?", lesson::reading},
      .run = Body([](Context& context) { expect_to_kill(context, "4"); })},
-
     {.name{"V15", "wrong server 5 is killed"},
      .hint{"in which ways may a client say that this was its last request?", lesson::reading},
      .run = Body([](Context& context) { expect_to_kill(context, "5"); })},
-
     {.name{"V16", "wrong server 6 is killed"},
      .hint{"what may a client do between its request and the answer?", lesson::leaving},
      .run = Body([](Context& context) { expect_to_kill(context, "6"); })},
-
     {.name{"V17", "wrong server 7 is killed"},
      .hint{"what does -t promise, and how would you get around it?", lesson::time_limits},
      .run = Body([](Context& context) { expect_to_kill(context, "7"); })},
-
     {.name{"V18", "wrong server 8 is killed"},
      .hint{"where does the next request begin?", lesson::refusing},
      .run = Body([](Context& context) { expect_to_kill(context, "8"); })},
-
     {.name{"V19", "wrong server 9 is killed"},
      .hint{"what has one client to do with another?", lesson::one_at_a_time},
      .run = Body([](Context& context) { expect_to_kill(context, "9"); })},
-
     {.name{"V20", "wrong server 10 is killed"},
      .hint{"what is promised for SIGTERM?", lesson::stopping},
      .run = Body([](Context& context) { expect_to_kill(context, "10"); })},
