@@ -29,15 +29,12 @@ void send_head_without_end(Context& context) {
   context.scene("I sent up to 16 MB of fields without an empty line.",
                 "less than 2 MB more memory, and an answer to the next client.");
   context.settle();
-  const std::size_t before = context.memory().resident_kib;
+  const Memory before = context.memory();
   Client client(context);
   bool is_taken = client.try_to_send("GET / HTTP/1.1\r\nHost: x\r\n");
   const std::string field = "X-Filler: " + std::string(16'000, 'f') + "\r\n";
   for (int i = 0; i < 1000 && is_taken; ++i) is_taken = client.try_to_send(field);
-  const std::size_t now = context.memory().resident_kib;
-  context.expect(
-      context.sanitizers().any() || now < before + 2048,
-      "its memory grew from " + std::to_string(before) + " to " + std::to_string(now) + " KiB");
+  context.expect_growth_below(2048, &Memory::resident_kib, before);
   context.settle();
 }
 

@@ -55,8 +55,6 @@ int become(const std::vector<std::string>& words, const std::string& output_path
 
 }  // namespace
 
-Child::Child(const std::function<std::string()>& work) : Child(work, new_pipe()) {}
-
 Child::Child(const std::function<std::string()>& work, Pipe pipe)
     : pipe_(std::move(pipe.read_end)), forked_([&] {
         try {
@@ -81,16 +79,19 @@ bool Child::take() {
   return true;
 }
 
+const std::string& Child::take_all() {
+  while (take()) {
+  }
+  return received_;
+}
+
 std::string in_own_processes(const std::function<std::string()>& work) {
   enter_own_processes();
   Child first([&] {
     show_own_processes();
     return work();
   });
-  while (first.take()) {
-  }
-  (void)first.wait();
-  return first.received();
+  return first.take_all();
 }
 
 int run_bounded(const std::vector<std::string>& words, const std::string& output_path,

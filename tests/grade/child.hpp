@@ -17,19 +17,18 @@ class Child {
  public:
   // Forks. The child leads a process group of its own, adopts what its descendants leave behind,
   // ends with its parent, and sends what `work` returns.
-  explicit Child(const std::function<std::string()>& work);
+  explicit Child(const std::function<std::string()>& work, Pipe pipe = new_pipe());
 
   pid_t process() const { return forked_.pid(); }
   int fd() const { return pipe_.fd(); }  // readable when there is something to take
   const std::string& received() const { return received_; }
 
   bool take();                           // false at the end
+  const std::string& take_all();         // and waits for it
   int wait() { return forked_.wait(); }  // its status
   void kill() { forked_.kill(); }        // with what is in its process group
 
  private:
-  Child(const std::function<std::string()>& work, Pipe pipe);
-
   Descriptor pipe_;
   Forked forked_;
   std::string received_;

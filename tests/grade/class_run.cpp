@@ -259,7 +259,13 @@ class ClassRun {
     }
     // Whatever ends this run, there is a result for each of them.
     for (const Job& job : waiting_)
-      save_all(job.student, with_problem(job.name(), "This has not been graded yet."));
+      save_all(job.student, unfinished(job, "This has not been graded yet."));
+  }
+
+  static Report unfinished(const Job& job, const std::string& problem) {
+    Report report = with_problem(job.name(), problem);
+    report.is_finished = false;
+    return report;
   }
 
   // -- one file --
@@ -269,8 +275,7 @@ class ClassRun {
     waiting_.pop_front();
     const std::size_t slot = free_slot();
     empty_slot(slots_[slot]);
-    save_result(job.student,
-                with_problem(job.name(), "The grader was stopped before it had this."));
+    save_result(job.student, unfinished(job, "The grader was stopped before it had this."));
     const auto work = [&] { return packed(grade_job(job, slot)); };
     running_.push_back({Child([&] { return has_own_processes_ ? in_own_processes(work) : work(); }),
                         job, slot, Clock::now()});
@@ -366,8 +371,7 @@ class ClassRun {
     save(path_for(student, report) + ".txt", as_text(report));
   }
 
-  void note(const std::string& student, Report report) {
-    report.is_finished = true;
+  void note(const std::string& student, const Report& report) {
     if (report.has_error()) ++faults_;
     save_all(student, report);
     reports_.insert_or_assign({student, report.exercise}, report);

@@ -123,11 +123,6 @@ int usual_jobs() {
   return static_cast<int>(std::clamp(cores, 2L, 4L));
 }
 
-int jobs_for_each_core(const std::string& exercise) {
-  const Exercise* found = find_exercise(exercise);
-  return found == nullptr ? 1 : found->for_each_core;
-}
-
 // -- the last score --
 
 std::string score_file(const Request& request, const std::string& exercise) {
@@ -200,26 +195,12 @@ void build_again(const Request& request, const std::string& program) {
   if (run_bounded(words, again + ".log", 240) != 0) unlink(again.c_str());
 }
 
-std::string first_lines(const std::string& path, int most) {
-  std::ifstream file(path);
-  std::string text;
-  std::string line;
-  for (int i = 0; i < most && std::getline(file, line); ++i) text += line + "\n";
-  return text;
-}
-
 void write_result(const Request& request, const Report& report) {
   if (request.out.empty()) return;
   const std::string text = request.format == "junit"        ? as_junit(report)
                            : request.format == "gradescope" ? as_gradescope(report)
                                                             : as_json(report);
   save(request.out, text);
-}
-
-Report not_gradable(const std::string& name, const std::string& problem) {
-  Report report = with_problem(name, problem);
-  report.is_finished = true;
-  return report;
 }
 
 // The results, in the order of the table. Those of a student at work fit a screen: the first loss
@@ -264,12 +245,13 @@ class Screen {
 Report grade_one(const Request& request, const std::string& name, const Tested& tested,
                  const std::vector<Task>& tasks) {
   const bool has_terminal = can_redraw(STDOUT_FILENO);
-  const std::string compiler = first_lines(request.build + "/grades/" + name + ".compiler.txt", 60);
+  const std::string compiler =
+      beginning_of(request.build + "/grades/" + name + ".compiler.txt", 20'000);
   if (access(tested.path.c_str(), X_OK) != 0) {
     if (access(tested.path.c_str(), F_OK) == 0)
       throw std::runtime_error(tested.path + " cannot be started: is its folder mounted noexec?");
     Report report =
-        not_gradable(name, compiler.empty() ? "There is no program " + tested.path + "."
+        with_problem(name, compiler.empty() ? "There is no program " + tested.path + "."
                                             : "It does not compile:\n" + escaped(compiler, 12'000));
     std::printf("%s\n%s\n", name.c_str(), report.problem.c_str());
     return report;
@@ -277,9 +259,11 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   expect_loopback();
   std::printf("%s\n", name.c_str());
   GradingOptions options;
+  const Exercise* const exercise = find_exercise(name);
   options.parallel = request.jobs > 0 ? request.jobs : usual_jobs();
-  options.parallel_with_room =
-      request.jobs > 0 ? request.jobs : usual_jobs() * jobs_for_each_core(name);
+  options.parallel_with_room = options.parallel;
+  if (request.jobs == 0 && exercise != nullptr)
+    options.parallel_with_room *= exercise->for_each_core;
   options.rebuilt = rebuilt_from(tested.path);
   const Room room(temporary_folder());
   options.room = room.path();
@@ -320,7 +304,7 @@ Report grade_handed_in(const Request& request, const Exercise& exercise) {
   const HandedIn handed_in(request.submission);
   const HandedIn::Job job = handed_in.job_for(&exercise);
   Report report = job.file.empty()
-                      ? not_gradable(exercise.name,
+                      ? with_problem(exercise.name,
                                      job.problem.empty() ? handed_in.what_is_there() : job.problem)
                       : grade_submission(exercise, job.file, bench, [&](const Report& so_far) {
                           write_result(request, so_far);
@@ -353,7 +337,7 @@ Report grade_answers(const Request& request) {
   std::printf("quiz\n");
   const Room room(temporary_folder());
   Report report = request.answers.empty()
-                      ? not_gradable("quiz",
+                      ? with_problem("quiz",
                                      "Name a file of answers: make grade ANSWERS=file"
                                      " (build/quiz -b prints an empty one).")
                       : grade_quiz(request.build, request.answers, room.path() + "/quiz.txt");

@@ -94,7 +94,6 @@ class Grading {
     }
     is_done_.resize(tasks.size());
     has_begun_.resize(tasks.size());
-    is_rebuilt_.resize(tasks.size());
   }
 
   Report run() {
@@ -129,15 +128,12 @@ class Grading {
       }
       const std::optional<std::size_t> parent = find(tasks_[i].parent);
       if (parent && !is_done_[*parent]) continue;
-      if (parent && report_.checks[*parent].earned() < report_.checks[*parent].points) {
-        const Verdict verdict = report_.checks[*parent].verdict;
-        if (verdict == Verdict::failed || verdict == Verdict::blocked) {
-          block(i, tasks_[i].parent + " must pass first");
-          continue;
-        }
+      if (parent && report_.checks[*parent].is_lost()) {
+        block(i, tasks_[i].parent + " must pass first");
+        continue;
       }
       if (tasks_[i].check.run == nullptr) {  // it waits for all the others: run_rebuilt()
-        has_begun_[i] = is_done_[i] = is_rebuilt_[i] = true;
+        has_begun_[i] = is_done_[i] = true;
         continue;
       }
       if (running_.size() < most && knows_end_for(i)) start(i);
@@ -357,7 +353,7 @@ class Grading {
 
   void run_rebuilt() {
     for (std::size_t i = 0; i < tasks_.size(); ++i)
-      if (is_rebuilt_[i]) {
+      if (tasks_[i].check.run == nullptr && report_.checks[i].verdict != Verdict::blocked) {
         judge_rebuilt(tasks_[i], report_.checks[i]);
         finish(i);
       }
@@ -444,7 +440,6 @@ class Grading {
   Report report_;
   std::vector<bool> has_begun_;
   std::vector<bool> is_done_;
-  std::vector<bool> is_rebuilt_;  // to be looked at when the others have ended
   std::size_t ended_ = 0;
   std::vector<Running> running_;
   bool was_late_ = false;

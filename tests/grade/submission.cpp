@@ -72,10 +72,6 @@ class Workbench {
   const Room desk_;
 };
 
-}  // namespace
-
-namespace {
-
 constexpr const char* file_of_answers = "answers.txt";
 
 const char* file_of(const Exercise* exercise) {
@@ -164,6 +160,7 @@ Report with_problem(const std::string& exercise, const std::string& problem,
   report.exercise = exercise;
   report.problem = problem;
   report.fault = fault;
+  report.is_finished = true;
   return report;
 }
 
@@ -251,7 +248,7 @@ Report grade_quiz(const std::string& build, const std::string& answers, const st
 Report grade_answers(const std::string& file, const Bench& bench) {
   if (files::file_size(file) > most_source) return with_problem("quiz", too_large);
   const Room desk(bench.room);
-  const std::string copy = desk.path() + "/answers.txt";
+  const std::string copy = desk.path() + "/" + file_of_answers;
   copy_file_of_others(file, copy, 0644, most_source);
   return grade_quiz(bench.build, copy, bench.room + "/quiz.txt",
                     [&] { contain_reader(bench.containment, desk.path()); });

@@ -56,7 +56,7 @@ Report grade_answers(const std::string& file, const Bench& bench);
 int make(const std::string& build, std::vector<std::string> words, const std::string& log,
          const std::function<void()>& confine = {});
 
-// Of a report that has nothing but a problem.
+// A report that has nothing but a problem, and will not have more.
 Report with_problem(const std::string& exercise, const std::string& problem,
                     const std::string& fault = "");
 
