@@ -1,6 +1,5 @@
 // What the planted bugs do that no server of ours was ever asked about.
 #include <chrono>
-#include <thread>
 #include <vector>
 
 #include "tests/behaviour/lessons.hpp"

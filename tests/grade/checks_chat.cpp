@@ -1,13 +1,9 @@
 // A room that speaks lines, in all three models.
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <map>
-#include <set>
 #include <thread>
 #include <vector>
 
-#include "common/error.hpp"
 #include "tests/attack/attacks.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"
@@ -85,15 +81,38 @@ Members small_room_of(Context& context, int count, std::vector<std::string> argu
   return room_of(context, count, {.arguments = std::move(arguments), .small_buffers = true});
 }
 
-// A line by which its listener knows who speaks, and what should come next.
-std::string talk_line(int speaker, int number) {
-  return std::to_string(speaker) + " " + std::to_string(number) + std::string(50, '.');
+// What one speaker says, line by line.
+using Talk = std::vector<std::string>;
+
+// Lines by which their listener knows who speaks, and what should come next.
+Talk talk_of(int speaker, int lines) {
+  Talk talk;
+  for (int i = 0; i < lines; ++i)
+    talk.push_back(std::to_string(speaker) + " " + std::to_string(i) + std::string(50, '.'));
+  return talk;
 }
 
-std::string whole_talk_of(int speaker, int lines) {
+// In one piece.
+void give(Member& speaker, const Talk& talk) {
   std::string all;
-  for (int i = 0; i < lines; ++i) all += talk_line(speaker, i) + "\n";
-  return all;
+  for (const std::string& line : talk) all += line + "\n";
+  speaker.send(all);
+}
+
+// Hears them whole, each in its order, and nothing but `ignored` besides.
+void expect_talks(Member& listener, std::vector<Talk> talks, std::string_view ignored = {}) {
+  const Context& context = listener.context();
+  for (std::erase(talks, Talk{}); !talks.empty(); std::erase(talks, Talk{})) {
+    const auto line = listener.read_line();
+    context.expect(line.has_value(), "'" + readable(talks[0][0]) + "' never came, for example; " +
+                                         context.describe_server());
+    if (!ignored.empty() && *line == ignored) continue;
+    const auto talk = std::find_if(talks.begin(), talks.end(),
+                                   [&](const Talk& one) { return one.front() == *line; });
+    context.expect(talk != talks.end(), "it heard '" + readable(*line) + "', where '" +
+                                            readable(talks[0][0]) + "' might come, for example");
+    talk->erase(talk->begin());
+  }
 }
 
 // A line of 1000 bytes, or a few less, without its line feed.
@@ -107,35 +126,6 @@ void talk(Member& speaker, Member& listener, int count) {
   for (int i = 0; i < count; ++i) {
     speaker.send(long_line(i) + "\n");
     listener.expect_line(long_line(i));
-  }
-}
-
-// Each of these lines, in whatever order, and none but `ignored` besides.
-void expect_lines(Context& context, Member& listener, std::multiset<std::string> wanted,
-                  std::string_view ignored = {}) {
-  while (!wanted.empty()) {
-    const auto line = listener.read_line();
-    context.expect(line.has_value(), std::to_string(wanted.size()) + " lines never came, '" +
-                                         readable(*wanted.begin()) + "' among them");
-    if (!ignored.empty() && *line == ignored) continue;
-    const auto place = wanted.find(*line);
-    context.expect(place != wanted.end(), "it heard '" + readable(*line) + "'");
-    wanted.erase(place);
-  }
-}
-
-// Lines of many speakers, "SPEAKER NUMBER...", are heard whole and each speaker's in order.
-void expect_talk_of(Context& context, Member& listener, const std::set<int>& speakers, int lines) {
-  std::map<int, int> next;
-  const int all = static_cast<int>(speakers.size()) * lines;
-  for (int i = 0; i < all; ++i) {
-    const auto line = listener.read_line();
-    context.expect(line.has_value(), "after " + std::to_string(i) + " lines came no more; " +
-                                         context.describe_server());
-    const int speaker = std::atoi(line->c_str());
-    const std::string wanted = talk_line(speaker, next[speaker]++);
-    context.expect(speakers.count(speaker) > 0 && *line == wanted,
-                   "it heard '" + readable(*line) + "' instead of '" + wanted + "'");
   }
 }
 
@@ -221,10 +211,10 @@ const Check checks[] = {
        Members members = room_of(context, 4);
        introduce(members);
        context.server().stop_running();
-       for (int speaker = 0; speaker < 3; ++speaker)
-         members[static_cast<std::size_t>(speaker)].send(whole_talk_of(speaker, 100));
+       const std::vector<Talk> talks{talk_of(0, 100), talk_of(1, 100), talk_of(2, 100)};
+       for (std::size_t speaker = 0; speaker < 3; ++speaker) give(members[speaker], talks[speaker]);
        context.server().run_on();
-       expect_talk_of(context, members[3], {0, 1, 2}, 100);
+       expect_talks(members[3], talks);
      })},
 
     {.name{"K06", "half a line of one who leaves is not said"},
@@ -476,12 +466,14 @@ const Check checks[] = {
        Members members = room_of(context, 6);
        introduce(members);
        context.server().stop_running();
-       for (int i = 0; i < 6; ++i) members[static_cast<std::size_t>(i)].send(whole_talk_of(i, 100));
+       std::vector<Talk> talks;
+       for (int speaker = 0; speaker < 6; ++speaker) talks.push_back(talk_of(speaker, 100));
+       for (std::size_t speaker = 0; speaker < 6; ++speaker) give(members[speaker], talks[speaker]);
        context.server().run_on();
-       for (int listener = 0; listener < 6; ++listener) {
-         std::set<int> speakers{0, 1, 2, 3, 4, 5};
-         speakers.erase(listener);
-         expect_talk_of(context, members[static_cast<std::size_t>(listener)], speakers, 100);
+       for (std::size_t listener = 0; listener < 6; ++listener) {
+         std::vector<Talk> heard = talks;
+         heard[listener].clear();
+         expect_talks(members[listener], heard);
        }
      })},
 
@@ -621,15 +613,14 @@ const Check checks[] = {
        Members members = room_of(context, 2);
        introduce(members);
        context.server().stop_running();
-       std::multiset<std::string> names;
+       std::vector<Talk> names;
        for (int i = 0; i < 100; ++i) {
          members.emplace_back(context);
-         const std::string name = "I am " + std::to_string(i);
-         members.back().send(name + "\n");
-         names.insert(name);
+         names.push_back({"I am " + std::to_string(i)});
+         give(members.back(), names.back());
        }
        context.server().run_on();
-       expect_lines(context, members[0], names);
+       expect_talks(members[0], names);
      })},
 
     {.name{"K28", "who leaves in the wake-up in which others come and speak takes nobody along"},
@@ -654,10 +645,10 @@ const Check checks[] = {
            coming.emplace_back(context).send("new " + std::to_string(i) + "\n");
          }
          context.server().run_on();
-         const std::multiset<std::string> wanted{"here",  "new 0", "new 1",
-                                                 "new 2", "new 3", "new 4"};
-         expect_lines(context, members[1], wanted, "lost, or not");
-         expect_lines(context, members[2], wanted, "lost, or not");
+         const std::vector<Talk> wanted{{"here"},  {"new 0"}, {"new 1"},
+                                        {"new 2"}, {"new 3"}, {"new 4"}};
+         expect_talks(members[1], wanted, "lost, or not");
+         expect_talks(members[2], wanted, "lost, or not");
        }
      })},
 

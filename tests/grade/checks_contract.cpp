@@ -1,7 +1,6 @@
 // What every exercise keeps, whatever it is about: no client can end it, stall others, or make it
 // grow; what HTTP asks is answered, and what it forbids is refused. tests/grade/contract.mk says
 // what of it is asked where.
-#include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>

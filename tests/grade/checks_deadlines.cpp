@@ -1,9 +1,7 @@
 // Deadlines: a time for silence, for a request, for an answer.
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <thread>
-#include <vector>
 
 #include "tests/behaviour/lessons.hpp"
 #include "tests/grade/grade_checks.hpp"

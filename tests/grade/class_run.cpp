@@ -1,7 +1,6 @@
 #include "tests/grade/class_run.hpp"
 
 #include <poll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>

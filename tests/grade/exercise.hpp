@@ -6,7 +6,6 @@
 #pragma once
 
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "tests/kit/check.hpp"

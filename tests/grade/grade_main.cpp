@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -12,7 +11,6 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "common/error.hpp"
 #include "common/program.hpp"
 #include "tests/grade/child.hpp"
 #include "tests/grade/class_run.hpp"
