@@ -420,6 +420,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> await_timer_checks() {
-  return checks;
-}
+constinit const std::span<const Check> await_timer_checks = checks;

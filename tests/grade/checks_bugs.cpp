@@ -93,6 +93,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> bug_checks() {
-  return checks;
-}
+constinit const std::span<const Check> bug_checks = checks;

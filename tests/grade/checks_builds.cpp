@@ -13,22 +13,14 @@ constexpr Check checks[] = {
            "lessons.md#exercises"}},
 };
 
-constexpr Rebuild rebuilds_by_check[] = {{"Y01", "asan"}, {"Y02", "tsan"}};
-
 }  // namespace
 
-std::span<const Check> build_checks() {
-  return checks;
-}
-
-std::span<const Rebuild> rebuilds() {
-  return rebuilds_by_check;
-}
+constinit const std::span<const Check> build_checks = checks;
 
 std::vector<Rebuild> rebuilds_of(const Exercise& exercise) {
   std::vector<Rebuild> wanted;
   for (const Point& point : exercise.points)
-    for (const Rebuild& rebuild : rebuilds_by_check)
+    for (const Rebuild& rebuild : rebuilds)
       if (std::string_view(point.id) == rebuild.check) wanted.push_back(rebuild);
   return wanted;
 }

@@ -288,6 +288,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> c10k_checks() {
-  return checks;
-}
+constinit const std::span<const Check> c10k_checks = checks;

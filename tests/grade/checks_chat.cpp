@@ -724,6 +724,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> chat_checks() {
-  return checks;
-}
+constinit const std::span<const Check> chat_checks = checks;

@@ -106,6 +106,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> contract_checks() {
-  return checks;
-}
+constinit const std::span<const Check> contract_checks = checks;

@@ -223,6 +223,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> crew_checks() {
-  return checks;
-}
+constinit const std::span<const Check> crew_checks = checks;

@@ -258,6 +258,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> deadline_checks() {
-  return checks;
-}
+constinit const std::span<const Check> deadline_checks = checks;

@@ -47,6 +47,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> edge_checks() {
-  return checks;
-}
+constinit const std::span<const Check> edge_checks = checks;

@@ -154,6 +154,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> killing_checks() {
-  return checks;
-}
+constinit const std::span<const Check> killing_checks = checks;

@@ -221,6 +221,4 @@ const Check checks[] = {
 
 }  // namespace
 
-std::span<const Check> offload_checks() {
-  return checks;
-}
+constinit const std::span<const Check> offload_checks = checks;

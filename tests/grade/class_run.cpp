@@ -161,6 +161,7 @@ class ClassRun {
     for (int slot = 0; slot < options.parallel; ++slot) {
       slots_.push_back(room_.path() + "/" + std::to_string(slot));
       empty_slot(slots_.back());
+      free_slots_.push_back(slots_.size() - 1);
     }
   }
 
@@ -173,8 +174,7 @@ class ClassRun {
     find_jobs();
     prepare_builds();
     while (!waiting_.empty() || !running_.empty()) {
-      while (!waiting_.empty() && running_.size() < static_cast<std::size_t>(options_.parallel))
-        start_next();
+      while (!waiting_.empty() && !free_slots_.empty()) start_next();
       watch();
     }
     write_all_again();
@@ -272,7 +272,8 @@ class ClassRun {
   void start_next() {
     const Job job = waiting_.front();
     waiting_.pop_front();
-    const std::size_t slot = free_slot();
+    const std::size_t slot = free_slots_.back();
+    free_slots_.pop_back();
     empty_slot(slots_[slot]);
     save_result(job.student, unfinished(job, "The grader was stopped before it had this."));
     const auto work = [&] { return packed(grade_job(job, slot)); };
@@ -291,14 +292,6 @@ class ClassRun {
     for (files::directory_iterator entry(slot, ignored), end; !ignored && entry != end;
          entry.increment(ignored))
       remove_folder(entry->path());
-  }
-
-  std::size_t free_slot() const {
-    std::size_t slot = 0;
-    while (std::any_of(running_.begin(), running_.end(),
-                       [slot](const Running& one) { return one.slot == slot; }))
-      ++slot;
-    return slot;
   }
 
   // For what is in one slot: the others are hidden, too.
@@ -340,6 +333,7 @@ class ClassRun {
 
   void collect(std::size_t place) {
     const auto [one, status] = take_ended(running_, place);
+    free_slots_.push_back(one.slot);
     std::optional<Report> report = unpacked(one.child.received());
     if (!report)
       report = with_problem(
@@ -441,6 +435,7 @@ class ClassRun {
   Containment containment_;
   bool has_own_processes_ = false;
   std::vector<std::string> slots_;  // folders: one for each of those graded at once
+  std::vector<std::size_t> free_slots_;
   std::size_t students_ = 0;
   std::deque<Job> waiting_;
   std::vector<Running> running_;

@@ -9,25 +9,26 @@
 
 #include "tests/grade/exercise.hpp"
 
-std::span<const Check> bug_checks();       // checks_bugs.cpp
-std::span<const Check> chat_checks();      // checks_chat.cpp
-std::span<const Check> contract_checks();  // checks_contract.cpp
-std::span<const Check> crew_checks();      // checks_crew.cpp
-std::span<const Check> deadline_checks();  // checks_deadlines.cpp
-std::span<const Check> edge_checks();      // checks_edges.cpp
-std::span<const Check> offload_checks();   // checks_offload.cpp
-std::span<const Check> await_timer_checks();
-std::span<const Check> c10k_checks();
-std::span<const Check> build_checks();  // checks_builds.cpp
+// The tables, one for each file of checks.
+extern const std::span<const Check> bug_checks;
+extern const std::span<const Check> chat_checks;
+extern const std::span<const Check> contract_checks;
+extern const std::span<const Check> crew_checks;
+extern const std::span<const Check> deadline_checks;
+extern const std::span<const Check> edge_checks;
+extern const std::span<const Check> offload_checks;
+extern const std::span<const Check> await_timer_checks;
+extern const std::span<const Check> c10k_checks;
+extern const std::span<const Check> killing_checks;
+extern const std::span<const Check> build_checks;
 
 // The program is built again for these: in BUILD/NAME, with the flags of tests/grade/rules.mk.
 struct Rebuild {
   const char* check;
   const char* name;
 };
-std::span<const Rebuild> rebuilds();
+inline constexpr Rebuild rebuilds[] = {{"Y01", "asan"}, {"Y02", "tsan"}};
 std::vector<Rebuild> rebuilds_of(const Exercise& exercise);
-std::span<const Check> killing_checks();  // checks_killing.cpp
 
 // The shared table and these.
 std::vector<Check> all_grade_checks();

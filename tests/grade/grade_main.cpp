@@ -161,7 +161,7 @@ void print_change(const std::vector<std::string>& last, const Report& report) {
 // The program as the checks Y01 and Y02 want it lies beside it.
 std::map<std::string, std::string> rebuilt_from(const std::string& program) {
   std::map<std::string, std::string> found;
-  for (const Rebuild& rebuild : rebuilds()) found[rebuild.check] = program + "." + rebuild.name;
+  for (const Rebuild& rebuild : rebuilds) found[rebuild.check] = program + "." + rebuild.name;
   return found;
 }
 
@@ -173,7 +173,7 @@ bool is_at_work(const Request& request) {
 // Those that are asked of a program built again are the last ones.
 std::size_t first_rebuilt(const Report& report) {
   const auto is_rebuilt = [](const CheckReport& check) {
-    return std::any_of(rebuilds().begin(), rebuilds().end(),
+    return std::any_of(std::begin(rebuilds), std::end(rebuilds),
                        [&](const Rebuild& rebuild) { return check.id == rebuild.check; });
   };
   const auto& checks = report.checks;
@@ -242,7 +242,6 @@ class Screen {
 
 Report grade_one(const Request& request, const std::string& name, const Tested& tested,
                  const std::vector<Task>& tasks) {
-  const bool has_terminal = can_redraw(STDOUT_FILENO);
   const std::string compiler =
       beginning_of(request.build + "/grades/" + name + ".compiler.txt", 20'000);
   if (access(tested.path.c_str(), X_OK) != 0) {
@@ -274,7 +273,7 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
       build_again(request, program);
     };
   Report report = grade(name, tested, tasks, options, [&](const Report& so_far, std::size_t ended) {
-    if (has_terminal) {
+    if (can_redraw(STDOUT_FILENO)) {
       std::printf("\r  %zu of %zu checks ", ended, so_far.checks.size());
       std::fflush(stdout);
     }

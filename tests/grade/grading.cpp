@@ -397,7 +397,7 @@ class Grading {
 
   // Does a program of ours run that was built for the same check?
   bool ours_runs(const std::string& check) const {
-    for (const Rebuild& rebuild : rebuilds()) {
+    for (const Rebuild& rebuild : rebuilds) {
       if (check != rebuild.check) continue;
       const std::string program = tested_.build + "/" + rebuild.name + "/slow_backend";
       if (access(program.c_str(), X_OK) != 0) return false;
@@ -458,9 +458,9 @@ const Check& find_check(const std::vector<Check>& all, const std::string& id) {
 
 std::vector<Check> all_grade_checks() {
   std::vector<Check> all = all_checks();
-  for (const auto& some : {bug_checks(), chat_checks(), contract_checks(), crew_checks(),
-                           deadline_checks(), edge_checks(), offload_checks(), await_timer_checks(),
-                           c10k_checks(), killing_checks(), build_checks()})
+  for (const auto& some :
+       {bug_checks, chat_checks, contract_checks, crew_checks, deadline_checks, edge_checks,
+        offload_checks, await_timer_checks, c10k_checks, killing_checks, build_checks})
     all.insert(all.end(), some.begin(), some.end());
   return all;
 }
