@@ -240,25 +240,16 @@ class Grading {
       return;
     }
     const std::string story = one.child.received().substr(2);
-    switch (static_cast<Outcome>(one.child.received()[0] - '0')) {
-      case Outcome::passed:
-        check.verdict = Verdict::passed;
-        if (!story.empty()) read_story(story, check);
-        return;
-      case Outcome::failed:
-        check.verdict = Verdict::failed;
-        read_story(story, check);
-        return;
-      case Outcome::skipped:
-        check.verdict = Verdict::skipped;
-        break;
-      case Outcome::inconclusive:
-        check.verdict = Verdict::inconclusive;
-        break;
-      default:
-        check.verdict = Verdict::error;
-    }
-    check.saw = escaped(story, 3000);
+    const auto outcome = static_cast<Outcome>(one.child.received()[0] - '0');
+    check.verdict = outcome == Outcome::passed         ? Verdict::passed
+                    : outcome == Outcome::failed       ? Verdict::failed
+                    : outcome == Outcome::skipped      ? Verdict::skipped
+                    : outcome == Outcome::inconclusive ? Verdict::inconclusive
+                                                       : Verdict::error;
+    if (outcome != Outcome::passed && outcome != Outcome::failed)
+      check.saw = escaped(story, 3000);
+    else if (!story.empty())
+      read_story(story, check);
   }
 
   void finish(std::size_t number) {

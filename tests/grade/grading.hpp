@@ -2,10 +2,8 @@
 //
 // Gives: a Report. Each check runs in a process of its own, several at a time, and whatever it has
 //        started is gone when it ends: the process adopts what the program leaves behind, and is
-//        itself watched for time, memory and the number of its descendants.
-// Do not: take this for a prison. It holds accidents, and programs that hang, spin, fill the disk
-//        or fork; a program that wants to harm its user can. For unknown code use a virtual
-//        machine.
+//        itself watched for time, memory and the number of its descendants. That holds accidents;
+//        tests/kit/containment.hpp says what else.
 #pragma once
 
 #include <functional>

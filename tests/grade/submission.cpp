@@ -212,23 +212,19 @@ Report grade_submission(const Exercise& exercise, const std::string& file, const
 
 Report grade_quiz(const std::string& build, const std::string& answers, const std::string& log,
                   const std::function<void()>& confine) {
-  Report report;
-  report.exercise = "quiz";
-  report.is_finished = true;
   constexpr double most_seconds = 20;
   if (run_bounded({build + "/quiz", "-a", answers}, log, most_seconds, confine) != 0) {
-    std::ifstream said(log);
-    std::string line;
-    std::getline(said, line);
-    report.problem = "The answers cannot be graded. " + escaped(line, 300);
-    return report;
+    const std::string said = beginning_of(log, 300);
+    return with_problem(
+        "quiz", "The answers cannot be graded. " + escaped(said.substr(0, said.find('\n')), 300));
   }
+  Report report = with_problem("quiz", "");
   std::ifstream lines(log);  // "3.1   right", "3.2   wrong", "3.3   missing"
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
     std::string id;
     std::string outcome;
-    if (!(words >> id >> outcome)) continue;
+    words >> id >> outcome;
     if (outcome != "right" && outcome != "wrong" && outcome != "missing") continue;
     CheckReport check;
     check.id = id;
