@@ -369,7 +369,7 @@ class ClassRun {
     save_all(student, report);
     reports_.insert_or_assign({student, report.exercise}, report);
     write_overview();
-    const std::string problem = first_words(report.problem);
+    const std::string problem = report.problem.substr(0, report.problem.find_first_of(":\n."));
     std::printf("%s %s%s%s\n", in_column(student, 24).c_str(), bar_for(report).c_str(),
                 problem.empty() ? "" : "  ", problem.c_str());
     std::fflush(stdout);
@@ -413,10 +413,6 @@ class ClassRun {
     if (!report.fault.empty()) return report.fault;
     if (report.has_error()) return "error";
     return report.problem.empty() ? "graded" : "problem";
-  }
-
-  static std::string first_words(const std::string& problem) {
-    return problem.substr(0, problem.find_first_of(":\n."));
   }
 
   // A spreadsheet takes what begins with = + - @ for a formula.

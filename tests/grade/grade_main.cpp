@@ -158,27 +158,9 @@ void print_change(const std::vector<std::string>& last, const Report& report) {
 
 // -- one exercise --
 
-// The program as the checks Y01 and Y02 want it lies beside it.
-std::map<std::string, std::string> rebuilt_from(const std::string& program) {
-  std::map<std::string, std::string> found;
-  for (const Rebuild& rebuild : rebuilds) found[rebuild.check] = program + "." + rebuild.name;
-  return found;
-}
-
 // A student grades what lies in the exercise's folder, and not somebody else a submission.
 bool is_at_work(const Request& request) {
   return request.program.empty() && request.submission.empty();
-}
-
-// Those that are asked of a program built again are the last ones.
-std::size_t first_rebuilt(const Report& report) {
-  const auto is_rebuilt = [](const CheckReport& check) {
-    return std::any_of(std::begin(rebuilds), std::end(rebuilds),
-                       [&](const Rebuild& rebuild) { return check.id == rebuild.check; });
-  };
-  const auto& checks = report.checks;
-  return static_cast<std::size_t>(std::find_if(checks.begin(), checks.end(), is_rebuilt) -
-                                  checks.begin());
 }
 
 // The program of a student who works on it is built again when all other results are on the screen.
@@ -261,7 +243,8 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   options.parallel_with_room = options.parallel;
   if (request.jobs == 0 && exercise != nullptr)
     options.parallel_with_room *= exercise->for_each_core;
-  options.rebuilt = rebuilt_from(tested.path);
+  for (const Rebuild& rebuild : rebuilds)  // as these checks want the program, it lies beside it
+    options.rebuilt[rebuild.check] = tested.path + "." + rebuild.name;
   const Room room(temporary_folder());
   options.room = room.path();
   const std::string warnings = request.program.empty() ? escaped(compiler, 6000) : "";
@@ -269,7 +252,10 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   Screen screen(request);
   if (is_at_work(request))
     options.build = [&](const std::string& program, const Report& so_far) {
-      screen.show(so_far, first_rebuilt(so_far));
+      const auto is_no_rebuilt = [](const Task& task) { return task.check.run != nullptr; };
+      // Those that are asked of a program built again are the last ones.
+      screen.show(so_far, static_cast<std::size_t>(
+                              std::count_if(tasks.begin(), tasks.end(), is_no_rebuilt)));
       build_again(request, program);
     };
   Report report = grade(name, tested, tasks, options, [&](const Report& so_far, std::size_t ended) {
