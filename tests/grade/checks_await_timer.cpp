@@ -92,7 +92,9 @@ void expect_order(Context& context, std::vector<Client>& clients) {
     clients[i].expect_response(200, slept(length_of(i)));
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> await_timer_checks = {
     {.name{"H01", "/sleep/150 is answered, and not before its time"},
      .hint{"to which side do you round when you tell epoll_wait how long to wait?",
            lesson::awaiting},
@@ -417,7 +419,3 @@ const Check checks[] = {
        context.expect_back_to({before + staying.size()});
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> await_timer_checks = checks;

@@ -6,9 +6,7 @@
 #include "tests/grade/grade_checks.hpp"
 #include "tests/kit/client.hpp"
 
-namespace {
-
-const Check checks[] = {
+const std::vector<Check> bug_checks = {
     {.name{"X01", "when one of five clients leaves, the others keep their own"},
      .hint{"which entries move when one is taken out, and does everything move with them?",
            lesson::asking},
@@ -90,7 +88,3 @@ const Check checks[] = {
            [&] { return "it says '" + readable(said) + "'"; });
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> bug_checks = checks;

@@ -157,7 +157,9 @@ Slowest best_of_three(Contest& contest) {
   return best;
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> c10k_checks = {
     {.name{"Q00", "neither the server nor this machine forbids ten thousand clients"},
      .hint{"what do `ulimit -Hn` and your setrlimit() say?", lesson::c10k},
      .run = Body([](Context& context) {
@@ -285,7 +287,3 @@ const Check checks[] = {
        context.expect(slowest.ratio() <= most_p99, seen);
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> c10k_checks = checks;

@@ -153,7 +153,9 @@ double cost_of_a_byte(Context& context, Member& speaker, Member& listener) {
   return least;
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> chat_checks = {
     {.name{"K01", "what one says, the others hear"},
      .hint{"which sockets does a line go to?", lesson::writing},
      .scene{"Three members entered, and the first said 'hello'.", "the other two hear it."},
@@ -721,7 +723,3 @@ const Check checks[] = {
        introduce(members);
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> chat_checks = checks;

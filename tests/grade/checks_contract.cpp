@@ -76,7 +76,9 @@ void bear_all(Context& context, bool few_descriptors) {
                  std::string(standing.word) + ": " + standing.story);
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> contract_checks = {
     {.name{"Z01", "the contract: no bad client ends it, stalls others, or makes it grow"},
      .needs = need_proc,
      .hint{"what does such a client do to the calls that you make for it: recv, send, accept?",
@@ -103,7 +105,3 @@ const Check checks[] = {
        ask_all(context, {"T01", "T03", "T04"});
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> contract_checks = checks;

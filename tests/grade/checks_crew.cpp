@@ -64,7 +64,9 @@ void be_a_nuisance(Context& context, int kind) {
   }
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> crew_checks = {
     {.name{"P01", "the threads are there before the first client, and -n says how many"},
      .needs = need_proc,
      .hint{"when should a server learn that it cannot have its threads?", lesson::threads},
@@ -220,7 +222,3 @@ const Check checks[] = {
        context.expect(count <= 400, "they went to sleep " + to_string(count) + " times");
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> crew_checks = checks;

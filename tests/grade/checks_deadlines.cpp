@@ -25,7 +25,9 @@ std::array<Client, 2> silent_for_longer_than_a_request(Context& context) {
   return silent;
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> deadline_checks = {
     {.name{"U01", "a request has the time of a request, not that of silence"},
      .hint{"what is a client doing that has sent half a request: is it silent?",
            lesson::time_limits},
@@ -255,7 +257,3 @@ const Check checks[] = {
        context.expect(slow.is_closed_by_server(), "it is still connected. " + slow.describe());
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> deadline_checks = checks;

@@ -21,7 +21,9 @@ Watches watches_of(pid_t process) {
   return {edges, static_cast<std::ptrdiff_t>(masks.size()) - edges};
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> edge_checks = {
     {.name{"E01", "every client is watched for edges"},
      .needs = need_proc,
      .hint{"which queue does the exercise give you, and is yours told of a change or of a state?",
@@ -44,7 +46,3 @@ const Check checks[] = {
                           std::to_string(levels) + " have come that have not");
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> edge_checks = checks;

@@ -100,7 +100,9 @@ void expect_to_kill(Context& context, const char* number) {
   }
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> killing_checks = {
     {.name{"V01", "your test passes event_loop, which is right"},
      .hint{"does the contract promise what your case asks for, and as fast?", lesson::first_server},
      .scene{"I ran your test with event_loop.", "every case passes."},
@@ -151,7 +153,3 @@ const Check checks[] = {
      .hint{"what is promised for SIGTERM?", lesson::stopping},
      .run = Body([](Context& context) { expect_to_kill(context, "10"); })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> killing_checks = checks;

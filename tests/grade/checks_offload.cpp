@@ -83,7 +83,9 @@ void expect_spun(Context& context, Client& client, const std::string& body) {
   client.expect_response(200, body);
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> offload_checks = {
     {.name{"O01", "four clients compute, a fifth is answered meanwhile"},
      .hint{"which thread burns the time of /spin, and who waits in epoll_wait meanwhile?",
            lesson::being_told},
@@ -218,7 +220,3 @@ const Check checks[] = {
        expect_spun(context, client, "spun 900 ms\n");
      })},
 };
-
-}  // namespace
-
-constinit const std::span<const Check> offload_checks = checks;

@@ -4,23 +4,14 @@
 //     tests/behaviour, where our own servers must pass it first.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "tests/grade/exercise.hpp"
 
 // The tables, one for each file of checks.
-extern const std::span<const Check> bug_checks;
-extern const std::span<const Check> chat_checks;
-extern const std::span<const Check> contract_checks;
-extern const std::span<const Check> crew_checks;
-extern const std::span<const Check> deadline_checks;
-extern const std::span<const Check> edge_checks;
-extern const std::span<const Check> offload_checks;
-extern const std::span<const Check> await_timer_checks;
-extern const std::span<const Check> c10k_checks;
-extern const std::span<const Check> killing_checks;
-extern const std::span<const Check> build_checks;
+extern const std::vector<Check> bug_checks, chat_checks, contract_checks, crew_checks,
+    deadline_checks, edge_checks, offload_checks, await_timer_checks, c10k_checks, killing_checks,
+    build_checks;
 
 // The program is built again for these: in BUILD/NAME, with the flags of tests/grade/rules.mk.
 struct Rebuild {

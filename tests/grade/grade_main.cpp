@@ -252,7 +252,7 @@ Report grade_one(const Request& request, const std::string& name, const Tested& 
   Screen screen(request);
   if (is_at_work(request))
     options.build = [&](const std::string& program, const Report& so_far) {
-      const auto is_no_rebuilt = [](const Task& task) { return task.check.run != nullptr; };
+      const auto is_no_rebuilt = [](const Task& task) { return task.check.run.line != 0; };
       // Those that are asked of a program built again are the last ones.
       screen.show(so_far, static_cast<std::size_t>(
                               std::count_if(tasks.begin(), tasks.end(), is_no_rebuilt)));

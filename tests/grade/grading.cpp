@@ -132,7 +132,7 @@ class Grading {
         block(i, tasks_[i].parent + " must pass first");
         continue;
       }
-      if (tasks_[i].check.run == nullptr) {  // it waits for all the others: run_rebuilt()
+      if (tasks_[i].check.run.line == 0) {  // nothing of its own: run_rebuilt() asks all the others
         has_begun_[i] = is_done_[i] = true;
         continue;
       }
@@ -344,7 +344,7 @@ class Grading {
 
   void run_rebuilt() {
     for (std::size_t i = 0; i < tasks_.size(); ++i)
-      if (tasks_[i].check.run == nullptr && report_.checks[i].verdict != Verdict::blocked) {
+      if (tasks_[i].check.run.line == 0 && report_.checks[i].verdict != Verdict::blocked) {
         judge_rebuilt(tasks_[i], report_.checks[i]);
         finish(i);
       }
@@ -367,7 +367,7 @@ class Grading {
     if (program == options_.rebuilt.end() || access(program->second.c_str(), X_OK) != 0) return;
     std::vector<Task> again;
     for (std::size_t i = 0; i < tasks_.size(); ++i)
-      if (tasks_[i].check.run != nullptr && report_.checks[i].verdict == Verdict::passed)
+      if (tasks_[i].check.run.line != 0 && report_.checks[i].verdict == Verdict::passed)
         again.push_back({tasks_[i].check, 0, "", task.again});
     Tested rebuilt = tested_;
     rebuilt.path = program->second;
@@ -449,10 +449,10 @@ const Check& find_check(const std::vector<Check>& all, const std::string& id) {
 
 std::vector<Check> all_grade_checks() {
   std::vector<Check> all = all_checks();
-  for (const auto& some :
-       {bug_checks, chat_checks, contract_checks, crew_checks, deadline_checks, edge_checks,
-        offload_checks, await_timer_checks, c10k_checks, killing_checks, build_checks})
-    all.insert(all.end(), some.begin(), some.end());
+  for (const auto* some :
+       {&bug_checks, &chat_checks, &contract_checks, &crew_checks, &deadline_checks, &edge_checks,
+        &offload_checks, &await_timer_checks, &c10k_checks, &killing_checks, &build_checks})
+    all.insert(all.end(), some->begin(), some->end());
   return all;
 }
 
