@@ -80,40 +80,34 @@ std::string words_for_contest(const Context& context) {
 }
 
 // Both servers with as many silent clients, and each with 64 who can be made to ask.
-class Contest {
- public:
-  explicit Contest(Context& context)
-      : context_(context),
-        event_loop_(path_of_event_loop(context), {}),
-        our_crowd_(loop_, event_loop_.port()),
-        your_crowd_(loop_, context.server().port()),
-        ours_(loop_, event_loop_.port()),
-        yours_(loop_, context.server().port()) {
-    for (ClientGroup* crowd : {&your_crowd_, &our_crowd_})
-      fill(*crowd, context, idle_clients(context, 2));
-    for (ClientGroup* group : {&yours_, &ours_}) group->connect(64);
+struct Contest {
+  explicit Contest(Context& of)
+      : context(of),
+        event_loop(path_of_event_loop(of), {}),
+        our_crowd(loop, event_loop.port()),
+        your_crowd(loop, of.server().port()),
+        ours(loop, event_loop.port()),
+        yours(loop, of.server().port()) {
+    for (ClientGroup* crowd : {&your_crowd, &our_crowd}) fill(*crowd, of, idle_clients(of, 2));
+    for (ClientGroup* group : {&yours, &ours}) group->connect(64);
     expect_served();
   }
 
-  ClientGroup& ours() { return ours_; }
-  ClientGroup& yours() { return yours_; }
-
   void expect_served() {
-    for (const ClientGroup* group : {&your_crowd_, &yours_}) ::expect_served(context_, *group);
-    if (const auto status = event_loop_.status_if_ended())
-      context_.fail("our event_loop " + describe_status(*status) + " beside your server");
-    for (const ClientGroup* group : {&our_crowd_, &ours_})
+    for (const ClientGroup* group : {&your_crowd, &yours}) ::expect_served(context, *group);
+    if (const auto status = event_loop.status_if_ended())
+      context.fail("our event_loop " + describe_status(*status) + " beside your server");
+    for (const ClientGroup* group : {&our_crowd, &ours})
       if (group->failed()) throw Inconclusive{"event_loop: " + group->failure()};
   }
 
- private:
-  Context& context_;
-  ChildProcess event_loop_;
-  LoadLoop loop_;
-  ClientGroup our_crowd_;
-  ClientGroup your_crowd_;
-  ClientGroup ours_;
-  ClientGroup yours_;
+  Context& context;
+  ChildProcess event_loop;
+  LoadLoop loop;
+  ClientGroup our_crowd;
+  ClientGroup your_crowd;
+  ClientGroup ours;
+  ClientGroup yours;
 };
 
 // What 99 of a hundred answers take at most, in nanoseconds.
@@ -137,11 +131,11 @@ Slowest slowest_of(Contest& contest) {
   std::vector<double> ours;
   std::vector<double> yours;
   for (int i = 0; i < 24; ++i) {
-    contest.ours().constant_rate(calm_rate, slice);
-    contest.yours().constant_rate(calm_rate, slice);
+    contest.ours.constant_rate(calm_rate, slice);
+    contest.yours.constant_rate(calm_rate, slice);
     contest.expect_served();
-    ours.push_back(contest.ours().latencies().quantile(0.99));
-    yours.push_back(contest.yours().latencies().quantile(0.99));
+    ours.push_back(contest.ours.latencies().quantile(0.99));
+    yours.push_back(contest.yours.latencies().quantile(0.99));
   }
   return {lower_quartile(ours), lower_quartile(yours)};
 }
@@ -251,9 +245,9 @@ const std::vector<Check> c10k_checks = {
        std::vector<double> yours;
        std::vector<double> ratios;
        for (int i = 0; i < 20; ++i) {
-         if (i % 2 == 0) ours.push_back(speed(contest.ours()));
-         yours.push_back(speed(contest.yours()));
-         if (i % 2 == 1) ours.push_back(speed(contest.ours()));
+         if (i % 2 == 0) ours.push_back(speed(contest.ours));
+         yours.push_back(speed(contest.yours));
+         if (i % 2 == 1) ours.push_back(speed(contest.ours));
          contest.expect_served();
          ratios.push_back(yours.back() / ours.back());
        }

@@ -194,11 +194,9 @@ const std::vector<Check> crew_checks = {
             "words on stderr, exit status 1, and no ready line."},
      .run = Body([](Context& context) {
        context.note("ran " + context.tested().name + " -n 20000");
-       Launch launch;
-       launch.arguments = {"-n", "20000"};
-       launch.address_space_limit = std::size_t{512} << 20;
-       launch.expect_ready = false;
-       ChildProcess process(context.tested().path, launch);
+       ChildProcess process(context.tested().path, {.arguments = {"-n", "20000"},
+                                                    .address_space_limit = std::size_t{512} << 20,
+                                                    .expect_ready = false});
        const auto status = process.wait_for_end(context.timeout());
        if (!status) context.fail("it still runs; " + describe_threads(process.pid()));
        context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 1,

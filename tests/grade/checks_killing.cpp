@@ -26,23 +26,18 @@ constexpr Timeout most_seconds{30};
 class TestRun {
  public:
   TestRun(Context& context, std::string server)
-      : server_(std::move(server)), room_(temporary_folder()) {
-    const std::string copy = room_.path() + "/server";
-    files::copy_file(context.tested().build + "/" + server_, copy);
-    files::resize_file(copy, files::file_size(copy) + std::random_device{}() % most_padding);
-    Launch launch;
-    // One check that fails is enough, and each of the others may wait for seconds.
-    launch.arguments = {"--server=" + copy, "--no-colors", "--abort-after=1"};
-    launch.hand_down_listener = false;
-    launch.expect_ready = false;
-    test_ = std::make_unique<ChildProcess>(context.tested().path, launch);
-  }
+      : server_(std::move(server)),
+        // One check that fails is enough, and each of the others may wait for seconds.
+        test_(context.tested().path,
+              {.arguments = {"--server=" + disguised(context), "--no-colors", "--abort-after=1"},
+               .hand_down_listener = false,
+               .expect_ready = false}) {}
 
   const std::string& server() const { return server_; }
 
   // 0: all cases pass; 1: a case fails. Fails the check if there is no such verdict.
   int verdict(Context& context) {
-    const auto status = test_->wait_for_end(most_seconds);
+    const auto status = test_.wait_for_end(most_seconds);
     if (!status) context.fail("your test still runs after 30 s. " + said());
     const bool has_verdict = WIFEXITED(*status) && WEXITSTATUS(*status) <= 1;
     if (!has_verdict) context.fail("your test " + describe_status(*status) + ". " + said());
@@ -50,16 +45,22 @@ class TestRun {
   }
 
   std::string said() const {
-    const std::string text = test_->output() + test_->error_output();
+    const std::string text = test_.output() + test_.error_output();
     return "It printed:\n" + text.substr(0, 2000);
   }
 
  private:
-  static constexpr unsigned most_padding = 256 * 1024;  // more than any bug takes
+  std::string disguised(const Context& context) const {
+    constexpr unsigned most_padding = 256 * 1024;  // more than any bug takes
+    const std::string copy = room_.path() + "/server";
+    files::copy_file(context.tested().build + "/" + server_, copy);
+    files::resize_file(copy, files::file_size(copy) + std::random_device{}() % most_padding);
+    return copy;
+  }
 
   std::string server_;
-  Room room_;
-  std::unique_ptr<ChildProcess> test_;  // gone before the room is
+  Room room_{temporary_folder()};
+  ChildProcess test_;  // gone before the room is
 };
 
 // Side by side, because a test mostly waits, and in an order that no test can count on.
