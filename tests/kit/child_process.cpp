@@ -113,8 +113,7 @@ pid_t fork_first_process() {
 }
 
 [[noreturn]] void become(const Prepared& prepared, const Launch& launch, int listener, int output,
-                         int error_output, pid_t parent) {
-  begin_child(parent);
+                         int error_output) {
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGPIPE, SIGCHLD})
     std::signal(number, SIG_DFL);
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -154,21 +153,12 @@ pid_t fork_first_process() {
 
 }  // namespace
 
-ChildProcess::ChildProcess(const std::string& program, const Launch& launch)
-    : output_(unnamed_file()), error_output_(unnamed_file()) {
+ChildProcess::ChildProcess(const std::string& program, const Launch& launch) {
   run(program, launch);
-  if (!launch.expect_ready) return;
-  try {
-    wait_until_ready(default_timeout * 2);
-  } catch (...) {
-    kill(-pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    throw;
-  }
+  if (launch.expect_ready) wait_until_ready(default_timeout * 2);
 }
 
-ChildProcess::ChildProcess(const Arguments& words, int listener, const Arguments& environment)
-    : output_(unnamed_file()), error_output_(unnamed_file()) {
+ChildProcess::ChildProcess(const Arguments& words, int listener, const Arguments& environment) {
   Launch launch;
   launch.arguments.assign(words.begin() + 1, words.end());
   launch.environment = environment;
@@ -191,25 +181,8 @@ void ChildProcess::run(const std::string& program, const Launch& launch) {
   const int output = launch.output >= 0 ? launch.output : output_.fd();
   const int error_output = launch.error_output >= 0 ? launch.error_output : error_output_.fd();
 
-  const pid_t parent = getpid();
-  pid_ = launch.first_process ? fork_first_process() : fork();
-  if (pid_ < 0) throw CallFailed(launch.first_process ? "clone" : "fork", errno);
-  if (pid_ == 0) become(prepared, launch, handed, output, error_output, parent);
-  setpgid(pid_, pid_);  // in both, because nobody knows who runs first
-}
-
-ChildProcess::ChildProcess(ChildProcess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)),
-      port_(other.port_),
-      status_(other.status_),
-      stops_asked_(other.stops_asked_),
-      output_(std::move(other.output_)),
-      error_output_(std::move(other.error_output_)) {}
-
-ChildProcess::~ChildProcess() {
-  if (pid_ <= 0) return;
-  kill(-pid_, SIGKILL);
-  if (!status_) waitpid(pid_, nullptr, 0);
+  process_ = Forked([&]() -> int { become(prepared, launch, handed, output, error_output); },
+                    launch.first_process ? fork_first_process : fork);
 }
 
 std::uint16_t ChildProcess::wait_until_ready(Timeout timeout) {
@@ -241,18 +214,18 @@ std::uint16_t ChildProcess::wait_until_ready(Timeout timeout) {
 void ChildProcess::signal(int number) {
   if (status_if_ended()) return;  // who has ended already was not asked to
   if (number == SIGTERM || number == SIGINT) ++stops_asked_;
-  if (kill(pid_, number) < 0) throw CallFailed("kill", errno);
+  if (kill(pid(), number) < 0) throw CallFailed("kill", errno);
 }
 
 void ChildProcess::stop_running() {
   signal(SIGSTOP);
   const auto deadline = std::chrono::steady_clock::now() + default_timeout;
   // The kernel reports the stop when the last of its threads has stopped.
-  while (!status_) {
-    int status = 0;
-    const pid_t changed = waitpid(pid_, &status, WUNTRACED | WNOHANG);
-    if (changed == pid_ && WIFSTOPPED(status)) return;
-    if (changed == pid_) status_ = status;
+  while (!status_if_ended()) {
+    siginfo_t stopped{};
+    if (waitid(P_PID, static_cast<id_t>(pid()), &stopped, WSTOPPED | WNOHANG) == 0 &&
+        stopped.si_pid == pid())
+      return;
     if (std::chrono::steady_clock::now() > deadline)
       throw std::runtime_error("the server could not be stopped with SIGSTOP");
     std::this_thread::sleep_for(tick);
@@ -263,22 +236,16 @@ void ChildProcess::run_on() {
   signal(SIGCONT);
 }
 
-std::optional<int> ChildProcess::status_if_ended() {
-  int status = 0;
-  if (!status_ && waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
-  return status_;
-}
-
 std::optional<int> ChildProcess::wait_for_end(Timeout timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (!status_if_ended() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(tick);
-  return status_;
+  return status_if_ended();
 }
 
 bool ChildProcess::stop(Timeout timeout) {
   signal(SIGTERM);
-  if (wait_for_end(timeout)) return status_ == 0;
+  if (const auto status = wait_for_end(timeout)) return status == 0;
   signal(SIGKILL);
   wait_for_end(std::chrono::seconds(5));
   return false;
@@ -286,7 +253,7 @@ bool ChildProcess::stop(Timeout timeout) {
 
 std::optional<std::string> ChildProcess::has_ended() {
   if (!status_if_ended()) return std::nullopt;
-  return describe_status(*status_);
+  return describe_status(*status_if_ended());
 }
 
 std::string ChildProcess::output() const {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/socket.hpp"
+#include "tests/kit/forked.hpp"
 
 using namespace two_ways;
 
@@ -62,11 +63,8 @@ class ChildProcess {
   // line. `listener` becomes its descriptor 3 (-1: it has none).
   explicit ChildProcess(const Arguments& words, int listener = -1,
                         const Arguments& environment = {});
-  ~ChildProcess();  // kills it, and whatever it has started
-  ChildProcess(ChildProcess&& other) noexcept;
-  ChildProcess& operator=(ChildProcess&&) = delete;
 
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return process_.pid(); }
   std::uint16_t port() const { return port_; }
 
   // The port that the ready line names. Throws StartFailed.
@@ -84,7 +82,7 @@ class ChildProcess {
   bool stop(Timeout timeout = std::chrono::seconds(10));
 
   // The status of waitpid(2) if it has ended, now or within the timeout.
-  std::optional<int> status_if_ended();
+  std::optional<int> status_if_ended() { return process_.status_if_ended(); }
   std::optional<int> wait_for_end(Timeout timeout);
   // The same in words.
   std::optional<std::string> has_ended();
@@ -98,12 +96,11 @@ class ChildProcess {
  private:
   void run(const std::string& program, const Launch& launch);
 
-  pid_t pid_ = -1;
   std::uint16_t port_ = 0;
-  std::optional<int> status_;
   int stops_asked_ = 0;
-  Descriptor output_;
-  Descriptor error_output_;
+  Descriptor output_ = unnamed_file();
+  Descriptor error_output_ = unnamed_file();
+  Forked process_;
 };
 
 // "exited with status 1", "was killed by signal 11 (Segmentation fault)".

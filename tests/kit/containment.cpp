@@ -34,6 +34,7 @@
 #include "common/error.hpp"
 #include "common/socket.hpp"
 #include "tests/kit/check.hpp"
+#include "tests/kit/forked.hpp"
 
 extern char** environ;  // environ(7): no header has to declare it, and macOS' does not
 
@@ -92,22 +93,10 @@ void forget_environment_but(const std::vector<std::string>& kept) {
 
 namespace {
 
-bool succeeds(const std::function<bool()>& attempt) try {
-  return attempt();
-} catch (const std::exception&) {
-  return false;
-}
-
 // Tried where nothing is lost. Some systems let a process into a namespace, and forbid it there
 // what the namespace is for: then it must not be us who has entered.
 bool works_in_a_child(const std::function<bool()>& attempt) {
-  const pid_t process = fork();
-  if (process < 0) return false;
-  if (process == 0) _exit(succeeds(attempt) ? 0 : 1);
-  int status = 0;
-  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return Forked([&attempt] { return attempt() ? 0 : 1; }).wait() == 0;
 }
 
 // To ourselves. Not every system says so when it has not started loopback.

@@ -16,6 +16,11 @@
 
 #include "common/error.hpp"
 
+namespace {
+
+constexpr int unknown_status = 255 << 8;  // it is gone, and somebody else has been told how
+
+// In a new child: a process group of its own, and SIGKILL when `parent` ends (Linux).
 void begin_child(pid_t parent) {
   setpgid(0, 0);
 #ifdef __linux__
@@ -25,10 +30,12 @@ void begin_child(pid_t parent) {
   if (const pid_t now = getppid(); now != parent && now != 0) _exit(126);
 }
 
-Forked::Forked(const std::function<int()>& work) {
+}  // namespace
+
+Forked::Forked(const std::function<int()>& work, pid_t (*do_fork)()) {
   std::fflush(nullptr);  // or what is still unwritten is written twice
   const pid_t parent = getpid();
-  pid_ = fork();
+  pid_ = do_fork();
   if (pid_ < 0) throw CallFailed("fork", errno);
   if (pid_ == 0) {
     begin_child(parent);
@@ -42,8 +49,6 @@ Forked::Forked(const std::function<int()>& work) {
   setpgid(pid_, pid_);  // in both, because nobody knows who runs first
 }
 
-Forked::Forked(Forked&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
-
 Forked::~Forked() {
   if (pid_ <= 0) return;
   kill();
@@ -55,18 +60,16 @@ void Forked::kill() const {
 }
 
 int Forked::wait() {
-  int status = 0;
-  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  int status = unknown_status;
+  while (!status_ && waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
-  pid_ = -1;
-  return status;
+  return status_ ? *status_ : status_.emplace(status);
 }
 
 std::optional<int> Forked::status_if_ended() {
-  int status = 255 << 8;  // it is gone, and somebody else knows how
-  if (waitpid(pid_, &status, WNOHANG) == 0) return std::nullopt;
-  pid_ = -1;
-  return status;
+  int status = unknown_status;
+  if (!status_ && waitpid(pid_, &status, WNOHANG) != 0) status_ = status;
+  return status_;
 }
 
 ChildEnd run_in_child(const std::function<void()>& work) {

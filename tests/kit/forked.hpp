@@ -6,6 +6,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <functional>
 #include <optional>
@@ -19,26 +20,26 @@ using namespace two_ways;
 class Forked {
  public:
   // The child leads a process group, and exits with what `work` returns, or with 99 if that throws.
-  // Throws CallFailed.
-  explicit Forked(const std::function<int()>& work);
-  ~Forked();  // kills it with its group, unless it has been waited for
-  Forked(Forked&& other) noexcept;
+  // Throws CallFailed. `do_fork` is fork(2), or a function that does the same in another way.
+  explicit Forked(const std::function<int()>& work, pid_t (*do_fork)() = ::fork);
+  Forked() = default;
+  ~Forked();  // kills it, and what is left of its group
+  Forked(Forked&& other) noexcept { *this = std::move(other); }
   Forked& operator=(Forked&& other) noexcept {
     std::swap(pid_, other.pid_);
+    std::swap(status_, other.status_);
     return *this;
   }
 
   pid_t pid() const { return pid_; }
   void kill() const;  // with its group
-  int wait();         // its status, as waitpid(2) gives it
+  int wait();         // its status, as waitpid(2) gives it; "exited with 255" if that is unknown
   std::optional<int> status_if_ended();
 
  private:
   pid_t pid_ = -1;
+  std::optional<int> status_;
 };
-
-// In a new child: a process group of its own, and SIGKILL when `parent` ends (Linux).
-void begin_child(pid_t parent);
 
 struct ChildEnd {
   int exit_status = -1;  // -1: it did not exit
