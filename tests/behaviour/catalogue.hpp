@@ -1,7 +1,6 @@
 // catalogue.hpp — every black-box check of a server.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "tests/kit/check.hpp"
@@ -9,12 +8,5 @@
 std::vector<Check> all_checks();
 
 // The tables, one for each file of checks.
-std::span<const Check> starting_checks();
-std::span<const Check> reading_checks();
-std::span<const Check> refusing_checks();
-std::span<const Check> writing_checks();
-std::span<const Check> leaving_checks();
-std::span<const Check> limit_checks();
-std::span<const Check> stopping_checks();
-std::span<const Check> waiting_checks();
-std::span<const Check> backend_checks();
+extern const std::vector<Check> starting_checks, reading_checks, refusing_checks, writing_checks,
+    leaving_checks, limit_checks, stopping_checks, waiting_checks, backend_checks;

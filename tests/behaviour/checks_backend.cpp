@@ -34,10 +34,11 @@ void expect_502(Context& context, const std::vector<Misdeed>& misdeeds) {
   }
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> backend_checks = {
     {.name{"G01", "/row brings what the backend answers"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"what is asked of the backend, and where does its answer go?", lesson::backend},
      .scene{
          "I asked for /row, /row?key=7 and HEAD /row.",
@@ -66,12 +67,10 @@ const Check checks[] = {
 
     {.name{"G02", "without a backend /row is 502 and says how to start one"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"what does the person need to know who reads this answer?", lesson::backend},
      .scene{"I asked for /row without -b.",
             "502 with a sentence that names slow_backend and -b; the connection goes on."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context& context, Client& client) {
        client.get("/row");
        const ReceivedResponse response = client.expect_response(502);
        context.expect(response.body.find("slow_backend") != std::string::npos &&
@@ -97,7 +96,6 @@ const Check checks[] = {
 
     {.name{"G04", "a silent backend is 504 after -t seconds"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"for how long does a conversation wait for somebody else?", lesson::backend},
      .scene{"With -t 0.5 I asked for /row; the backend took the question and was silent, once at "
             "all, once in the middle of its answer.",
@@ -127,7 +125,6 @@ const Check checks[] = {
 
     {.name{"G05", "a backend that breaks off is 502"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"how do you tell a whole answer from the beginning of one?", lesson::backend},
      .scene{"The backend closed or reset, before its answer, in its head, in its body.",
             "502 each time; the connection goes on."},
@@ -143,7 +140,6 @@ const Check checks[] = {
 
     {.name{"G06", "a backend that talks nonsense is 502"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"do you believe everything that a backend says?", lesson::backend},
      .scene{"The backend answered with noise, with errors, with impossible lengths.",
             "502 each time; the connection goes on."},
@@ -168,7 +164,6 @@ const Check checks[] = {
     {.name{"G07", "a backend that answers one byte at a time"},
      .models = servers,
      .needs = need_sockets,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"does one recv() bring the backend's whole answer?", lesson::backend},
      .scene{"The backend answered one byte at a time, once with Content-Length, once ending with "
             "the connection.",
@@ -188,7 +183,6 @@ const Check checks[] = {
 
     {.name{"G08", "who waits for the backend holds up nobody"},
      .models = concurrent,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"is there a call in which the only thread waits for the backend?", lesson::backend},
      .scene{"While client 1 waited for the backend, client 2 asked for a word.",
             "client 2 is answered meanwhile."},
@@ -207,7 +201,6 @@ const Check checks[] = {
 
     {.name{"G09", "fifty clients wait for the backend at once"},
      .models = concurrent,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"who says that the backend answers in the order of the questions?", lesson::backend},
      .scene{"50 clients asked for a row of their own; the backend took all questions before it "
             "answered the last one first.",
@@ -230,7 +223,6 @@ const Check checks[] = {
 
     {.name{"G10", "pipelined requests around a /row come back in order"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"may the answer behind the slow one leave first?", lesson::backend},
      .scene{"I sent /echo/a, /row, /echo/b, /row, /bytes/20000 in one piece.",
             "five answers in this order, however long the backend takes."},
@@ -256,7 +248,6 @@ const Check checks[] = {
     {.name{"G11", "a client that resets while it waits for the backend"},
      .models = servers,
      .needs = need_proc,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"the client is gone: who notices, when, and what is still open?", lesson::backend},
      .scene{"Three clients asked for /row; the backend took the questions; the clients reset. Then "
             "the backend answered.",
@@ -281,7 +272,6 @@ const Check checks[] = {
 
     {.name{"G12", "a client that closes its sending side while it waits gets its row"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"is a client gone that has said all it had to say?", lesson::leaving},
      .scene{"I asked for /row and closed my sending side; then the backend answered.",
             "the row, and the end."},
@@ -300,7 +290,6 @@ const Check checks[] = {
     {.name{"G13", "clients and backends that break off in every order leave nothing behind"},
      .models = servers,
      .needs = need_proc,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"both ends may have news in the same wake-up. Who ends the conversation, and how often?",
            lesson::backend},
      .scene{"While the server was stopped, clients that waited for a row reset or sent more, and "
@@ -338,7 +327,6 @@ const Check checks[] = {
     {.name{"G14", "no descriptor for the backend: 503, and the connection goes on"},
      .models = servers,
      .needs = need_proc,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"socket() can fail, too. Whose problem is that?", lesson::descriptors},
      .scene{"I took away all further descriptors, asked for /row, gave them back, and asked again.",
             "503; then 200."},
@@ -357,7 +345,6 @@ const Check checks[] = {
 
     {.name{"G15", "SIGTERM while a client waits for the backend: it gets its row"},
      .models = servers,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"is a question that has been asked an answer in progress?", lesson::stopping},
      .scene{"While a client waited for the backend I sent SIGTERM; then the backend answered.",
             "the row, the end, and exit status 0."},
@@ -377,7 +364,6 @@ const Check checks[] = {
     {.name{"G16", "a backend that never stops talking costs no memory"},
      .models = servers,
      .needs = need_proc,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"how much of an answer are you ready to keep?", lesson::backend},
      .scene{"The backend sent up to 32 MB of body without end, then of head.",
             "502 (or the row, if the server passes it on as it comes), and no memory for it."},
@@ -391,7 +377,7 @@ const Check checks[] = {
          call.send(begin);
          const std::string piece(65'536, 'x');
          for (int i = 0; i < 512; ++i)
-           if (!call.try_to_send(piece, milliseconds(200))) break;
+           if (!call.send(piece, milliseconds(200))) break;
          context.expect_growth_below(2048, &Memory::resident_kib, before);
          call.close();
          client.reset();
@@ -401,7 +387,6 @@ const Check checks[] = {
 
     {.name{"G17", "a slow backend and an impatient clock: only the waiting client is told"},
      .models = concurrent,
-     .disturbed_by = breaking_faults | exhaustion_faults,
      .hint{"two waits run out at different times. Which one is looked at?", lesson::time_limits},
      .scene{"With -t 0.6, five clients waited for a silent backend while a sixth asked for words.",
             "504 for the five; the sixth is served all the time."},
@@ -409,13 +394,10 @@ const Check checks[] = {
        Backend backend(context, {"-t", "0.6"});
        std::vector<Client> waiting;
        std::vector<BackendCall> calls;
-       for (int i = 0; i < 5; ++i) {
+       for (int i = 0; i < 5; ++i)
          calls.push_back(backend.take_row_of(waiting.emplace_back(context)));
-       }
        Client busy(context);
-       while (!waiting.front().something_arrives_within(milliseconds(20))) {
-         busy.expect_echo("x");
-       }
+       while (!waiting.front().something_arrives_within(milliseconds(20))) busy.expect_echo("x");
        for (Client& client : waiting) {
          client.expect_response(504);
          client.expect_echo("after");
@@ -501,9 +483,3 @@ const Check checks[] = {
        context.forget_server();
      })},
 };
-
-}  // namespace
-
-std::span<const Check> backend_checks() {
-  return checks;
-}

@@ -28,10 +28,8 @@ void expect_refusals(Context& context, int status, const std::string& form, cons
   for (const std::string& text : texts) {
     Client client(context);
     (void)client.try_to_send(filled(form, text) + get_request("/echo/smuggled"));
-    const ReceivedResponse response = client.expect_response(status);
-    context.expect(response.closes(), "the answer does not say Connection: close");
+    const ReceivedResponse response = client.expect_last_response(status);
     context.expect(!response.body.empty(), "the answer does not say in words what is wrong");
-    client.expect_end();
   }
   context.settle();
 }
@@ -44,7 +42,9 @@ void expect_served(Context& context, const std::string& form, const Texts& texts
   }
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> refusing_checks = {
     {.name{"B30", "a request without Host, or with two, is 400"},
      .hint{"which field must a request of HTTP/1.1 have exactly once?", lesson::refusing},
      .scene{"I sent requests without Host, and with two.",
@@ -156,8 +156,7 @@ const Check checks[] = {
      .models = servers,
      .hint{"what does a person do whose nc gets a 400?", lesson::refusing},
      .scene{"I sent a request line as nc sends it, with LF alone.", "a 400 that speaks of CR LF."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context& context, Client& client) {
        client.send("GET / HTTP/1.1\n");
        const ReceivedResponse response = client.expect_response(400);
        context.expect(response.body.find("CR LF") != std::string::npos,
@@ -247,8 +246,7 @@ const Check checks[] = {
      .hint{"in which order do answers leave, and which is the last?", lesson::refusing},
      .scene{"I sent two good requests, a bad one and another good one in one piece.",
             "200, 200, 400, and the end."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context& context, Client& client) {
        client.send(
            "GET /echo/a HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: x\r\n\r\nGET "
            "/echo/c\r\n\r\nGET /echo/d HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -307,8 +305,7 @@ const Check checks[] = {
             "server had read the one before; then I read.",
             "the answer 400, then the end of the stream, and no reset: the server listens to 1 MiB "
             "before it gives up."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context& context, Client& client) {
        client.send("BAD\r\n\r\n");
        const std::string piece(1400, 'x');
        for (int i = 0; i < 640; ++i) {
@@ -354,17 +351,8 @@ const Check checks[] = {
        Client client(context);
        client.send("BAD\r\n\r\n");
        const std::string more(10'000, 'x');
-       const auto deadline = std::chrono::steady_clock::now() + context.timeout();
-       while (client.try_to_send(more))
-         context.expect(
-             std::chrono::steady_clock::now() < deadline,
-             "after " + std::to_string(context.timeout().count()) + " s it still takes everything");
+       context.eventually([&] { return !client.try_to_send(more); },
+                          [] { return "it still takes everything"; });
        context.settle();
      })},
 };
-
-}  // namespace
-
-std::span<const Check> refusing_checks() {
-  return checks;
-}

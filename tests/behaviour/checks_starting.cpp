@@ -1,7 +1,5 @@
 // Starting: the command line, the ready line, the listener, and whom it accepts.
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -32,23 +30,15 @@ struct ShortRun {
 };
 
 ShortRun run_to_end(Context& context, std::vector<std::string> arguments, Launch launch = {}) {
-  const std::vector<std::string> last = context.command();
-  arguments.insert(arguments.end(), last.begin(), last.end());
-  std::string words = "ran " + context.tested().name;
-  for (const std::string& argument : arguments) words += " " + argument;
-  context.note(words);
+  context.complete_command("ran", arguments);
   launch.arguments = std::move(arguments);
   launch.hand_down_listener = launch.listener >= 0;
   launch.expect_ready = false;
   ChildProcess process(context.tested().path, launch);
   const auto status = process.wait_for_end(context.timeout());
-  if (!status) context.fail("the program goes on instead of ending: " + words);
-  if (!WIFEXITED(*status)) context.fail("the program " + describe_status(*status) + ": " + words);
+  if (!status) context.fail("the program goes on instead of ending.");
+  if (!WIFEXITED(*status)) context.fail("the program " + describe_status(*status) + ".");
   return {WEXITSTATUS(*status), process.output(), process.error_output()};
-}
-
-bool is_one_line(const std::string& text) {
-  return text.size() > 1 && text.find('\n') == text.size() - 1;
 }
 
 // It must have ended in one line on stderr, with this status and these words.
@@ -58,7 +48,9 @@ void expect_refusal(Context& context, const ShortRun& run, int status,
                            "; on stdout it said '" + readable(run.output) + "', on stderr '" +
                            readable(run.error_output, 200) + "'";
   context.expect(run.exit_status == status, said);
-  context.expect(is_one_line(run.error_output) && run.output.empty(), said);
+  const bool is_one_line =
+      run.error_output.size() > 1 && run.error_output.find('\n') == run.error_output.size() - 1;
+  context.expect(is_one_line && run.output.empty(), said);
   for (const std::string& part : words)
     context.expect(run.error_output.find(part) != std::string::npos, said);
 }
@@ -122,13 +114,14 @@ ChildProcess& start_with_own_listener(Context& context, std::vector<std::string>
   return context.start({.arguments = std::move(arguments), .hand_down_listener = false});
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> starting_checks = {
     {.name{"A00", "it starts and answers one request"},
      .hint{"does it print its ready line, flush it, and then read and answer?",
            lesson::first_server},
      .scene{"I started the server and sent GET /.", "an answer with status 200."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context& context, Client& client) {
        client.get("/");
        const ReceivedResponse response = client.expect_response(200);
        context.expect(!response.body.empty(), "the greeting is empty");
@@ -144,10 +137,9 @@ const Check checks[] = {
      .run = Body([](Context& context) {
        context.server().stop_running();
        std::vector<Client> clients;
-       for (int i = 0; i < 32; ++i) {
-         clients.emplace_back(context).send("GET /echo/client" + std::to_string(i) +
-                                            " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-       }
+       for (int i = 0; i < 32; ++i)
+         clients.emplace_back(context).send(
+             get_request("/echo/client" + std::to_string(i), "Connection: close\r\n"));
        context.server().run_on();
        for (std::size_t i = 0; i < clients.size(); ++i)
          clients[i].expect_response(200, context.echo("client" + std::to_string(i)));
@@ -176,7 +168,7 @@ const Check checks[] = {
        start_with_own_listener(context);
        const std::string port = std::to_string(context.server().port());
        Client client(context);
-       client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+       client.send(get_request("/", "Connection: close\r\n"));
        client.expect_response(200);
        client.expect_end();  // the server's end of it is now the one that waits
        client.close();
@@ -348,15 +340,7 @@ const Check checks[] = {
        if (context.is(thread_per_connection)) refuse("-n", {"0", "1e3"});
        if (context.is(thread_per_connection)) refuse("-s", {"63"});
        for (const std::vector<std::string>& arguments : bad) {
-         const ShortRun run = run_to_end(context, arguments);
-         std::string words = "'";
-         for (const std::string& argument : arguments) words += argument + " ";
-         words.back() = '\'';
-         context.expect(run.exit_status == 2, "with " + words + " it exited with status " +
-                                                  std::to_string(run.exit_status));
-         context.expect(is_one_line(run.error_output) && run.output.empty(),
-                        "with " + words + " it printed '" + readable(run.output) +
-                            "' on stdout and '" + readable(run.error_output, 200) + "' on stderr");
+         expect_refusal(context, run_to_end(context, arguments), 2, {});
        }
      })},
 
@@ -479,9 +463,3 @@ const Check checks[] = {
        client.expect_bytes(1'000'000);
      })},
 };
-
-}  // namespace
-
-std::span<const Check> starting_checks() {
-  return checks;
-}

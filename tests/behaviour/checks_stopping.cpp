@@ -24,7 +24,22 @@ void fill(int pipe) {
   if (fcntl(pipe, F_SETFL, 0) < 0) throw CallFailed("fcntl(F_SETFL)", errno, pipe);
 }
 
-const Check checks[] = {
+// SIGTERM while an answer is stuck, and once more when the server has seen it. Returns its status.
+int status_after_two_signals(Context& context) {
+  const Client client = stuck_client(context, 50'000'000, {});
+  context.server().signal(SIGTERM);
+  context.wait_until_quiet();
+  context.expect(!context.server().status_if_ended().has_value(),
+                 "it ended at the first signal, with an answer unfinished");
+  context.server().signal(SIGTERM);
+  const auto status = context.wait_for_end();
+  if (!status) context.fail("it still runs; " + context.describe_server());
+  return *status;
+}
+
+}  // namespace
+
+const std::vector<Check> stopping_checks = {
     {.name{"S01", "SIGTERM with idle clients: they are closed, exit status 0"},
      .hint{"who wakes those that wait for a request?", lesson::stopping},
      .scene{"With clients that were silent, had been answered, or had sent half a request, I sent "
@@ -108,8 +123,7 @@ const Check checks[] = {
      .scene{"A client asked for 20,000,000 bytes and for the end of the connection; when the "
             "answer had begun it sent an empty line; then it read.",
             "the answer whole, and the end. Some old clients do send that line (RFC 9112 2.2)."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context&, Client& client) {
        client.send("GET /bytes/20000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
        client.wait_until_server_is_stuck();
        client.send("\r\n");
@@ -148,24 +162,16 @@ const Check checks[] = {
      .scene{"While an answer was stuck I sent SIGTERM, and when the server had seen it, once more.",
             "it dies by the signal."},
      .run = Body([](Context& context) {
-       Client client = stuck_client(context, 50'000'000, {});
-       context.server().signal(SIGTERM);
-       context.wait_until_quiet();
-       context.expect(!context.server().status_if_ended().has_value(),
-                      "it ended at the first signal, with an answer unfinished");
-       context.server().signal(SIGTERM);
-       const auto status = context.wait_for_end();
-       if (!status) context.fail("it still runs; " + context.describe_server());
-       context.expect(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM,
-                      "it " + describe_status(*status));
+       const int status = status_after_two_signals(context);
+       context.expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM,
+                      "it " + describe_status(status));
        context.forget_server();
      })},
 
     {.name{"S05", "SIGINT is like SIGTERM"},
      .hint{"which signal does Ctrl-C send?", lesson::stopping},
      .scene{"With an idle client I sent SIGINT.", "the end, and exit status 0."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context& context, Client& client) {
        client.ask("/", 200);
        context.wait_until_quiet();  // it has turned to its wait: what must wake it now?
        context.server().signal(SIGINT);
@@ -242,8 +248,7 @@ const Check checks[] = {
      .scene{"A client asked for /spin/1 without ceasing, in pieces that end in the middle of a "
             "request; then I sent SIGTERM, and it went on asking.",
             "what has been received is answered, and no more: exit status 0."},
-     .run = Body([](Context& context) {
-       Client client(context);
+     .run = Body([](Context& context, Client& client) {
        const std::string one = get_request("/spin/1");
        std::string many = one;
        while (many.size() < 17'000) many += one;
@@ -256,10 +261,8 @@ const Check checks[] = {
        context.expect(ask_on(), "it has closed before the signal");
        client.expect_response(200);
        context.server().signal(SIGTERM);
-       const auto deadline = std::chrono::steady_clock::now() + context.timeout();
-       while (ask_on())
-         context.expect(std::chrono::steady_clock::now() < deadline,
-                        "as long as that client asks, it is answered");
+       context.eventually([&] { return !ask_on(); },
+                          [] { return "as long as that client asks, it is answered"; });
        context.expect_exit_status_0();
      })},
 
@@ -315,21 +318,14 @@ const Check checks[] = {
             "it ends with the status that a shell gives to the signal, 143: for process 1 the "
             "kernel drops the signal's default action."},
      .run = Body([](Context& context) {
-       Launch launch;
-       launch.first_process = true;
        try {
-         context.start(launch);
+         context.start({.first_process = true});
        } catch (const CallFailed& failed) {
          throw Skipped{std::string("no PID namespace can be made here: ") + failed.what()};
        }
-       Client client = stuck_client(context, 50'000'000, {});
-       context.server().signal(SIGTERM);
-       context.wait_until_quiet();
-       context.server().signal(SIGTERM);
-       const auto status = context.wait_for_end();
-       if (!status) context.fail("it still runs; " + context.describe_server());
-       context.expect(WIFEXITED(*status) && WEXITSTATUS(*status) == 128 + SIGTERM,
-                      "it " + describe_status(*status));
+       const int status = status_after_two_signals(context);
+       context.expect(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM,
+                      "it " + describe_status(status));
        context.forget_server();
      })},
 
@@ -389,9 +385,7 @@ const Check checks[] = {
      .run = Body([](Context& context) {
        std::vector<Client> clients = answered_clients(context, context.is(one_at_a_time) ? 1 : 12);
        context.limit_descriptors(1);
-       for (Client& client : clients) {
-         client.expect_echo("held");
-       }
+       for (Client& client : clients) client.expect_echo("held");
        Client late(context);
        late.get("/echo/late");
        if (context.is(one_at_a_time)) clients.clear();
@@ -404,9 +398,3 @@ const Check checks[] = {
        context.expect_clean_stop();
      })},
 };
-
-}  // namespace
-
-std::span<const Check> stopping_checks() {
-  return checks;
-}

@@ -67,7 +67,9 @@ Costs costs_with_idle(Context& context, int idle) {
               " idle clients"};
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> waiting_checks = {
     {.name{"M01", "one thread serves all clients"},
      .models = loops | slow_backend | one_at_a_time,
      .needs = need_proc,
@@ -236,9 +238,3 @@ const Check checks[] = {
                       "client 1 was answered first");
      })},
 };
-
-}  // namespace
-
-std::span<const Check> waiting_checks() {
-  return checks;
-}

@@ -5,13 +5,10 @@
 // alive, with nothing left of the lost clients. prefork has a check of its own, and a mixture of
 // kinds: --server=prefork, --fault=prefork. A kind of fault that never happened fails the run.
 // -h shows the usage.
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <string>
@@ -42,12 +39,7 @@ struct Combination {
   std::size_t round = 0;  // how often its mixture comes before
 };
 
-struct Tally {
-  std::size_t kept = 0;
-  std::size_t disturbed = 0;
-  std::size_t failed = 0;
-  std::size_t others = 0;  // skipped, inconclusive
-};
+using Tally = std::map<Outcome, std::size_t>;
 
 std::vector<Mixture> all_mixtures() {
   std::vector<Mixture> mixtures;
@@ -60,8 +52,7 @@ std::vector<Mixture> all_mixtures() {
 
 std::vector<Check> tested_checks() {
   std::vector<Check> checks = all_checks();
-  const std::span<const Check> more = prefork_checks();
-  checks.insert(checks.end(), more.begin(), more.end());
+  checks.insert(checks.end(), prefork_checks.begin(), prefork_checks.end());
   return checks;
 }
 
@@ -162,8 +153,8 @@ class Run {
                               " --fault=" + one.mixture->name + " --seed=" + std::to_string(seed) +
                               " --seeds=1 --seconds=0";
     const Result result = run_check(one.check, tested, again);
-    count(one, result);
-    if (has_failed(result))
+    ++tallies_[static_cast<std::size_t>(one.mixture - mixtures_.data())][result.outcome];
+    if (result.outcome == Outcome::failed || result.outcome == Outcome::broken)
       std::printf("FAILED  %s: %s %s, with %s (%s)\n%s\n\n", tested.name.c_str(), one.check.name.id,
                   one.check.name.title, one.mixture->name.c_str(), plan.command_words().c_str(),
                   result.story.c_str());
@@ -173,22 +164,6 @@ class Run {
     calls_ += plan.calls();
   }
 
-  static bool has_failed(const Result& result) {
-    return result.outcome == Outcome::failed || result.outcome == Outcome::broken;
-  }
-
-  void count(const Combination& one, const Result& result) {
-    Tally& tally = tallies_[static_cast<std::size_t>(one.mixture - mixtures_.data())];
-    if (result.outcome == Outcome::passed)
-      ++tally.kept;
-    else if (result.outcome == Outcome::disturbed)
-      ++tally.disturbed;
-    else if (has_failed(result))
-      ++tally.failed;
-    else
-      ++tally.others;
-  }
-
   bool was_to_happen(const FaultKind& kind) const {
     return settings_.ids.empty() &&
            std::any_of(all_.begin(), all_.end(), [&kind](const Combination& one) {
@@ -196,32 +171,35 @@ class Run {
            });
   }
 
-  int report() const {
-    std::size_t failed = 0;
+  int report() {
+    std::size_t all_failed = 0;
     std::size_t passed = 0;
     std::printf("%-13s %8s %10s %7s %8s %10s\n", "kind", "kept", "disturbed", "failed", "skipped",
                 "injected");
     for (std::size_t i = 0; i < mixtures_.size(); ++i) {
-      const Tally& tally = tallies_[i];
-      failed += tally.failed;
-      passed += tally.kept + tally.disturbed;
-      std::printf("%-13s %8zu %10zu %7zu %8zu", mixtures_[i].name.c_str(), tally.kept,
-                  tally.disturbed, tally.failed, tally.others);
+      Tally& tally = tallies_[i];
+      const std::size_t failed = tally[Outcome::failed] + tally[Outcome::broken];
+      all_failed += failed;
+      passed += tally[Outcome::passed] + tally[Outcome::disturbed];
+      std::printf("%-13s %8zu %10zu %7zu %8zu", mixtures_[i].name.c_str(), tally[Outcome::passed],
+                  tally[Outcome::disturbed], failed,
+                  tally[Outcome::skipped] + tally[Outcome::inconclusive]);
       if (i < fault_kinds) std::printf(" %10llu", static_cast<unsigned long long>(injected_[i]));
       std::printf("\n");
     }
     for (std::size_t i = 0; i < fault_kinds; ++i)
       if (injected_[i] == 0 && was_to_happen(all_fault_kinds[i])) {
         std::printf("FAILED  %s has never happened\n", all_fault_kinds[i].name);
-        ++failed;
+        ++all_failed;
       }
     std::printf("seeds %llu to %llu, %llu system calls seen\n",
                 static_cast<unsigned long long>(settings_.first_seed),
                 static_cast<unsigned long long>(settings_.first_seed + settings_.seeds - 1),
                 static_cast<unsigned long long>(calls_));
     // As doctest says it, for tests/run.sh.
-    std::printf("test cases: %zu | %zu passed | %zu failed\n", passed + failed, passed, failed);
-    return failed == 0 ? 0 : 1;
+    std::printf("test cases: %zu | %zu passed | %zu failed\n", passed + all_failed, passed,
+                all_failed);
+    return all_failed == 0 ? 0 : 1;
   }
 
   const Settings settings_;

@@ -52,7 +52,9 @@ void expect_end_of_all(Context& context) {
   if (Client::try_to_connect(context)) context.fail_for_certain("a worker is left");
 }
 
-const Check checks[] = {
+}  // namespace
+
+const std::vector<Check> prefork_checks = {
     {.name{"P01", "prefork comes up or says why not, keeps its workers and takes them with it"},
      .models = prefork,
      .needs = need_proc,
@@ -76,9 +78,3 @@ const Check checks[] = {
        context.forget_server();
      })},
 };
-
-}  // namespace
-
-std::span<const Check> prefork_checks() {
-  return checks;
-}

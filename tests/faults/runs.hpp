@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +26,7 @@ bool is_wanted(const std::vector<std::string>& wanted, std::string_view name);
 inline constexpr Faults prefork_faults =
     process_faults | only(Fault::short_read) | only(Fault::interrupted) | only(Fault::spurious) |
     only(Fault::no_kernel_memory) | only(Fault::no_memory) | only(Fault::delay);
-std::span<const Check> prefork_checks();
+extern const std::vector<Check> prefork_checks;
 
 // Good and bad clients in rounds, until the seconds are over. Returns the exit status.
 int soak(const Settings& settings);

@@ -26,8 +26,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdlib>
 #include <string>
 
@@ -110,11 +108,11 @@ class Ports {
 
  private:
   const Descriptor backend_ = listen_on("127.0.0.1", 0);
-  const std::uint16_t backend_port_ = port_of(backend_.fd());
+  const std::uint16_t backend_port_ = local_port(backend_.fd());
   // Bound and never listening: whoever connects is refused, and nobody else can get the port.
   const Descriptor bound_ = listen_on("127.0.0.1", 0);
   const std::uint16_t refusing_port_ = [this] {
-    const std::uint16_t port = port_of(bound_.fd());
+    const std::uint16_t port = local_port(bound_.fd());
     (void)shutdown(bound_.fd(), SHUT_RDWR);
     return port;
   }();

@@ -1,7 +1,7 @@
 # The fuzzers need clang: its libFuzzer looks for inputs that reach new places in the code.
 FUZZ_SOURCES = $(filter-out common/slow_backend.cpp,$(wildcard common/*.cpp)) \
                nonblocking/await_conversation.cpp tests/unit/socket_pair.cpp \
-               tests/unit/reference.cpp tests/kit/response.cpp \
+               tests/unit/reference.cpp tests/kit/response.cpp tests/kit/sockets.cpp \
                $(filter-out tests/fuzz/replay.cpp,$(wildcard tests/fuzz/*.cpp))
 FUZZ_FLAGS   = -std=c++20 -O1 -g -I. -fsanitize=fuzzer,address,undefined
 SECONDS_EACH ?= 60

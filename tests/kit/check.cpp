@@ -17,7 +17,7 @@
 
 namespace {
 
-constexpr std::chrono::milliseconds tick{2};
+constexpr std::chrono::milliseconds tick{1};
 
 using Clock = std::chrono::steady_clock;
 
@@ -136,6 +136,12 @@ Result run_once(const Check& check, const Tested& tested, const std::string& aga
 
 }  // namespace
 
+void Body::operator()(Context& context) const {
+  if (alone_ != nullptr) return alone_(context);
+  Client client(context);
+  with_client_(context, client);
+}
+
 Context::Context(const Tested& tested, Faults disturbed_by)
     : tested_(tested), sanitizers_(sanitizers_in(tested.path)), disturbed_by_(disturbed_by) {}
 
@@ -148,20 +154,16 @@ ChildProcess& Context::start(const Launch& launch) {
   if (done_.empty()) scene("I started the server.", "it prints its ready line and serves.");
   server_.reset();
   Launch complete = launch;
-  if (is(slow_backend) && std::find(complete.arguments.begin(), complete.arguments.end(), "-d") ==
-                              complete.arguments.end())
-    complete.arguments.insert(complete.arguments.end(), {"-d", "0"});
+  std::vector<std::string>& words = complete.arguments;
+  const auto lacks = [&words](const char* option) {
+    return std::find(words.begin(), words.end(), option) == words.end();
+  };
+  if (is(slow_backend) && lacks("-d")) words.insert(words.end(), {"-d", "0"});
   if (is(sketch))
-    complete.arguments.push_back(std::to_string(Backend::dead_port()));
-  else if (!complete.hand_down_listener &&
-           std::find(complete.arguments.begin(), complete.arguments.end(), "-p") ==
-               complete.arguments.end())
-    complete.arguments.insert(complete.arguments.end(), {"-p", "0"});
-  const std::vector<std::string> last = command();
-  complete.arguments.insert(complete.arguments.end(), last.begin(), last.end());
-  std::string words = "started " + tested_.name;
-  for (const std::string& argument : complete.arguments) words += " " + argument;
-  note(words);
+    words.push_back(std::to_string(Backend::dead_port()));
+  else if (!complete.hand_down_listener && lacks("-p"))
+    words.insert(words.end(), {"-p", "0"});
+  complete_command("started", words);
   if (tested_.faults != nullptr)
     for (std::string& setting : tested_.faults->environment())
       complete.environment.push_back(std::move(setting));
@@ -189,9 +191,11 @@ ChildProcess& Context::start_small(std::vector<std::string> arguments) {
   return start({.arguments = std::move(arguments), .small_buffers = true});
 }
 
-std::vector<std::string> Context::command() const {
-  if (!is(prefork)) return {};
-  return {tested_.build + "/event_loop"};
+void Context::complete_command(const char* verb, std::vector<std::string>& arguments) {
+  if (is(prefork)) arguments.push_back(tested_.build + "/event_loop");
+  std::string words = std::string(verb) + " " + tested_.name;
+  for (const std::string& argument : arguments) words += " " + argument;
+  note(words);
 }
 
 ChildProcess& Context::server() {
@@ -304,7 +308,7 @@ bool Context::waits_for_a_core() const {
 
 void Context::settle() {
   Client client(*this);
-  client.send("GET /echo/settled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  client.send(get_request("/echo/settled", "Connection: close\r\n"));
   if (is(slow_backend))  // after a delay that need not be 0
     client.expect_response(200);
   else

@@ -13,10 +13,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "tests/kit/child_process.hpp"
@@ -33,25 +32,31 @@ inline constexpr Needs need_plain_build = 4;  // a server without sanitizers
 inline constexpr Needs need_peace = 8;  // not with faults on purpose: it measures, for example
 
 class Context;
+class Client;
 
 // What a check does, and where that is written: a failed case says so. (As std::source_location
-// does it, which clang 14 has not.)
+// does it, which clang 14 has not.) One that takes a client, too, begins with one that connects.
 class Body {
  public:
   constexpr Body() = default;
   template <class Function>
   constexpr Body(Function function, const char* in = __builtin_FILE(),
                  unsigned at = __builtin_LINE())
-      : file(in), line(at), function_(function) {}
+      : file(in), line(at) {
+    if constexpr (std::is_invocable_v<Function, Context&>)
+      alone_ = function;
+    else
+      with_client_ = function;
+  }
 
-  void operator()(Context& context) const { function_(context); }
-  bool operator==(std::nullptr_t) const { return function_ == nullptr; }
+  void operator()(Context& context) const;
 
   const char* file = "";
   unsigned line = 0;
 
  private:
-  void (*function_)(Context&) = nullptr;
+  void (*alone_)(Context&) = nullptr;
+  void (*with_client_)(Context&, Client&) = nullptr;
 };
 
 // What is done, and what should come of it: the first lines of every failure. A check that works
@@ -137,11 +142,13 @@ class Context {
   // A server whose sockets hold a few thousand bytes: a larger answer cannot leave in one piece.
   ChildProcess& start_small(std::vector<std::string> arguments = {});
   ChildProcess& server();
-  // What follows prefork's options: the program to run. Nothing for the servers.
-  std::vector<std::string> command() const;
+  // Notes a command line of the program; behind prefork's options, it adds what prefork is to run.
+  void complete_command(const char* verb, std::vector<std::string>& arguments);
 
   void scene(std::string done, std::string expected);  // see Scene
   void play(const Check& check);                       // its scene, and what it does
+  // These faults, too, may be the cause from now on; see Check.
+  void add_disturbances(Faults faults) { disturbed_by_ |= faults; }
   // Throws Failed; or Disturbed, if a fault on purpose may be the cause.
   [[noreturn]] void fail(const std::string& seen) const;
   // Throws Failed: no fault excuses an answer that is wrong, or an end that is not clean.

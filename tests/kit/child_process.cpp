@@ -24,7 +24,6 @@
 #include <sstream>
 #include <string_view>
 #include <thread>
-#include <utility>
 
 #include "common/error.hpp"
 #include "common/program.hpp"

@@ -18,7 +18,6 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds tick{1};
 
 int milliseconds(Timeout timeout) {
   const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
@@ -58,8 +57,8 @@ void reset_and_close(Descriptor& socket) {
 
 }  // namespace
 
-std::string get_request(std::string_view path) {
-  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+std::string get_request(std::string_view path, std::string_view fields) {
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n" + std::string(fields) + "\r\n";
 }
 
 Client::Client(Context& context, Descriptor socket, int number)
@@ -70,22 +69,19 @@ Client::Client(Context& context, Descriptor socket, int number)
 
 Client::Client(Context& context, ClientOptions options)
     : context_(&context), number_(context.next_client()), last_progress_(Clock::now()) {
-  const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
-  socket_ = connect_socket(options, port, context.timeout());
+  socket_ = connect_socket(context, options);
   if (!socket_) context.fail(name() + " could not connect: " + describe_failure("connect", errno));
   note("connected");
 }
 
 std::optional<Client> Client::try_to_connect(Context& context, ClientOptions options) {
-  const std::uint16_t port = options.port != 0 ? options.port : context.server().port();
-  Descriptor socket = connect_socket(options, port, context.timeout());
+  Descriptor socket = connect_socket(context, options);
   if (!socket) return std::nullopt;
   return Client(context, std::move(socket), context.next_client());
 }
 
 // Empty with errno when the connection is refused.
-Descriptor Client::connect_socket(const ClientOptions& options, std::uint16_t port,
-                                  Timeout timeout) {
+Descriptor Client::connect_socket(Context& context, const ClientOptions& options) {
   Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
   if (!socket) throw CallFailed("socket", errno);
   if (fcntl(socket.fd(), F_SETFD, FD_CLOEXEC) < 0)
@@ -99,12 +95,12 @@ Descriptor Client::connect_socket(const ClientOptions& options, std::uint16_t po
   }
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(port);
+  address.sin_port = htons(options.port != 0 ? options.port : context.server().port());
   inet_pton(AF_INET, options.address, &address.sin_addr);
   if (connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
     return socket;
   if (errno != EINPROGRESS) return Descriptor();
-  if (!wait_for(socket.fd(), POLLOUT, timeout)) {
+  if (!wait_for(socket.fd(), POLLOUT, context.timeout())) {
     errno = ETIMEDOUT;
     return Descriptor();
   }
@@ -138,8 +134,8 @@ bool Client::try_to_send(std::string_view bytes) {
     if (!ready)
       context_->fail_for_certain(name() + " cannot send its last " + std::to_string(bytes.size()) +
                                  " bytes: the server does not read. " + describe());
-    if (wait_for(socket_.fd(), POLLIN, Timeout(0)) && take_in(Timeout(0)) == Got::reset)
-      return false;
+    (void)take_in(Timeout(0));
+    if (was_reset_) return false;
   }
   return true;
 }
@@ -185,8 +181,7 @@ void Client::wait_until_read() {
     if (!look || look->closed) return;
     if (look->accepted && look->unread == 0) break;
     if (deadline.has_passed())
-      context_->fail("the server does not read what client " + std::to_string(number_) +
-                     " has sent. " + describe());
+      context_->fail("the server does not read what " + name() + " has sent. " + describe());
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
   note("waited until the server had read it");
@@ -197,22 +192,19 @@ void Client::wait_until_server_is_stuck() {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     return;
   }
-  Deadline deadline(*context_);
-  std::size_t last = 0;
-  int steady = 0;  // the same amount unsent for 30 looks
-  while (steady < 30) {
-    const auto look = server_side_of(socket_.fd());
-    if (!look || look->closed)
-      context_->fail("the server has closed the connection to client " + std::to_string(number_));
-    const std::size_t now = look->unsent;
-    steady = now > 0 && now == last ? steady + 1 : 0;
-    last = now;
-    if (deadline.has_passed())
-      context_->fail("the server does not fill the buffers towards client " +
-                     std::to_string(number_) + ". " + describe());
-    std::this_thread::sleep_for(tick);
-  }
-  note("waited until the server could send no more (" + std::to_string(last) + " bytes unsent)");
+  std::size_t unsent = 0;
+  int steady = 0;  // looks that have found the same amount
+  context_->eventually(
+      [&] {
+        const auto look = server_side_of(socket_.fd());
+        if (!look || look->closed)
+          context_->fail("the server has closed the connection to " + name());
+        steady = look->unsent > 0 && look->unsent == unsent ? steady + 1 : 0;
+        unsent = look->unsent;
+        return steady == 30;
+      },
+      [&] { return "the server does not fill the buffers towards " + name() + ". " + describe(); });
+  note("waited until the server could send no more (" + std::to_string(unsent) + " bytes unsent)");
 }
 
 Client::Got Client::take_in(Timeout timeout, std::size_t most) {
@@ -220,7 +212,7 @@ Client::Got Client::take_in(Timeout timeout, std::size_t most) {
   int more = timeout < context_->timeout() ? 0 : 3;  // a short look is a short look
   while (!wait_for(socket_.fd(), POLLIN, timeout))
     if (more-- == 0 || !context_->waits_for_a_core()) return Got::silence;
-  std::array<char, std::size_t{1} << 16> room;
+  std::array<char, most_at_once> room;
   const std::span<char> part(room.data(), std::min(most, room.size()));
   const ssize_t count = receive(socket_.fd(), part);
   if (count < 0 && is_not_ready(errno)) return Got::silence;
@@ -228,7 +220,7 @@ Client::Got Client::take_in(Timeout timeout, std::size_t most) {
     ended_ = true;
     was_reset_ = count < 0;
     note(was_reset_ ? "is reset" : "sees the end of the stream");
-    return count == 0 ? Got::end : Got::reset;
+    return Got::end;
   }
   last_progress_ = Clock::now();
   input_.append(room.data(), static_cast<std::size_t>(count));
@@ -242,16 +234,24 @@ void Client::use(std::size_t count) {
   used_ = 0;
 }
 
-void Client::fail_reading(Got got, const std::string& wanted) {
-  std::string seen = name() + " waited for " + wanted + " and ";
+std::string Client::what_it_has() const {
+  return unread().empty() ? "" : " It has so far: '" + readable(unread(), 200) + "'";
+}
+
+bool Client::more_comes(const std::string& wanted, std::size_t most) {
+  const Got got = take_in(context_->timeout(), most);
   if (got == Got::silence)
-    seen += "nothing came for " + std::to_string(static_cast<int>(context_->timeout().count())) +
-            " s. " + describe();
-  else
-    seen += got == Got::end ? "the server ended the connection." : "was reset by the server.";
-  if (!unread().empty()) seen += " It has so far: '" + readable(unread(), 200) + "'";
-  if (got == Got::silence) context_->fail_for_certain(seen);
-  context_->fail(seen);
+    context_->fail_for_certain(name() + " waited for " + wanted + " and nothing came for " +
+                               std::to_string(static_cast<int>(context_->timeout().count())) +
+                               " s. " + describe() + what_it_has());
+  return got == Got::bytes;
+}
+
+void Client::need_more(const std::string& wanted) {
+  if (more_comes(wanted)) return;
+  context_->fail(name() + " waited for " + wanted + " and " +
+                 (was_reset_ ? "was reset by the server." : "the server ended the connection.") +
+                 what_it_has());
 }
 
 ReceivedResponse Client::read_head() {
@@ -260,8 +260,7 @@ ReceivedResponse Client::read_head() {
     if (unread().size() > 65'536)
       context_->fail_for_certain("the head of the answer does not end: '" + readable(unread()) +
                                  "'");
-    const Got got = take_in(context_->timeout());
-    if (got != Got::bytes) fail_reading(got, "an answer");
+    need_more("an answer");
   }
   ReceivedResponse response;
   response.head = unread().substr(0, end + 2);
@@ -277,12 +276,9 @@ ReceivedResponse Client::read_head() {
 ReceivedResponse Client::read_response(Method method) {
   ReceivedResponse response = read_head();
   if (method == Method::head) return response;
-  while (unread().size() < response.content_length) {
-    const Got got = take_in(context_->timeout());
-    if (got != Got::bytes)
-      fail_reading(got, "a body of " + std::to_string(response.content_length) +
-                            " bytes, of which " + std::to_string(unread().size()) + " had come,");
-  }
+  while (unread().size() < response.content_length)
+    need_more("a body of " + std::to_string(response.content_length) + " bytes, of which " +
+              std::to_string(unread().size()) + " had come,");
   response.body = unread().substr(0, response.content_length);
   use(response.content_length);
   return response;
@@ -297,6 +293,13 @@ ReceivedResponse Client::expect_response(int status, Method method) {
   // Only these say that the server lacks something.
   if (response.status != 502 && response.status != 503) context_->fail_for_certain(seen);
   context_->fail(seen);
+}
+
+ReceivedResponse Client::expect_last_response(int status) {
+  ReceivedResponse response = expect_response(status);
+  context_->expect(response.closes(), "the answer does not say Connection: close");
+  expect_end();
+  return response;
 }
 
 void Client::expect_response(int status, std::string_view body) {
@@ -317,11 +320,7 @@ void Client::expect_bytes(std::size_t size) {
 void Client::read_pattern(std::size_t from, std::size_t count) {
   const std::size_t end = from + count;
   while (from < end) {
-    if (unread().empty()) {
-      const Got got = take_in(context_->timeout());
-      if (got != Got::bytes)
-        fail_reading(got, "byte " + std::to_string(from) + " of " + std::to_string(end));
-    }
+    if (unread().empty()) need_more("byte " + std::to_string(from) + " of " + std::to_string(end));
     const std::string_view bytes = unread().substr(0, end - from);
     for (std::size_t i = 0; i < bytes.size(); ++i)
       if (bytes[i] != pattern_at(from + i))
@@ -336,10 +335,7 @@ void Client::read_pattern(std::size_t from, std::size_t count) {
 }
 
 std::size_t Client::read_some(std::size_t most) {
-  if (unread().empty()) {
-    const Got got = take_in(context_->timeout(), most);
-    if (got == Got::silence) fail_reading(got, "more bytes");
-  }
+  if (unread().empty()) (void)more_comes("more bytes", most);
   const std::size_t count = std::min(most, unread().size());
   use(count);
   return count;
@@ -355,25 +351,16 @@ std::optional<std::string> Client::read_line() {
 }
 
 void Client::expect_whole_responses_then_end() {
-  for (;;) {
-    if (unread().empty()) {
-      const Got got = take_in(context_->timeout());
-      if (got == Got::end || got == Got::reset) return;
-      if (got == Got::silence) fail_reading(got, "an answer or the end of the connection");
-    }
-    read_response();
-  }
+  while (!unread().empty() || more_comes("an answer or the end of the connection")) read_response();
 }
 
 void Client::expect_end() {
-  if (unread().empty()) {
-    const Got got = take_in(context_->timeout());
-    if (got == Got::end || got == Got::reset) return;
-    if (got == Got::silence) fail_reading(got, "the end of the connection");
-  }
-  context_->fail_for_certain(name() +
-                             " should see the end of the connection here, and got more bytes: '" +
-                             readable(unread(), 120) + "'");
+  if (unread().empty() && !more_comes("the end of the connection")) return;
+  const std::string seen = name() +
+                           " should see the end of the connection here, and got more bytes: '" +
+                           readable(unread(), 120) + "'";
+  if (unread().starts_with("HTTP/1.1 503 ")) context_->fail(seen);  // the server lacks something
+  context_->fail_for_certain(seen);
 }
 
 void Client::expect_orderly_end() {
@@ -393,13 +380,11 @@ std::size_t Client::responses_so_far() {
 }
 
 void Client::wait_until_server_closes() {
-  Deadline deadline(*context_);
-  while (!is_closed_by_server()) {
-    if (deadline.has_passed())
-      context_->fail("the server does not close the connection to client " +
-                     std::to_string(number_) + ". " + describe());
-    std::this_thread::sleep_for(tick);
-  }
+  context_->eventually([this] { return is_closed_by_server(); },
+                       [this] {
+                         return "the server does not close the connection to " + name() + ". " +
+                                describe();
+                       });
   note("is closed by the server");
 }
 
@@ -497,16 +482,7 @@ bool BackendCall::read_request(Timeout timeout) {
   return true;
 }
 
-void BackendCall::send(std::string_view bytes) const {
-  // A server that has left is none of the backend's business; a check that cares looks at it.
-  while (!bytes.empty()) {
-    const ssize_t count = send_now(socket_.fd(), bytes);
-    if (count <= 0) return;
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
-bool BackendCall::try_to_send(std::string_view bytes, std::chrono::milliseconds wait) const {
+bool BackendCall::send(std::string_view bytes, Timeout wait) const {
   set_nonblocking(socket_.fd());
   while (!bytes.empty()) {
     const ssize_t count = send_now(socket_.fd(), bytes);
@@ -556,6 +532,7 @@ void BackendCall::reset() {
 Backend::Backend() : listener_(listen_on("127.0.0.1", 0)), port_(local_port(listener_.fd())) {}
 
 Backend::Backend(Context& context, std::vector<std::string> arguments) : Backend() {
+  context.add_disturbances(exhaustion_faults);  // the server needs a descriptor for each call
   arguments.insert(arguments.end(), {"-b", port_text()});
   context.start_with(arguments);
 }

@@ -29,8 +29,8 @@ struct ReceivedResponse : ReceivedHead {
   std::optional<std::string> field(std::string_view name) const { return field_of(head, name); }
 };
 
-// "GET /path HTTP/1.1", Host and nothing else.
-std::string get_request(std::string_view path);
+// "GET /path HTTP/1.1", Host, and these fields, each with its \r\n.
+std::string get_request(std::string_view path, std::string_view fields = "");
 
 struct ClientOptions {
   bool small_buffer = false;  // its socket takes about two thousand bytes
@@ -79,6 +79,8 @@ class Client {
   ReceivedResponse read_response(Method method = Method::get);
   ReceivedResponse expect_response(int status, Method method = Method::get);
   void expect_response(int status, std::string_view body);
+  // One that says Connection: close, and the end behind it.
+  ReceivedResponse expect_last_response(int status);
   // 200, and so many bytes, which are those of /bytes.
   void expect_bytes(std::size_t size);
   // Only the head; the body is then read with read_pattern or read_some.
@@ -109,15 +111,18 @@ class Client {
   std::string describe() const;
 
  private:
-  enum class Got { bytes, end, reset, silence };
+  enum class Got { bytes, end, silence };
+  static constexpr std::size_t most_at_once = 65'536;
 
   Client(Context& context, Descriptor socket, int number);
-  static Descriptor connect_socket(const ClientOptions& options, std::uint16_t port,
-                                   Timeout timeout);
-  Got take_in(Timeout timeout, std::size_t most = std::size_t{1} << 16);
+  static Descriptor connect_socket(Context& context, const ClientOptions& options);
+  Got take_in(Timeout timeout, std::size_t most = most_at_once);
+  // Waits for more bytes. False at the end; fails after silence.
+  bool more_comes(const std::string& wanted, std::size_t most = most_at_once);
+  void need_more(const std::string& wanted);  // fails at the end, too
   std::string name() const { return "client " + std::to_string(number_); }
   void note(const std::string& step) { context_->note(name() + ": " + step); }
-  [[noreturn]] void fail_reading(Got got, const std::string& wanted);
+  std::string what_it_has() const;
   std::string_view unread() const { return std::string_view(input_).substr(used_); }
   void use(std::size_t count);
 
@@ -152,9 +157,8 @@ class BackendCall {
   std::string first_line() const { return request_.substr(0, request_.find("\r\n")); }
   // Until the whole head of the request is here. False when the server goes silent or leaves.
   bool read_request(Timeout timeout);
-  void send(std::string_view bytes) const;
   // Sends all, as long as the server takes some of it within the time. False when it does not.
-  bool try_to_send(std::string_view bytes, std::chrono::milliseconds wait) const;
+  bool send(std::string_view bytes, Timeout wait = default_timeout) const;
   void answer(std::string_view body) const;  // 200, Content-Length, and the end
   // Sends byte by byte, in segments of their own.
   void trickle(std::string_view bytes) const;

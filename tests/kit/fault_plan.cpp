@@ -1,11 +1,9 @@
 #include "tests/kit/fault_plan.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 namespace {
 
 Descriptor connect_to(const Acceptor& acceptor) {
-  Descriptor client = connect_blocking(port_of(acceptor.fd()), 1s);
+  Descriptor client = connect_blocking(local_port(acceptor.fd()), 1s);
   if (!is_ready(acceptor.fd(), POLLIN, 1000)) return Descriptor();
   return client;
 }

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "tests/unit/memory.hpp"

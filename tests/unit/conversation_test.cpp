@@ -149,7 +149,7 @@ TEST_CASE_TEMPLATE("conversation: a turn is one send, of sixteen responses or on
 TEST_CASE_TEMPLATE("conversation: a row, and what is told of the backend's socket", Shape,
                    Conversation, AwaitConversation) {
   const Descriptor backend = listen_on("127.0.0.1", 0);
-  Table<Shape> table(0, port_of(backend.fd()));
+  Table<Shape> table(0, local_port(backend.fd()));
   INFO("a response that is ready leaves before the backend is asked; the next rows wait");
   table.say(hello + get("/row?1") + get("/row?2"));
   table.resume();
@@ -186,7 +186,7 @@ TEST_CASE_TEMPLATE("conversation: a row, and what is told of the backend's socke
 TEST_CASE_TEMPLATE("conversation: a backend's socket that the loop cannot wait on is a 503", Shape,
                    Conversation, AwaitConversation) {
   const Descriptor backend = listen_on("127.0.0.1", 0);
-  Table<Shape> table(0, port_of(backend.fd()));
+  Table<Shape> table(0, local_port(backend.fd()));
   table.world.context.descriptor_limit = table.pair.client.fd() + 1;  // the next one is too high
   table.say(get("/row"));
   table.run();
@@ -207,7 +207,7 @@ TEST_CASE("conversation: a coroutine's is moved before its first turn or not at 
 TEST_CASE_TEMPLATE("conversation: only what is unfinished has a buffer", Shape, Conversation,
                    AwaitConversation) {
   const Descriptor backend = listen_on("127.0.0.1", 0);
-  Table<Shape> table(4096, port_of(backend.fd()));
+  Table<Shape> table(4096, local_port(backend.fd()));
   const auto memory_after = [&table](std::string_view said) {
     table.say(said);
     table.run();
@@ -270,7 +270,7 @@ TEST_CASE_TEMPLATE("conversation: whatever it waits for, destroying it frees eve
         std::string("nonsense\r\n\r\n"), row, hello + row + hello}) {
     const long memory = allocations_in_use();
     {
-      Table<Shape> table(4096, port_of(backend.fd()));
+      Table<Shape> table(4096, local_port(backend.fd()));
       table.say(said);
       table.run();
     }

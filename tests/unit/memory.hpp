@@ -3,8 +3,6 @@
 // Gives: how much memory obtained by `new` is in use; an allocation that fails on purpose.
 #pragma once
 
-#include <cstddef>
-
 // Allocations made by `new` and not yet given back.
 long allocations_in_use();
 

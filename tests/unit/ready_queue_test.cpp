@@ -1,7 +1,6 @@
 #include "nonblocking/ready_queue.hpp"
 
 #include <doctest/doctest.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -113,7 +112,7 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  std::uint16_t port() const { return port_of(listener_.fd()); }
+  std::uint16_t port() const { return local_port(listener_.fd()); }
 
  private:
   void serve() {

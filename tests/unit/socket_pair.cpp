@@ -49,11 +49,6 @@ bool read_what_is_there(int socket, std::string& bytes, std::size_t most) {
   return true;
 }
 
-std::uint16_t port_of(int listener) {
-  const std::string address = local_address(listener);
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-}
-
 bool is_ready(int fd, short events, int milliseconds) {
   pollfd watched{fd, events, 0};
   return poll(&watched, 1, milliseconds) > 0;

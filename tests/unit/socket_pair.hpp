@@ -1,11 +1,11 @@
 // socket_pair.hpp — two connected sockets, and what a test does with its end.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "common/socket.hpp"
+#include "tests/kit/sockets.hpp"
 
 using namespace two_ways;
 
@@ -23,9 +23,6 @@ std::size_t send_what_fits(int socket, std::string_view bytes);
 // Appends what has arrived, `most` bytes at most. False at the end of the stream or if it is
 // broken.
 bool read_what_is_there(int socket, std::string& bytes, std::size_t most = 1 << 30);
-
-// The port of a listener.
-std::uint16_t port_of(int listener);
 
 // Is the descriptor readable (or writable) now, or within so many milliseconds?
 bool is_ready(int fd, short events, int milliseconds = 0);

@@ -100,7 +100,7 @@ TEST_CASE("socket: local_address shows a name that is in no file system with an 
 TEST_CASE("socket: a listener does not block, is closed on exec and sends without delay") {
   const Descriptor listener = listen_on("127.0.0.1", 0);
   CHECK(local_address(listener.fd()).starts_with("127.0.0.1:"));
-  CHECK(port_of(listener.fd()) != 0);
+  CHECK(local_port(listener.fd()) != 0);
   CHECK((fcntl(listener.fd(), F_GETFL) & O_NONBLOCK) != 0);
   CHECK((fcntl(listener.fd(), F_GETFD) & FD_CLOEXEC) != 0);
   int on = 0;
@@ -202,7 +202,7 @@ TEST_CASE(
   const Descriptor listener = listen_on("127.0.0.1", 0);
   for (const Blocking blocking : {Blocking::yes, Blocking::no}) {
     CAPTURE(static_cast<int>(blocking));
-    const Descriptor us = connect_blocking(port_of(listener.fd()), 1s);
+    const Descriptor us = connect_blocking(local_port(listener.fd()), 1s);
     REQUIRE(us);
     REQUIRE(is_ready(listener.fd(), POLLIN, 1000));
     Address peer;
@@ -228,7 +228,7 @@ TEST_CASE(
 TEST_CASE("socket: accept_client says EMFILE when the process has no descriptor left") {
   const ChildEnd end = run_in_child([] {
     const Descriptor listener = listen_on("127.0.0.1", 0);
-    const Descriptor us = connect_blocking(port_of(listener.fd()), 1s);
+    const Descriptor us = connect_blocking(local_port(listener.fd()), 1s);
     demand(is_ready(listener.fd(), POLLIN, 1000), "a client waits");
     const rlimit limit{static_cast<rlim_t>(us.fd()) + 1, 4096};
     demand(setrlimit(RLIMIT_NOFILE, &limit) == 0, "the limit can be set");
@@ -245,7 +245,7 @@ TEST_CASE("socket: accept_client says EMFILE when the process has no descriptor 
 
 TEST_CASE("socket: start_connecting does not wait, and the socket becomes writable") {
   const Descriptor listener = listen_on("127.0.0.1", 0);
-  const Descriptor connection = start_connecting(port_of(listener.fd()));
+  const Descriptor connection = start_connecting(local_port(listener.fd()));
   REQUIRE(connection);
   CHECK((fcntl(connection.fd(), F_GETFL) & O_NONBLOCK) != 0);
   CHECK((fcntl(connection.fd(), F_GETFD) & FD_CLOEXEC) != 0);
@@ -255,7 +255,7 @@ TEST_CASE("socket: start_connecting does not wait, and the socket becomes writab
 
 TEST_CASE("socket: connecting to a port where nobody listens fails by the first send") {
   std::uint16_t port = 0;
-  { port = port_of(listen_on("127.0.0.1", 0).fd()); }  // free again
+  { port = local_port(listen_on("127.0.0.1", 0).fd()); }  // free again
   const Descriptor blocking = connect_blocking(port, 1s);
   CHECK(errno == ECONNREFUSED);
   CHECK_FALSE(blocking);
@@ -330,7 +330,7 @@ TEST_CASE("socket: a signal does not end receive, send_some or accept_client") {
     interrupt(target, 3);
     (void)send_some(pair.client.fd(), "x");
     interrupt(target, 3);
-    (void)connect_blocking(port_of(listener.fd()), 1s);
+    (void)connect_blocking(local_port(listener.fd()), 1s);
     do interrupt(target, 1);
     while (read_what_is_there(pair.client.fd(), got) && got.size() < bytes.size());
   });

@@ -8,7 +8,6 @@
 #include <new>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "tests/kit/forked.hpp"
 #include "tests/unit/memory.hpp"
