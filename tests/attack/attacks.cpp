@@ -1,7 +1,5 @@
 #include "tests/attack/attacks.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -27,12 +25,6 @@ void rest(int length) {
   std::this_thread::sleep_for(milliseconds(length));
 }
 
-std::string repeated(std::string_view text, int times) {
-  std::string all;
-  for (int i = 0; i < times; ++i) all += text;
-  return all;
-}
-
 // Connected, or on its way: nobody waits for it here.
 Descriptor come(const Target& target) {
   return start_connecting(target.port);
@@ -46,12 +38,6 @@ bool say(const Descriptor& client, std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
   return true;
-}
-
-void reset(Descriptor& client) {
-  const linger at_once{1, 0};
-  (void)setsockopt(client.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  client = Descriptor();
 }
 
 std::vector<Descriptor> crowd(const Target& target, int size) {

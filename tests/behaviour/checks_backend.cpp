@@ -471,11 +471,8 @@ const std::vector<Check> backend_checks = {
      .scene{"50 clients asked a backend with -d 60000.", "it sleeps."},
      .run = Body([](Context& context) {
        context.start_with({"-d", "60000"});
-       std::vector<Client> clients;
-       for (int i = 0; i < 50; ++i) {
-         clients.emplace_back(context).get("/x");
-         clients.back().wait_until_read();
-       }
+       std::vector<Client> clients = asking_clients(context, 50, "/x");
+       for (Client& client : clients) client.wait_until_read();
        context.expect_asleep("While 50 questions wait");
        for (Client& client : clients) client.reset();
        context.server().signal(SIGKILL);  // a minute is too long to see its end

@@ -11,11 +11,6 @@
 
 namespace {
 
-Holdings settled_holdings(Context& context) {
-  context.settle();
-  return context.holdings();
-}
-
 // One client that comes and leaves, in one of eight ways: without an answer or with one, by a reset
 // or in order.
 void come_and_go(Context& context, int way) {
@@ -98,7 +93,8 @@ const std::vector<Check> leaving_checks = {
             "answer...",
             "as many descriptors and threads as before."},
      .run = Body([](Context& context) {
-       const Holdings before = settled_holdings(context);
+       context.settle();
+       const Holdings before = context.holdings();
        for (int i = 0; i < 400; ++i) come_and_go(context, i % 8);
        context.settle();
        context.expect_back_to(before);
@@ -121,10 +117,9 @@ const std::vector<Check> leaving_checks = {
          context.settle();
        };
        churn(500);
-       const Holdings before = settled_holdings(context);
+       const Holdings before = context.holdings();
        const Memory memory_before = context.memory();
        churn(10'000);
-       context.settle();
        context.expect_back_to(before);
        context.expect_growth_below(512, &Memory::resident_kib, memory_before);
      })},

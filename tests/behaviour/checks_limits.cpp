@@ -153,10 +153,7 @@ const std::vector<Check> limit_checks = {
             "the address space grows by less than 200 MB, and no thread is left."},
      .run = Body([](Context& context) {
        const auto visit = [&context](int count) {
-         for (int i = 0; i < count; ++i) {
-           Client client(context);
-           client.expect_echo("x");
-         }
+         for (int i = 0; i < count; ++i) Client(context).expect_echo("x");
          context.settle();
        };
        visit(30);
@@ -337,10 +334,8 @@ const std::vector<Check> limit_checks = {
             "it gets every byte."},
      .run = Body([](Context& context) {
        context.start_small({"-t", "1"});
-       Client client(context);
        constexpr std::size_t size = 4'000'000;
-       client.get("/bytes/" + std::to_string(size));
-       client.wait_until_server_is_stuck();
+       Client client = stuck_client(context, size, {});
        client.read_head();
        Pace pace(milliseconds(600));
        constexpr std::size_t piece = size / 16;
@@ -384,11 +379,8 @@ const std::vector<Check> limit_checks = {
        const auto is_told = [](Client& client) {
          return client.something_arrives_within(milliseconds(0));
        };
-       const auto deadline = Clock::now() + context.timeout();
-       while (!std::all_of(silent.begin(), silent.end(), is_told)) {
-         context.expect(Clock::now() < deadline, "as long as the fourth asks, they are not");
-         ask();
-       }
+       context.eventually([&] { return ask(), std::all_of(silent.begin(), silent.end(), is_told); },
+                          [] { return "as long as the fourth asks, they are not"; });
        for (Client& client : silent) client.expect_end();
      })},
 

@@ -8,12 +8,6 @@
 
 namespace {
 
-std::string repeated(const std::string& text, int times) {
-  std::string all;
-  for (int i = 0; i < times; ++i) all += text;
-  return all;
-}
-
 // The kernel has taken too little of a burst to tell who goes first. Is that its way, or has the
 // server made the buffer of an accepted socket so small?
 [[noreturn]] void expect_small_buffers_everywhere(Context& context, const std::string& burst,

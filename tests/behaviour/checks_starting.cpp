@@ -3,13 +3,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -17,6 +14,7 @@
 #include "tests/behaviour/catalogue.hpp"
 #include "tests/behaviour/lessons.hpp"
 #include "tests/kit/client.hpp"
+#include "tests/kit/containment.hpp"
 
 using namespace two_ways;
 
@@ -54,31 +52,6 @@ void expect_refusal(Context& context, const ShortRun& run, int status,
   for (const std::string& part : words)
     context.expect(run.error_output.find(part) != std::string::npos, said);
 }
-
-// A folder that goes away with all that is in it.
-class Folder {
- public:
-  Folder() {
-    if (mkdtemp(path_.data()) == nullptr) throw CallFailed("mkdtemp " + path_, errno);
-  }
-  ~Folder() {
-    for (const std::string& file : files_) unlink(file.c_str());
-    rmdir(path_.c_str());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  // The path of a file to be made there, of so many characters.
-  const std::string& file_of_length(std::size_t length) {
-    std::string file = path_ + "/";
-    file.resize(std::max(length, file.size() + 1), 'x');
-    return files_.emplace_back(std::move(file));
-  }
-
- private:
-  std::string path_ = "/tmp/behaviour.XXXXXX";
-  std::vector<std::string> files_;
-};
 
 sockaddr_un unix_address(const std::string& path) {
   sockaddr_un address{};
@@ -174,8 +147,7 @@ const std::vector<Check> starting_checks = {
        client.close();
        context.expect_clean_stop();
        start_with_own_listener(context, {"-p", port});
-       Client second(context);
-       second.ask("/", 200);
+       Client(context).ask("/", 200);
      })},
 
     {.name{"A12", "it listens on 127.0.0.1 only, unless told otherwise"},
@@ -268,10 +240,8 @@ const std::vector<Check> starting_checks = {
      .run = Body([](Context& context) {
        std::vector<Client> clients = connected_clients(context, 8);
        for (int round = 0; round < 2; ++round)
-         for (std::size_t i = clients.size(); i-- > 0;) {
-           const std::string text = std::to_string(round) + "-" + std::to_string(i);
-           clients[i].expect_echo(text);
-         }
+         for (std::size_t i = clients.size(); i-- > 0;)
+           clients[i].expect_echo(std::to_string(round) + "-" + std::to_string(i));
      })},
 
     {.name{"A18", "a second client waits until the first has gone"},
@@ -303,10 +273,9 @@ const std::vector<Check> starting_checks = {
        Client client(context);
        client.expect_echo("handed-down");
        client.close();
-       Launch launch;
-       launch.hand_down_listener = false;  // the variables alone
-       launch.environment = {"LISTEN_FDS=1", "LISTEN_PID=1"};
-       context.expect(context.start(launch).port() != handed_down,
+       context.start(
+           {.environment = {"LISTEN_FDS=1", "LISTEN_PID=1"}, .hand_down_listener = false});
+       context.expect(context.server().port() != handed_down,
                       "it used a listener meant for another process");
      })},
 
@@ -388,13 +357,12 @@ const std::vector<Check> starting_checks = {
        open_pipe(ends);
        const Descriptor writer(ends[1]);
        { const Descriptor reader_goes(ends[0]); }
-       Launch launch;
-       launch.output = writer.fd();
-       expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: EPIPE ("});
+       const auto expect_words = [&context](int output, const char* words) {
+         expect_refusal(context, run_to_end(context, {"-p", "0"}, {.output = output}), 1, {words});
+       };
+       expect_words(writer.fd(), "write: EPIPE (");
        const Descriptor full(open("/dev/full", O_WRONLY | O_CLOEXEC));
-       launch.output = full.fd();
-       if (full)
-         expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"write: ENOSPC ("});
+       if (full) expect_words(full.fd(), "write: ENOSPC (");
      })},
 
     {.name{"A42", "a listener in the file system is announced by its path"},
@@ -406,9 +374,9 @@ const std::vector<Check> starting_checks = {
             "the ready line 'listening on unix:PATH'; no word about other machines, who cannot "
             "reach it; whoever asks there is answered."},
      .run = Body([](Context& context) {
-       Folder folder;
-       for (const std::size_t length : {std::size_t{0}, std::size_t{100}}) {
-         const std::string& path = folder.file_of_length(length);
+       const Room folder("/tmp");
+       for (const std::size_t more : {1, 82}) {
+         const std::string path = folder.path() + "/" + std::string(more, 'x');
          const Descriptor listener = unix_listener(path);
          ChildProcess& server = context.start({.listener = listener.fd(), .expect_ready = false});
          context.eventually(
@@ -436,9 +404,8 @@ const std::vector<Check> starting_checks = {
        expect_refusal(context, run_to_end(context, {"-p", port, "-b", port}), 2, {"-b " + port});
        const Descriptor listener = listen_on("127.0.0.1", 0);
        const std::string handed_down = std::to_string(local_port(listener.fd()));
-       Launch launch;
-       launch.listener = listener.fd();
-       expect_refusal(context, run_to_end(context, {"-b", handed_down}, launch), 2,
+       expect_refusal(context,
+                      run_to_end(context, {"-b", handed_down}, {.listener = listener.fd()}), 2,
                       {"-b " + handed_down});
      })},
 
@@ -451,11 +418,9 @@ const std::vector<Check> starting_checks = {
             "with 32 one line on stderr that says what to do, and exit status 1; with 128 it "
             "serves, a long answer too."},
      .run = Body([](Context& context) {
-       Launch launch;
-       launch.stack_limit = 32 * 1024;
-       expect_refusal(context, run_to_end(context, {"-p", "0"}, launch), 1, {"ulimit -s"});
-       launch.stack_limit = 128 * 1024;
-       context.start(launch);
+       expect_refusal(context, run_to_end(context, {"-p", "0"}, {.stack_limit = 32 * 1024}), 1,
+                      {"ulimit -s"});
+       context.start({.stack_limit = 128 * 1024});
        context.settle();
        if (context.is(slow_backend)) return;
        Client client(context);

@@ -139,10 +139,7 @@ const std::vector<Check> stopping_checks = {
             "connecting is refused; when the answer has been read the server exits with 0, and "
             "starts again on the same port."},
      .run = Body([](Context& context) {
-       Launch launch;
-       launch.hand_down_listener = false;
-       context.start(launch);
-       const std::uint16_t port = context.server().port();
+       const std::uint16_t port = context.start({.hand_down_listener = false}).port();
        Client client = stuck_client(context, 50'000'000, {});
        context.server().signal(SIGTERM);
        context.eventually([&] { return !Client::try_to_connect(context).has_value(); },
@@ -150,8 +147,7 @@ const std::vector<Check> stopping_checks = {
        client.expect_bytes(50'000'000);
        client.expect_end();
        context.expect_exit_status_0();
-       launch.arguments = {"-p", std::to_string(port)};
-       context.start(launch);
+       context.start({.arguments = {"-p", std::to_string(port)}, .hand_down_listener = false});
        context.settle();
      })},
 
@@ -361,15 +357,13 @@ const std::vector<Check> stopping_checks = {
             "and asked.",
             "answers, and exit status 0 on SIGTERM."},
      .run = Body([](Context& context) {
-       Launch launch;
-       launch.file_size_limit = 100;
-       context.start(launch);
+       context.start({.file_size_limit = 100});
        for (int i = 0; i < 4; ++i) {
          context.server().signal(SIGUSR1);
          context.settle();
        }
        const std::size_t size = context.server().error_output().size();
-       context.expect(size == launch.file_size_limit,
+       context.expect(size == 100,
                       "stderr has " + std::to_string(size) + " bytes: was it ever full?");
        context.expect_clean_stop();
      })},

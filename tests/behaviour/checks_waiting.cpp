@@ -54,6 +54,7 @@ struct Costs {
 };
 
 Costs costs_with_idle(Context& context, int idle) {
+  if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
   Client active(context);
   active.ask("/echo/x", 200);
   const double alone = cost_per_request(context, active);
@@ -184,7 +185,6 @@ const std::vector<Check> waiting_checks = {
      .scene{"I measured the CPU time of a request with 1 client, and with 1500 idle ones.",
             "the same, as near as can be measured."},
      .run = Body([](Context& context) {
-       if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
        const Costs costs = costs_with_idle(context, 1500);
        context.expect(costs.with_idle < 2 * costs.alone + 10'000, costs.words);
      })},
@@ -200,7 +200,6 @@ const std::vector<Check> waiting_checks = {
        context.scene("I measured the CPU time of a request with 1 client, and with " +
                          std::to_string(idle) + " idle ones.",
                      "clearly more: that is what this server is there to show.");
-       if (descriptor_limit() < 1700) throw Skipped{"too few descriptors allowed (ulimit -n)"};
        const Costs costs = costs_with_idle(context, idle);
        context.expect(costs.with_idle > 1.5 * costs.alone, costs.words);
      })},

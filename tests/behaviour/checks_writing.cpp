@@ -66,12 +66,7 @@ const std::vector<Check> writing_checks = {
             "client 2 is answered, the server's own memory grows by 64 KiB at most, and client 1 "
             "gets every byte."},
      .run = Body([](Context& context) {
-       {
-         Client warm_up(context);  // the code for this has then been loaded
-         warm_up.get("/bytes/20000000");
-         warm_up.wait_until_server_is_stuck();
-         warm_up.reset();
-       }
+       stuck_client(context, 20'000'000, {}).reset();  // the code for this has then been loaded
        context.settle();
        const Memory before = context.memory();
        Client slow = stuck_client(context, 50'000'000, {});
@@ -107,9 +102,8 @@ const std::vector<Check> writing_checks = {
             "client 2 is answered."},
      .run = Body([](Context& context) {
        context.start_small();
-       Client slow = stuck_client(context, 300'000);
-       Client quick(context);
-       quick.expect_echo("word");
+       const Client slow = stuck_client(context, 300'000);
+       Client(context).expect_echo("word");
      })},
 
     {.name{"C08", "who asks and never reads is not read any further"},
@@ -128,8 +122,7 @@ const std::vector<Check> writing_checks = {
        const std::string one =
            "GET /bytes/4000 HTTP/1.1\r\nHost: x\r\nX-Filler: " + std::string(3000, 'f') +
            "\r\n\r\n";
-       std::string all;  // 30 MB, more than the kernel keeps for one connection
-       for (int i = 0; i < 10'000; ++i) all += one;
+       const std::string all = repeated(one, 10'000);  // 30 MB, more than one connection can hold
        std::size_t taken = 0;
        for (int quiet = 0; quiet < 3 && taken < all.size(); ++quiet) {
          const std::size_t more = client.offer(std::string_view(all).substr(taken));

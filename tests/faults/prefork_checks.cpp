@@ -19,8 +19,7 @@ bool has_explained(const ChildProcess& supervisor) {
 // One client, whom faults in its worker may cost the response.
 bool is_served(Context& context) {
   try {
-    Client client(context);
-    client.expect_echo("hello");
+    Client(context).expect_echo("hello");
     return true;
   } catch (const Disturbed&) {
     return false;

@@ -102,8 +102,7 @@ class SoakClient {
   bool step(short ready, Clock::time_point now) {
     if (!socket_) return leave();
     if (now >= leaves_at_) {
-      const linger at_once{1, 0};
-      (void)setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      reset(socket_);
       return leave();
     }
     if (now - last_progress_ > seconds(30)) complain("for 30 s nothing has happened");
@@ -122,7 +121,6 @@ class SoakClient {
  private:
   struct Expected {
     Expectation response;
-    bool is_row = false;
     std::size_t sent_at = 0;  // whole when so many bytes have been sent
   };
 
@@ -133,7 +131,7 @@ class SoakClient {
     outgoing_ += get_request(path);
     Expectation response = expected_response(path);
     response.may_be_an_error = true;
-    expected_.push_back({response, path.starts_with("/row"), sent_ + outgoing_.size()});
+    expected_.push_back({response, sent_ + outgoing_.size()});
     ++asked_;
   }
   void ask_echo() { ask("/echo/" + name() + std::string(random(300), 'e')); }
@@ -265,7 +263,8 @@ class SoakClient {
     if (status == 503 && closing_) return true;  // no thread, no descriptor
     if (manner_ == Manner::garbling) return status >= 400 && closing_;
     if (status == 408) return closing_ && (!has_question_ || manner_ == Manner::trickling);
-    const bool asked_for_row = has_question_ && expected_.front().is_row;
+    const bool asked_for_row =
+        has_question_ && expected_.front().response.body == Expectation::Body::beginning_with;
     return asked_for_row && status >= 502 && status <= 504;
   }
 

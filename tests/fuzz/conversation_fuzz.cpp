@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <string>
 
@@ -36,14 +37,6 @@
 #include "tests/unit/test_context.hpp"
 
 namespace {
-
-// Ends a connection by a reset, which leaves nothing behind in the kernel.
-void reset(Descriptor& connection) {
-  if (!connection) return;
-  const linger at_once{1, 0};
-  (void)setsockopt(connection.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  connection = Descriptor();
-}
 
 // "\r" as one character. A backslash before anything else stands for itself.
 std::string unescaped(std::string_view text) {
@@ -65,12 +58,10 @@ std::string unescaped(std::string_view text) {
 
 // Takes a number from the front of `text`; `otherwise` if there is none.
 std::size_t take_number(std::string_view& text, std::size_t otherwise, std::size_t most) {
-  std::size_t number = 0;
-  std::size_t digits = 0;
-  while (digits < text.size() && digits < 6 && text[digits] >= '0' && text[digits] <= '9')
-    number = number * 10 + static_cast<std::size_t>(text[digits++] - '0');
-  text.remove_prefix(digits);
-  return std::min(digits == 0 ? otherwise : number, most);
+  std::size_t number = otherwise;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()));
+  return std::min(number, most);
 }
 
 std::string_view take_line(std::string_view& text) {
@@ -98,24 +89,19 @@ Surface read_surface(std::string_view& schedule) {
 }
 
 // The listener that plays the backend, and a port where nobody listens.
-class Ports {
- public:
-  const Descriptor& backend() const { return backend_; }
+struct Ports {
+  // One that is not listened on any more: whoever connects is refused, and nobody else can get it.
+  Ports() { (void)shutdown(refusing.fd(), SHUT_RDWR); }
+
   std::uint16_t of(const Surface& surface) const {
     if (!surface.has_backend) return 0;
-    return surface.backend_refuses ? refusing_port_ : backend_port_;
+    return surface.backend_refuses ? refusing_port : backend_port;
   }
 
- private:
-  const Descriptor backend_ = listen_on("127.0.0.1", 0);
-  const std::uint16_t backend_port_ = local_port(backend_.fd());
-  // Bound and never listening: whoever connects is refused, and nobody else can get the port.
-  const Descriptor bound_ = listen_on("127.0.0.1", 0);
-  const std::uint16_t refusing_port_ = [this] {
-    const std::uint16_t port = local_port(bound_.fd());
-    (void)shutdown(bound_.fd(), SHUT_RDWR);
-    return port;
-  }();
+  const Descriptor backend = listen_on("127.0.0.1", 0);
+  const std::uint16_t backend_port = local_port(backend.fd());
+  const Descriptor refusing = listen_on("127.0.0.1", 0);
+  const std::uint16_t refusing_port = local_port(refusing.fd());
 };
 
 const Ports& ports() {
@@ -259,9 +245,9 @@ class Player {
 
   // Accepts whoever has asked since.
   bool has_asker() {
-    if (is_at_backend() && is_ready(ports().backend().fd(), POLLIN, asker_ ? 0 : 10)) {
+    if (is_at_backend() && is_ready(ports().backend.fd(), POLLIN, asker_ ? 0 : 10)) {
       reset(asker_);
-      asker_ = accept_client(ports().backend().fd(), Blocking::no);
+      asker_ = accept_client(ports().backend.fd(), Blocking::no);
     }
     return static_cast<bool>(asker_);
   }
@@ -297,7 +283,7 @@ class Player {
   void leave_no_asker() {
     reset(asker_);
     while (wait_for_backend_) {
-      Descriptor forgotten = accept_client(ports().backend().fd(), Blocking::no);
+      Descriptor forgotten = accept_client(ports().backend.fd(), Blocking::no);
       if (!forgotten) break;
       reset(forgotten);
     }

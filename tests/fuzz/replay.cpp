@@ -4,16 +4,15 @@
 // A target that finds something aborts; the last line names the file.
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "tests/fuzz/targets.hpp"
 
@@ -40,17 +39,10 @@ void replay(const Target& target, const Path& path) {
   target.run(input);
 }
 
-std::vector<Path> files_in(const Path& folder) {
-  std::vector<Path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 int replay_corpus(const Path& corpus) {
   for (const Target& target : targets) {
-    const std::vector<Path> files = files_in(corpus / target.name);
+    const std::filesystem::directory_iterator folder(corpus / target.name);
+    const std::set<Path> files(begin(folder), end(folder));  // in an order
     for (const Path& file : files) replay(target, file);
     std::printf("replay: %s, %zu inputs, nothing found\n", target.name, files.size());
     if (files.empty()) return 1;

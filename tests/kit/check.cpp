@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <regex>
 #include <thread>
 
 #include "common/error.hpp"
@@ -32,15 +33,8 @@ constexpr const char* sanitizer_marks[] = {"ERROR: AddressSanitizer:", "ERROR: L
 
 // UBSan has no name in front: FILE:LINE:COLUMN: runtime error: ...
 bool is_undefined_behaviour(std::string_view line) {
-  constexpr std::string_view digits = "0123456789";
-  std::size_t end = line.find(": runtime error: ");
-  if (end == line.npos) return false;
-  for (int number = 0; number < 2; ++number) {
-    const std::size_t before = line.substr(0, end).find_last_not_of(digits);
-    if (before == line.npos || before + 1 == end || line[before] != ':') return false;
-    end = before;
-  }
-  return true;
+  static const std::regex form(":[0-9]{1,9}:[0-9]{1,9}: runtime error: ");
+  return std::regex_search(line.begin(), line.end(), form);
 }
 
 // Reports by which a sanitizer says that it cannot work on this machine.

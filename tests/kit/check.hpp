@@ -50,6 +50,7 @@ class Body {
   }
 
   void operator()(Context& context) const;
+  bool operator==(std::nullptr_t) const { return alone_ == nullptr && with_client_ == nullptr; }
 
   const char* file = "";
   unsigned line = 0;

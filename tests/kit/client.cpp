@@ -14,22 +14,16 @@
 #include <thread>
 
 #include "common/error.hpp"
+#include "common/wait.hpp"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-int milliseconds(Timeout timeout) {
-  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
-  return static_cast<int>(std::max<std::chrono::milliseconds::rep>(count, 0));
-}
-
 // True when one of the events, or an error, is there within the time.
 bool wait_for(int fd, short events, Timeout timeout) {
-  const auto deadline = Clock::now() + timeout;
+  const Time deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(timeout);
   for (;;) {
     pollfd entry{fd, events, 0};
-    const int ready = poll(&entry, 1, milliseconds(deadline - Clock::now()) + 1);
+    const int ready = poll(&entry, 1, milliseconds_until(deadline, Clock::now()));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) throw CallFailed("poll", errno, fd);
     if (Clock::now() >= deadline) return false;
@@ -47,12 +41,6 @@ ssize_t send_now(int socket, std::string_view bytes) {
   do count = ::send(socket, bytes.data(), bytes.size(), flags);
   while (count < 0 && errno == EINTR);
   return count;
-}
-
-void reset_and_close(Descriptor& socket) {
-  const linger at_once{1, 0};  // close(2) then sends a reset and forgets what is unsent
-  (void)setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  socket = Descriptor();
 }
 
 }  // namespace
@@ -406,7 +394,7 @@ void Client::half_close() {
 
 void Client::reset() {
   note("resets the connection");
-  reset_and_close(socket_);
+  ::reset(socket_);
 }
 
 void Client::close() {
@@ -526,7 +514,7 @@ bool BackendCall::is_left_within(Timeout timeout) const {
 }
 
 void BackendCall::reset() {
-  reset_and_close(socket_);
+  ::reset(socket_);
 }
 
 Backend::Backend() : listener_(listen_on("127.0.0.1", 0)), port_(local_port(listener_.fd())) {}

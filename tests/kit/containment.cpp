@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -34,6 +34,7 @@
 #include "common/socket.hpp"
 #include "tests/kit/check.hpp"
 #include "tests/kit/forked.hpp"
+#include "tests/kit/sockets.hpp"
 
 extern char** environ;  // environ(7): no header has to declare it, and macOS' does not
 
@@ -79,19 +80,6 @@ void give_up_privileges() {
 #endif
 }
 
-}  // namespace
-
-void forget_environment_but(const std::vector<std::string>& kept) {
-  std::vector<std::string> forgotten;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string name(*entry, std::strcspn(*entry, "="));
-    if (std::find(kept.begin(), kept.end(), name) == kept.end()) forgotten.push_back(name);
-  }
-  for (const std::string& name : forgotten) unsetenv(name.c_str());
-}
-
-namespace {
-
 // Tried where nothing is lost. Some systems let a process into a namespace, and forbid it there
 // what the namespace is for: then it must not be us who has entered.
 bool works_in_a_child(const std::function<bool()>& attempt) {
@@ -99,17 +87,11 @@ bool works_in_a_child(const std::function<bool()>& attempt) {
 }
 
 // To ourselves. Not every system says so when it has not started loopback.
-bool can_connect() {
-  const Descriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
-  const Descriptor client(::socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* const place = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof address;
-  return listener && client && bind(listener.fd(), place, size) == 0 &&
-         listen(listener.fd(), 1) == 0 && getsockname(listener.fd(), place, &size) == 0 &&
-         connect(client.fd(), place, size) == 0;
+bool can_connect() try {
+  const Descriptor listener = listen_on("127.0.0.1", 0);
+  return static_cast<bool>(connect_blocking(local_port(listener.fd()), std::chrono::seconds(5)));
+} catch (const std::exception&) {
+  return false;
 }
 
 #ifdef __linux__
@@ -143,25 +125,6 @@ bool try_empty_network() {
   return leave_network() && start_loopback() && can_connect();
 }
 #endif
-
-}  // namespace
-
-void expect_loopback() {
-  if (!can_connect())
-    throw std::runtime_error(
-        "the grader itself cannot connect to 127.0.0.1 here, so no server could pass: is the "
-        "loopback interface up (Linux: ip link set lo up)?");
-}
-
-bool enter_empty_network() {
-#ifdef __linux__
-  return works_in_a_child(try_empty_network) && try_empty_network();
-#else
-  return false;
-#endif
-}
-
-namespace {
 
 // Is `outer` that folder, or one that it lies in?
 bool holds(const files::path& outer, const files::path& inner) {
@@ -277,7 +240,57 @@ bool can_be_nobody(const Containment& containment, const std::string& room) {
          std::all_of(folders.begin(), folders.end(), can_be_entered);
 }
 
+void give_up_what_is_not_needed(const Containment& containment, const std::string& room) {
+  constexpr rlim_t most_cpu_seconds = 60;
+  constexpr rlim_t most_descriptors = 40'000;  // ten thousand clients are an exercise
+  limit(RLIMIT_CPU, most_cpu_seconds);
+  limit(RLIMIT_NOFILE, most_descriptors);
+  limit(RLIMIT_CORE, 0);
+  if (containment.changes_user && !become_nobody(room)) throw CallFailed("setuid", errno);
+  give_up_privileges();
+}
+
+void hide_what_is_hidden(const Containment& containment, const std::string& room,
+                         const std::string& working_directory) {
+  if (!hide_folders(containment, room) && containment.hides) throw CallFailed("mount", errno);
+  if (chdir(working_directory.c_str()) < 0) throw CallFailed("chdir " + working_directory, errno);
+}
+
+// Links are not followed.
+void unlock(const files::path& folder) {
+  std::error_code problem;
+  if (!files::is_directory(files::symlink_status(folder, problem))) return;
+  files::permissions(folder, files::perms::owner_all, problem);
+  for (files::directory_iterator entry(folder, problem), end; !problem && entry != end;
+       entry.increment(problem))
+    unlock(entry->path());
+}
+
 }  // namespace
+
+void forget_environment_but(const std::vector<std::string>& kept) {
+  std::vector<std::string> forgotten;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string name(*entry, std::strcspn(*entry, "="));
+    if (std::find(kept.begin(), kept.end(), name) == kept.end()) forgotten.push_back(name);
+  }
+  for (const std::string& name : forgotten) unsetenv(name.c_str());
+}
+
+void expect_loopback() {
+  if (!can_connect())
+    throw std::runtime_error(
+        "the grader itself cannot connect to 127.0.0.1 here, so no server could pass: is the "
+        "loopback interface up (Linux: ip link set lo up)?");
+}
+
+bool enter_empty_network() {
+#ifdef __linux__
+  return works_in_a_child(try_empty_network) && try_empty_network();
+#else
+  return false;
+#endif
+}
 
 bool can_own_processes() {
 #ifdef __linux__
@@ -335,26 +348,6 @@ std::string what_holds(const Containment& tried_out, bool has_own_network,
   return text;
 }
 
-namespace {
-
-void give_up_what_is_not_needed(const Containment& containment, const std::string& room) {
-  constexpr rlim_t most_cpu_seconds = 60;
-  constexpr rlim_t most_descriptors = 40'000;  // ten thousand clients are an exercise
-  limit(RLIMIT_CPU, most_cpu_seconds);
-  limit(RLIMIT_NOFILE, most_descriptors);
-  limit(RLIMIT_CORE, 0);
-  if (containment.changes_user && !become_nobody(room)) throw CallFailed("setuid", errno);
-  give_up_privileges();
-}
-
-void hide_what_is_hidden(const Containment& containment, const std::string& room,
-                         const std::string& working_directory) {
-  if (!hide_folders(containment, room) && containment.hides) throw CallFailed("mount", errno);
-  if (chdir(working_directory.c_str()) < 0) throw CallFailed("chdir " + working_directory, errno);
-}
-
-}  // namespace
-
 void contain_this_process(const Containment& containment, const std::string& room) {
   hide_what_is_hidden(containment, room, room);
   clear_environment(room);
@@ -396,20 +389,6 @@ Room::Room(const std::string& parent) : path_(parent + "/grade.XXXXXX") {
 Room::~Room() {
   remove_folder(path_);
 }
-
-namespace {
-
-// Links are not followed.
-void unlock(const files::path& folder) {
-  std::error_code problem;
-  if (!files::is_directory(files::symlink_status(folder, problem))) return;
-  files::permissions(folder, files::perms::owner_all, problem);
-  for (files::directory_iterator entry(folder, problem), end; !problem && entry != end;
-       entry.increment(problem))
-    unlock(entry->path());
-}
-
-}  // namespace
 
 void remove_folder(const std::string& path) {
   std::error_code ignored;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 
 #include "common/error.hpp"
@@ -13,23 +14,13 @@
 
 using namespace two_ways;
 
-namespace {
-
-std::string absolute(const std::string& path) {
-  char* const resolved = realpath(path.c_str(), nullptr);
-  if (resolved == nullptr)
-    throw std::runtime_error("there is no library " + path +
-                             " (it is built on Linux only: LD_PRELOAD and epoll)");
-  std::string text = resolved;
-  std::free(resolved);
-  return text;
-}
-
-}  // namespace
-
 FaultPlan::FaultPlan(const std::string& library, Faults faults, std::uint64_t seed, double share)
     : faults_(faults), seed_(seed), share_(share) {
-  const std::string target = absolute(library);
+  std::error_code missing;
+  const auto target = std::filesystem::canonical(library, missing);
+  if (missing)
+    throw std::runtime_error("there is no library " + library +
+                             " (it is built on Linux only: LD_PRELOAD and epoll)");
   char name[] = "/tmp/faults.XXXXXX";
   const Descriptor file(mkstemp(name));
   if (!file) throw CallFailed("mkstemp", errno);

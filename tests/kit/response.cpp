@@ -3,19 +3,16 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 namespace {
 
-bool is_letter_or_digit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 // A token of RFC 9110, 5.6.2.
 bool is_token(std::string_view text) {
   static constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return is_letter_or_digit(c) || others.find(c) != others.npos;
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || others.find(static_cast<char>(c)) != others.npos;
   });
 }
 
@@ -130,6 +127,12 @@ std::string readable(std::string_view bytes, std::size_t most) {
   }
   if (bytes.size() > most) text += "...";
   return text;
+}
+
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (; times > 0; --times) all += text;
+  return all;
 }
 
 Expectation expected_response(std::string_view target) {

@@ -32,6 +32,9 @@ char pattern_at(std::size_t place);
 // A text with control characters made visible, cut at a readable length.
 std::string readable(std::string_view bytes, std::size_t most = 60);
 
+// So many of it, one behind the other.
+std::string repeated(std::string_view text, int times);
+
 // What the response to a target must be, as far as the target tells.
 struct Expectation {
   enum class Body { something, exactly, beginning_with, pattern };

@@ -17,13 +17,17 @@
 #include <exception>
 #include <string>
 
-#include "common/socket.hpp"
-
 using namespace two_ways;
 
 std::uint16_t local_port(int socket) {
   const std::string address = local_address(socket);
   return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+void reset(Descriptor& socket) {
+  const linger at_once{1, 0};  // close(2) then sends a reset
+  if (socket) (void)setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  socket = Descriptor();
 }
 
 #ifdef __linux__
@@ -57,6 +61,7 @@ std::optional<DiagResponse> ask_about(const inet_diag_sockid& socket_id) {
   question.body.sdiag_protocol = IPPROTO_TCP;
   question.body.idiag_states = ~0U;
   question.body.id = socket_id;
+  question.body.id.idiag_cookie[0] = question.body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
   if (send(netlink.fd(), &question, sizeof question, 0) < 0) return std::nullopt;
   alignas(nlmsghdr) std::array<char, 4096> room;
   const ssize_t count = recv(netlink.fd(), room.data(), room.size(), 0);
@@ -67,13 +72,6 @@ std::optional<DiagResponse> ask_about(const inet_diag_sockid& socket_id) {
   std::memcpy(&response, room.data() + NLMSG_HDRLEN, sizeof response);
   return DiagResponse{response.idiag_state, response.idiag_rqueue, response.idiag_wqueue,
                       response.idiag_inode};
-}
-
-inet_diag_sockid any_cookie() {
-  inet_diag_sockid id{};
-  id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
-  id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-  return id;
 }
 
 }  // namespace
@@ -92,7 +90,7 @@ std::optional<SocketLook> server_side_of(int client_socket) {
   if (getsockname(client_socket, reinterpret_cast<sockaddr*>(&own), &own_length) < 0 ||
       getpeername(client_socket, reinterpret_cast<sockaddr*>(&peer), &peer_length) < 0)
     return std::nullopt;
-  inet_diag_sockid id = any_cookie();  // source and destination as the server sees them
+  inet_diag_sockid id{};  // source and destination as the server sees them
   id.idiag_sport = peer.sin_port;
   id.idiag_dport = own.sin_port;
   id.idiag_src[0] = peer.sin_addr.s_addr;
@@ -108,7 +106,7 @@ std::optional<SocketLook> server_side_of(int client_socket) {
 }
 
 std::optional<BacklogLook> backlog_of(std::uint16_t port) {
-  inet_diag_sockid id = any_cookie();
+  inet_diag_sockid id{};
   id.idiag_sport = htons(port);
   id.idiag_src[0] = htonl(INADDR_LOOPBACK);
   const auto response = ask_about(id);

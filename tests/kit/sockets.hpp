@@ -10,8 +10,13 @@
 #include <cstdint>
 #include <optional>
 
+#include "common/socket.hpp"
+
 // The port of a socket's own address. Throws CallFailed.
 std::uint16_t local_port(int socket);
+
+// Closes it, with a reset in the place of an orderly end: what is unsent is forgotten.
+void reset(two_ways::Descriptor& socket);
 
 // The server's end of a connection, as the kernel sees it.
 struct SocketLook {

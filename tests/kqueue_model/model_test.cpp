@@ -198,15 +198,6 @@ TEST_CASE("registrations end with their descriptor, whoever gets its number") {
   }
 }
 
-TEST_CASE("a registration does not end while another descriptor of the socket is closed") {
-  const SocketPair pair = make_pair(Blocking::no);
-  const Model model;
-  send_some(pair.client.fd(), "x");
-  REQUIRE(model.add(pair.server.fd(), EVFILT_READ) == 0);
-  { const Descriptor copy(dup(pair.server.fd())); }
-  CHECK(model.ready_soon().size() == 1);
-}
-
 TEST_CASE("a queue is not inherited across fork") {
   const Model model;
   const ChildEnd end = run_in_child([&] {

@@ -44,36 +44,7 @@ TEST_CASE("acceptor: nobody waits, somebody waits, nobody waits any more") {
   CHECK(acceptor.resumes_at(now) == std::nullopt);
 }
 
-TEST_CASE("acceptor: without descriptors it pauses, and goes on when one is free again") {
-  const ChildEnd end = run_in_child([] {
-    Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
-    const Descriptor client = connect_to(acceptor);
-    demand(static_cast<bool>(client), "a client waits");
-    const rlimit limit{64, 4096};
-    demand(setrlimit(RLIMIT_NOFILE, &limit) == 0, "the limit can be set");
-    std::vector<Descriptor> hoard;
-    while (Descriptor one{open("/dev/null", O_RDONLY)}) hoard.push_back(std::move(one));
-
-    const Time now = Clock::now();
-    demand(!acceptor.next_client(now), "there is no descriptor for the client");
-    demand(!acceptor.is_accepting(now), "the loop must not watch the listener: it stays readable");
-    demand(is_ready(acceptor.fd(), POLLIN), "and so it does");
-    const auto resumes = acceptor.resumes_at(now);
-    demand(resumes && *resumes > now, "it says when to try again");
-    demand(*resumes <= now + 100ms, "which is soon");
-    demand(acceptor.is_accepting(*resumes), "then it accepts again");
-    demand(!acceptor.next_client(*resumes) && !acceptor.is_accepting(*resumes),
-           "still no descriptor: it pauses again");
-
-    hoard.pop_back();
-    const Time later = *resumes + 100ms;
-    demand(static_cast<bool>(acceptor.next_client(later)), "the client has waited and is accepted");
-    demand(acceptor.is_accepting(later) && !acceptor.resumes_at(later), "the pause is over");
-  });
-  CAPTURE(end.err);
-  CHECK(end.exit_status == 0);
-}
-
+// That it pauses without descriptors, the behaviour checks L01, L02 and L09 show.
 TEST_CASE("acceptor: a pause that is over is no deadline, and closed it pauses for nobody") {
   Acceptor acceptor(listen_on("127.0.0.1", 0), Blocking::no);
   const Time now = Clock::now();

@@ -13,6 +13,7 @@
 #include "common/clients.hpp"
 #include "nonblocking/await_conversation.hpp"
 #include "tests/kit/forked.hpp"
+#include "tests/kit/response.hpp"
 #include "tests/unit/memory.hpp"
 #include "tests/unit/socket_pair.hpp"
 #include "tests/unit/test_context.hpp"
@@ -20,12 +21,6 @@
 namespace {
 
 const std::string hello = get("/echo/hello");
-
-std::string repeated(const std::string& text, int times) {
-  std::string all;
-  for (int i = 0; i < times; ++i) all += text;
-  return all;
-}
 
 // A conversation and its client.
 template <class Shape>

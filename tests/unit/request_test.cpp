@@ -46,6 +46,22 @@ std::string get(const std::string& fields) {
   return request("GET / HTTP/1.1", fields);
 }
 
+// A request put together from good and bad parts.
+std::string random_request(std::mt19937& random) {
+  static const std::vector<std::string> parts = split(
+      "GET |HEAD |POST |/|/echo/|/row?| HTTP/1.1| HTTP/1.0| HTTP/2.0|\r\n|\r\n|\r\n|\r\n\r\n|\r|\n|"
+      "Host: a|Host:|Connection: close|Content-Length: 0|Content-Length: 7|"
+      "Transfer-Encoding: chunked|Expect: x| |:|http://a|X: y|X : y|"
+      "GET / HTTP/1.1\r\nHost: a\r\n\r\n|" +
+          std::string(1, '\0') + "|" + std::string(4090, 'x') + "|" + std::string(3000, 'y') +
+          ": z",
+      '|');
+  std::string bytes;
+  if (random() % 2 == 0) bytes = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (auto count = random() % 14; count > 0; --count) bytes += parts[random() % parts.size()];
+  return bytes;
+}
+
 }  // namespace
 
 TEST_CASE("request: a plain one") {
@@ -200,26 +216,6 @@ TEST_CASE("request: a refused HEAD is known as one, so that its response has no 
 }
 
 // -- however it arrives --
-
-namespace {
-
-// A request put together from good and bad parts.
-std::string random_request(std::mt19937& random) {
-  static const std::vector<std::string> parts = split(
-      "GET |HEAD |POST |/|/echo/|/row?| HTTP/1.1| HTTP/1.0| HTTP/2.0|\r\n|\r\n|\r\n|\r\n\r\n|\r|\n|"
-      "Host: a|Host:|Connection: close|Content-Length: 0|Content-Length: 7|"
-      "Transfer-Encoding: chunked|Expect: x| |:|http://a|X: y|X : y|"
-      "GET / HTTP/1.1\r\nHost: a\r\n\r\n|" +
-          std::string(1, '\0') + "|" + std::string(4090, 'x') + "|" + std::string(3000, 'y') +
-          ": z",
-      '|');
-  std::string bytes;
-  if (random() % 2 == 0) bytes = "GET / HTTP/1.1\r\nHost: a\r\n";
-  for (auto count = random() % 14; count > 0; --count) bytes += parts[random() % parts.size()];
-  return bytes;
-}
-
-}  // namespace
 
 TEST_CASE("request: the verdict does not depend on how the bytes were cut (20,000 requests)") {
   const unsigned seed = std::random_device()();

@@ -65,6 +65,13 @@ std::string expected_date(std::time_t moment) {
           std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
 
+// What has been read of another server's response.
+std::string told(const ParsedResponse& parsed) {
+  if (parsed.outcome == ParsedResponse::Outcome::incomplete) return "incomplete";
+  if (parsed.outcome == ParsedResponse::Outcome::broken) return "broken";
+  return std::to_string(parsed.status) + " " + std::string(parsed.body);
+}
+
 }  // namespace
 
 TEST_CASE("response: a head, byte for byte") {
@@ -113,18 +120,6 @@ TEST_CASE(
 }
 
 // -- another server's response --
-
-namespace {
-
-using Outcome = ParsedResponse::Outcome;
-
-std::string told(const ParsedResponse& parsed) {
-  if (parsed.outcome == Outcome::incomplete) return "incomplete";
-  if (parsed.outcome == Outcome::broken) return "broken";
-  return std::to_string(parsed.status) + " " + std::string(parsed.body);
-}
-
-}  // namespace
 
 TEST_CASE("backend's response: a body has the announced size, or ends with the stream") {
   const std::string bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";

@@ -151,28 +151,15 @@ class Backend {
 
 std::string random_target(std::mt19937& random) {
   const auto number = [&random](unsigned most) { return std::to_string(random() % most); };
-  switch (random() % 12) {
-    case 0:
-    case 1:
-      return "/";
-    case 2:
-    case 3:
-    case 4:
-      return "/echo/" + number(1'000'000);
-    case 5:
-      return "/echo/" + std::string(random() % 4090, static_cast<char>('a' + random() % 26));
-    case 6:
-      return "/bytes/" + number(300);
-    case 7:
-      return "/bytes/" + number(60'000);
-    case 8:
-    case 9:
-      return "/row?" + number(1'000);
-    case 10:
-      return "/bytes/none";
-    default:
-      return "/unknown" + number(100);
-  }
+  const auto which = random() % 12;
+  if (which < 2) return "/";
+  if (which < 5) return "/echo/" + number(1'000'000);
+  if (which < 6)
+    return "/echo/" + std::string(random() % 4090, static_cast<char>('a' + random() % 26));
+  if (which < 7) return "/bytes/" + number(300);
+  if (which < 8) return "/bytes/" + number(60'000);
+  if (which < 10) return "/row?" + number(1'000);
+  return which < 11 ? "/bytes/none" : "/unknown" + number(100);
 }
 
 std::string random_request(std::mt19937& random) {
