@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 
 #include "common/error.hpp"
 #include "tests/kit/interruption.hpp"
@@ -75,20 +74,6 @@ int connect_from(int socket, unsigned source, std::uint16_t port) {
   if (connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return 0;
   return errno == EINPROGRESS || errno == EINTR ? 0 : errno;
 }
-
-// Wall-clock time and this process's CPU time, from now on.
-class Stopwatch {
- public:
-  void stop_into(LoadResult& result) const {
-    result.seconds = in_seconds(LoadClock::now() - start_);
-    const double cpu = static_cast<double>(std::clock() - cpu_) / CLOCKS_PER_SEC;
-    result.own_cpu = result.seconds > 0 ? cpu / result.seconds : 0;
-  }
-
- private:
-  LoadClock::time_point start_ = LoadClock::now();
-  std::clock_t cpu_ = std::clock();
-};
 
 }  // namespace
 
@@ -293,9 +278,6 @@ void ClientGroup::on_end(Client& client) {
 }
 
 void ClientGroup::go_on(Client& client) {
-  const bool was_parked = client.parked;
-  client.parked = false;
-  if (was_parked) return come_to_rest(client);
   const auto now = LoadClock::now();
   switch (mode_) {
     case Mode::rest:
@@ -339,19 +321,27 @@ void ClientGroup::fail(const std::string& what) {
 void ClientGroup::begin(Mode mode) {
   mode_ = mode;
   responses_ = 0;
+  for (Client& client : clients_) client.asked = 0;
+  begin_counting();
+}
+
+void ClientGroup::begin_counting() {
   latencies_.clear();
-  taking_part_.clear();
-  for (Client& client : clients_) {
-    client.asked = 0;
-    client.place = taking_part_.size();
-    if (!client.parked) taking_part_.push_back(&client);
-  }
+  uncounted_ = responses_;
+  start_ = LoadClock::now();
+  cpu_start_ = std::clock();
+}
+
+LoadResult ClientGroup::counted() const {
+  const double seconds = in_seconds(LoadClock::now() - start_);
+  const double cpu = static_cast<double>(std::clock() - cpu_start_) / CLOCKS_PER_SEC;
+  return {responses_ - uncounted_, responses_, seconds, seconds > 0 ? cpu / seconds : 0};
 }
 
 void ClientGroup::start_all() {
-  for (Client* client : taking_part_) {
+  for (Client& client : clients_) {
     if (failed() || (mode_ == Mode::ask_while_any_are_left && left_ == 0)) return;
-    go_on(*client);
+    go_on(client);
   }
 }
 
@@ -376,13 +366,6 @@ void ClientGroup::finish() {
   mode_ = Mode::rest;
 }
 
-void ClientGroup::start_opening(std::size_t count) {
-  begin(Mode::open_another);
-  to_open_ = count;
-  under_way_ = settled_ = 0;
-  open_more();
-}
-
 void ClientGroup::open_more() {
   while (to_open_ > 0 && under_way_ < most_under_way && !failed()) {
     --to_open_;
@@ -396,22 +379,13 @@ void ClientGroup::open_more() {
 }
 
 std::size_t ClientGroup::connect(std::size_t count) {
-  start_opening(count);
+  begin(Mode::open_another);
+  to_open_ = count;
+  under_way_ = settled_ = 0;
+  open_more();
   if (!wait_while_it_moves([&] { return settled_ == count; }))
     fail(std::to_string(settled_) + " of " + std::to_string(count) + " clients were answered");
   mode_ = Mode::rest;
-  return settled_;
-}
-
-std::size_t ClientGroup::connect_as_many(std::size_t count) {
-  start_opening(count);
-  wait_while_it_moves([&] { return settled_ == count; });
-  mode_ = Mode::rest;
-  for (Client& client : clients_) {
-    client.parked = client.parked || client.busy;
-    client.busy = false;
-  }
-  busy_ = 0;
   return settled_;
 }
 
@@ -420,14 +394,11 @@ LoadResult ClientGroup::closed_loop(Nanoseconds time) {
   begin(Mode::ask_again);
   start_all();
   // The first round does not count: it starts all at once, and from rest.
-  const std::uint64_t round = taking_part_.size() * depth_;
+  const std::uint64_t round = clients_.size() * depth_;
   if (wait_while_it_moves([&] { return responses_ >= round; })) {
-    latencies_.clear();
-    const std::uint64_t before = responses_;
-    const Stopwatch watch;
-    loop_.run_until(LoadClock::now() + time, [&] { return failed(); });
-    watch.stop_into(result);
-    result.responses = responses_ - before;
+    begin_counting();
+    loop_.run_until(start_ + time, [&] { return failed(); });
+    result = counted();
   }
   finish();
   result.all_responses = responses_;
@@ -435,11 +406,8 @@ LoadResult ClientGroup::closed_loop(Nanoseconds time) {
 }
 
 LoadResult ClientGroup::closed_loop_requests(std::uint64_t count) {
-  const Stopwatch watch;
   start_requests(count);
-  LoadResult result = finish_requests();
-  watch.stop_into(result);
-  return result;
+  return finish_requests();
 }
 
 void ClientGroup::start_requests(std::uint64_t count) {
@@ -451,9 +419,7 @@ void ClientGroup::start_requests(std::uint64_t count) {
 LoadResult ClientGroup::finish_requests() {
   wait_while_it_moves([&] { return left_ == 0; });
   finish();
-  LoadResult result;
-  result.responses = result.all_responses = responses_;
-  return result;
+  return counted();
 }
 
 // Request i of all is the client's in place i % clients.
@@ -462,39 +428,29 @@ LoadClock::time_point ClientGroup::due(std::uint64_t request) const {
 }
 
 LoadClock::time_point ClientGroup::due(const Client& client) const {
-  return due(client.asked * taking_part_.size() + client.place);
+  return due(client.asked * clients_.size() + client.number - 1);
 }
 
 LoadResult ClientGroup::constant_rate(double per_second, Nanoseconds time) {
-  LoadResult result;
   begin(Mode::ask_when_due);
-  if (taking_part_.empty()) fail("there are no clients");
+  if (clients_.empty()) fail("there are no clients");
   gap_ = 1e9 / per_second;
-  start_ = LoadClock::now();
   end_ = start_ + time;
-  const Stopwatch watch;
   for (std::uint64_t i = 0; !failed() && due(i) < end_; ++i) {
     loop_.run_until(due(i), [&] { return failed(); });
-    Client& client = *taking_part_[i % taking_part_.size()];
+    Client& client = clients_[i % clients_.size()];
     // A client that still waits asks as soon as it has been answered, late as that is.
     if (!client.busy && !failed()) go_on(client);
   }
   finish();
-  watch.stop_into(result);
-  result.responses = result.all_responses = responses_;
-  return result;
+  return counted();
 }
 
 void ClientGroup::leave() {
-  taking_part_.clear();
   while (!clients_.empty()) {
     come_to_rest(clients_.back());
     close(clients_.back());
     clients_.pop_back();
   }
-}
-
-void ClientGroup::start_over() {
-  leave();
   failure_.clear();
 }

@@ -14,6 +14,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <deque>
 #include <stdexcept>
 #include <string>
@@ -94,9 +95,6 @@ class ClientGroup {
   // Adds keep-alive clients; each asks once and then stays, silent. How many were answered: fewer
   // than `count` if the group failed.
   std::size_t connect(std::size_t count);
-  // As connect, but it is no failure if some get no answer: they wait on, and how many were
-  // answered when nothing had come for `timeout` is the finding.
-  std::size_t connect_as_many(std::size_t count);
 
   // Closed loop for so long, after a round that does not count. Latencies are kept.
   LoadResult closed_loop(Nanoseconds time);
@@ -109,10 +107,8 @@ class ClientGroup {
   // and not answered in time.
   LoadResult constant_rate(double per_second, Nanoseconds time);
 
-  // Every client leaves.
-  void leave();
   // Every client leaves, and a failure is forgotten.
-  void start_over();
+  void leave();
 
   // Of the last run, in nanoseconds. With pipelining: until the last answer of a batch.
   const Histogram& latencies() const { return latencies_; }
@@ -130,12 +126,10 @@ class ClientGroup {
     std::uint32_t number = 0;
     std::uint32_t awaited = 0;  // answers that have not come yet
     std::uint64_t asked = 0;    // requests in this run
-    std::uint64_t place = 0;    // among those that take part in this run
     std::string unsent;
     Descriptor socket;
     Watcher::For watched = Watcher::For::readable;
     bool busy = false;            // counted in busy_
-    bool parked = false;          // still waits for its first answer; takes part in no run
     bool ending = false;          // answered; the server is to close
     LoadClock::time_point since;  // when the request was, or should have been, sent
     ResponseCheck check;
@@ -160,9 +154,10 @@ class ClientGroup {
   void fail(const Client& client, const std::string& what);
   void fail(const std::string& what);
 
-  void start_opening(std::size_t count);
   void open_more();
   void begin(Mode mode);
+  void begin_counting();
+  LoadResult counted() const;
   void start_all();
   template <class Done>
   bool wait_while_it_moves(Done done);
@@ -185,16 +180,17 @@ class ClientGroup {
   std::string last_response_;  // whole and right: another one just like it needs no closer look
 
   Mode mode_ = Mode::rest;
-  std::vector<Client*> taking_part_;
   std::size_t to_open_ = 0;      // clients of this connect()
   std::size_t under_way_ = 0;    // those that are opened and not yet answered
   std::size_t settled_ = 0;      // and those that are answered
   std::uint64_t left_ = 0;       // requests still to send, when they are counted
-  LoadClock::time_point start_;  // of a constant rate
+  LoadClock::time_point start_;  // of what is counted
+  std::clock_t cpu_start_ = 0;   // this generator's own, by then
   LoadClock::time_point end_;    // nothing is due from then on
   double gap_ = 0;               // nanoseconds between two requests of all clients
   std::uint64_t received_ = 0;   // bytes: does anything move?
   std::uint64_t responses_ = 0;  // in this run
+  std::uint64_t uncounted_ = 0;  // of these, before what is counted
   std::size_t busy_ = 0;         // clients with a request under way
   Histogram latencies_;
   std::string failure_;

@@ -65,7 +65,7 @@ void measure_up_to_thrice(BenchRun& bench, ServerAtWork& server, std::size_t lev
       bench.note("a turn was taken again, of " + server.name + " at " + with_commas(level) + ": " +
                  failure.reason);
     }
-    server.clients.start_over();
+    server.clients.leave();
     server.wait_until_quiet();
   }
 }
