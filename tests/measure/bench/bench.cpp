@@ -106,6 +106,11 @@ void BenchRun::print(const std::string& text) const {
   std::fputs(text.c_str(), stdout);
 }
 
+void BenchRun::print_table(const std::string& title, const std::string& metric,
+                           const NumberFormat& format) const {
+  print(title + ":\n" + results.table(metric, format));
+}
+
 void BenchRun::verdict(bool holds, const std::string& sentence) {
   verdict_ = (holds ? "it holds. " : "it does NOT hold here. ") + sentence;
   print(wrapped("VERDICT: " + verdict_, screen_width, ""));

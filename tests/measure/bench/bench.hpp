@@ -97,6 +97,8 @@ class BenchRun {
 
   // -- for the report --
   void print(const std::string& text) const;
+  void print_table(const std::string& title, const std::string& metric,
+                   const NumberFormat& format) const;
   // A sentence that begins with "It holds" or "It does not hold". Keep exact numbers out of it:
   // on a quiet machine it is to be the same every time.
   void verdict(bool holds, const std::string& sentence);
@@ -163,16 +165,16 @@ class Lineup {
 
 struct BenchExperiment {
   std::string name;
-  std::string claim;      // one sentence
-  std::string x_name;     // what is varied, as the CSV calls it
-  std::string reference;  // the model that ratios are taken to
-  void (*run)(BenchRun&);
-  void (*report)(BenchRun&);
+  std::string claim;   // one sentence
+  std::string x_name;  // what is varied, as the CSV calls it
   // That it takes on a quiet machine which allows all that it wishes for.
   struct {
     double quick;
     double whole;
   } seconds;
+  void (*run)(BenchRun&);
+  void (*report)(BenchRun&);
+  std::string reference = "event_loop";              // the model that ratios are taken to
   std::optional<double> reference_x = std::nullopt;  // ratios are to this x; else to the same
 };
 using Experiments = std::vector<const BenchExperiment*>;

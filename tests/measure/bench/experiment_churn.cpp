@@ -15,11 +15,6 @@ constexpr std::size_t client_count = 64;
 constexpr double kept = 0;
 constexpr double fresh = 1;
 
-// The CPU time of threads that have ended is told in ticks of 10 ms, so a slice takes many of them.
-milliseconds slice(const BenchRun& bench) {
-  return bench.choose(milliseconds(300), milliseconds(500));
-}
-
 // Two servers of each model: one with clients who stay, one with clients who come and go.
 void run(BenchRun& bench) {
   Lineup lineup(bench);
@@ -29,8 +24,10 @@ void run(BenchRun& bench) {
     if (server.x == fresh) server.clients.new_connection_each();
     server.hold(client_count);
   });
+  // The CPU time of threads that have ended is told in ticks of 10 ms: a slice takes many of them.
+  const auto slice = bench.choose(milliseconds(300), milliseconds(500));
   lineup.take_turns(client_count, bench.repeats(), [&](ServerAtWork& server) {
-    bench.add_slice(server, slice(bench), read_cpu_with_ended_threads);
+    bench.add_slice(server, slice, read_cpu_with_ended_threads);
   });
   lineup.stop();
   bench.note("CPU time is told in ticks of 10 ms, for threads that have ended; 64 clients");
@@ -67,7 +64,6 @@ extern const BenchExperiment churn_experiment = {
     "churn",
     "A connection costs more than a request, and a thread for each makes it worse.",
     "new_connection_each",
-    "event_loop",
+    {12, 40},
     run,
-    report,
-    {12, 40}};
+    report};

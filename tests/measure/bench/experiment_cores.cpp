@@ -30,21 +30,18 @@ double largest_share(const Server& server, std::size_t count) {
          static_cast<double>(client_count);
 }
 
-milliseconds slice(const BenchRun& bench) {
-  return bench.choose(milliseconds(150), milliseconds(300));
-}
-
 // The clients come one after the other, each to workers that sleep, and leave after the turn: who
 // serves whom is drawn anew each time.
 void measure_rates(BenchRun& bench, ServerAtWork& server) {
   server.clients.ask("/");
   for (std::size_t i = 1; i <= client_count; ++i) server.hold(i);
   bench.add(server, "largest_share", largest_share(server, static_cast<std::size_t>(server.x)));
-  LoadResult result = server.clients.closed_loop(slice(bench));
+  const auto slice = bench.choose(milliseconds(150), milliseconds(300));
+  LoadResult result = server.clients.closed_loop(slice);
   server.check("/");
   bench.add_rate(server, result);
   server.clients.ask("/spin/2");
-  result = server.clients.closed_loop(slice(bench));
+  result = server.clients.closed_loop(slice);
   server.check("/spin/2");
   bench.note_own_cpu(result);
   bench.add(server, "spins_per_second", result.per_second());
@@ -83,19 +80,17 @@ void run(BenchRun& bench) {
 }
 
 void report(BenchRun& bench) {
-  const Results& results = bench.results;
-  bench.print("/spin/2 a second, by the number of workers:\n" +
-              results.table("spins_per_second", plain_number));
-  bench.print("/ a second:\n" + results.table("per_second", plain_number));
-  bench.print("Share of 64 clients that the busiest worker got (even: 1 / workers):\n" +
-              results.table("largest_share", in_percent));
+  bench.print_table("/spin/2 a second, by the number of workers", "spins_per_second", plain_number);
+  bench.print_table("/ a second", "per_second", plain_number);
+  bench.print_table("Share of 64 clients that the busiest worker got (even: 1 / workers)",
+                    "largest_share", in_percent);
   if (!sharings().empty()) {
-    bench.print("Wake-ups for one client (1 is the least), by the number of workers:\n" +
-                results.table("wakeups_per_client", two_digits));
-    bench.print("Share of the clients that the busiest of the herd got:\n" +
-                results.table("herd_largest_share", in_percent));
+    bench.print_table("Wake-ups for one client (1 is the least), by the number of workers",
+                      "wakeups_per_client", two_digits);
+    bench.print_table("Share of the clients that the busiest of the herd got", "herd_largest_share",
+                      in_percent);
   }
-  const Spread more = results.ratio_at(name, 2, "spins_per_second", name, 1);
+  const Spread more = bench.results.ratio_at(name, 2, "spins_per_second", name, 1);
   const bool holds = more.median > 1.5;
   bench.verdict(holds, std::string("Two workers compute ") + (holds ? "more" : "less") +
                            " than 1.5 times as much as one.");
@@ -106,6 +101,6 @@ void report(BenchRun& bench) {
 
 extern const BenchExperiment cores_experiment = {
     "cores",   "Several workers use more CPUs, without a line of the loop being changed.",
-    "workers", name,
+    "workers", {12, 31},
     run,       report,
-    {12, 31},  1};
+    name,      1};

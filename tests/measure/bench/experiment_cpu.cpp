@@ -16,14 +16,6 @@ constexpr double alone = 0;
 constexpr double beside = 100;
 constexpr double spin = 5;
 
-milliseconds alone_time(const BenchRun& bench) {
-  return bench.choose(milliseconds(300), milliseconds(600));
-}
-constexpr milliseconds beside_time(1000);
-milliseconds full_slice(const BenchRun& bench) {
-  return bench.choose(milliseconds(150), milliseconds(250));
-}
-
 void add_latencies(BenchRun& bench, ServerAtWork& server, double x) {
   server.x = x;
   bench.add(server, "p99_ms", server.clients.latencies().quantile(0.99) / 1e6);
@@ -32,16 +24,17 @@ void add_latencies(BenchRun& bench, ServerAtWork& server, double x) {
 
 // One more client, who asks for the long computation while the others go on.
 void measure_light(BenchRun& bench, LoadLoop& loop, ServerAtWork& server) {
-  server.clients.constant_rate(rate, alone_time(bench));
+  server.clients.constant_rate(rate, bench.choose(milliseconds(300), milliseconds(600)));
   server.check("/");
   add_latencies(bench, server, alone);
   server.x = beside;
-  bench.note_own_cpu(server.rate_beside(loop, "/spin/100", rate, beside_time));
+  bench.note_own_cpu(server.rate_beside(loop, "/spin/100", rate, milliseconds(1000)));
   add_latencies(bench, server, beside);
 }
 
 void measure_full(BenchRun& bench, ServerAtWork& server) {
-  const LoadResult result = server.clients.closed_loop(full_slice(bench));
+  const auto slice = bench.choose(milliseconds(150), milliseconds(250));
+  const LoadResult result = server.clients.closed_loop(slice);
   server.check("/spin");
   bench.note_own_cpu(result);
   bench.add(server, "spins_per_second", result.per_second());
@@ -99,6 +92,5 @@ void report(BenchRun& bench) {
 
 extern const BenchExperiment cpu_experiment = {
     "cpu",     "A loop hides waiting, not computing: one long computation stalls everybody.",
-    "spin_ms", "event_loop",
-    run,       report,
-    {25, 71}};
+    "spin_ms", {25, 71},
+    run,       report};

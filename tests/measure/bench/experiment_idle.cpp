@@ -50,21 +50,12 @@ std::vector<std::size_t> steps(const BenchRun& bench) {
   return steps_up_to(most, {0, 100, 1'000, 10'000, most_idle_threads()});
 }
 
-// Many short slices for the rates: that is what a shared machine disturbs least.
-constexpr milliseconds slice(40);
-std::size_t rate_repeats(const BenchRun& bench) {
-  return bench.choose<std::size_t>(5, 3 * bench.repeats());
-}
 // Long enough for p99.9: what decides it is a request in a thousand.
 milliseconds latency_time(const BenchRun& bench) {
   return bench.choose(milliseconds(500), milliseconds(1'000));
 }
 
-// -- the silent clients, in a process of their own --
-
-constexpr int timeout_ms = 60'000;
-
-// The process of the crowd. Between two orders it sleeps in read.
+// The process of the silent clients. Between two orders it sleeps in read.
 int live(std::uint16_t port, int orders, int reports) {
   LoadLoop loop;
   ClientGroup clients(loop, port);
@@ -96,7 +87,7 @@ class IdleCrowd {
       throw CallFailed("write to the idle clients' process", errno);
     pollfd report{reports_.read_end.fd(), POLLIN, 0};
     int ready = 0;
-    do ready = poll(&report, 1, timeout_ms);
+    do ready = poll(&report, 1, 60'000);
     while (ready < 0 && errno == EINTR && !process_.status_if_ended());
     bool is_well = false;
     if (ready <= 0 || read(reports_.read_end.fd(), &is_well, sizeof is_well) <= 0 || !is_well)
@@ -108,14 +99,6 @@ class IdleCrowd {
   Pipe reports_ = new_pipe();
   Forked process_;
 };
-
-// -- the experiment --
-
-void measure_rate(BenchRun& bench, ServerAtWork& server) {
-  const LoadResult full = server.clients.closed_loop(slice);
-  server.check("/");
-  bench.add_rate(server, full);
-}
 
 void measure_latency(BenchRun& bench, ServerAtWork& server) {
   server.clients.constant_rate(rate, latency_time(bench));
@@ -139,8 +122,13 @@ void climb(BenchRun& bench, Lineup& lineup) {
       crowds.at(&server)->grow_to(step);
       server.wait_until_quiet();
     });
-    lineup.take_turns(step + active_clients, rate_repeats(bench),
-                      [&](ServerAtWork& server) { measure_rate(bench, server); });
+    // Many short slices for the rates: that is what a shared machine disturbs least.
+    lineup.take_turns(step + active_clients, bench.choose<std::size_t>(5, 3 * bench.repeats()),
+                      [&](ServerAtWork& server) {
+                        const LoadResult full = server.clients.closed_loop(milliseconds(40));
+                        server.check("/");
+                        bench.add_rate(server, full);
+                      });
     lineup.take_turns(step + active_clients, bench.repeats(),
                       [&](ServerAtWork& server) { measure_latency(bench, server); });
   }
@@ -168,10 +156,10 @@ void run(BenchRun& bench) {
 void report(BenchRun& bench) {
   const Results& results = bench.results;
   const auto ms = [](double microseconds) { return milliseconds_only(microseconds * 1e3); };
-  bench.print("Requests per second:\n" + results.table("per_second", plain_number));
-  bench.print("p50, ms:\n" + results.table("p50_us", ms));
-  bench.print("p99, ms:\n" + results.table("p99_us", ms));
-  bench.print("p99.9, ms:\n" + results.table("p999_us", ms));
+  bench.print_table("Requests per second", "per_second", plain_number);
+  bench.print_table("p50, ms", "p50_us", ms);
+  bench.print_table("p99, ms", "p99_us", ms);
+  bench.print_table("p99.9, ms", "p999_us", ms);
   double most = 0;
   for (const double idle : results.points("per_second")) most = idle <= 10'000 ? idle : most;
 
@@ -201,7 +189,7 @@ extern const BenchExperiment idle_experiment = {
     "idle",
     "Idle clients slow down whoever must ask about all of them, and nobody else.",
     "idle_clients",
-    alone,
+    {38, 251},
     run,
     report,
-    {38, 251}};
+    alone};

@@ -12,11 +12,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t levels[] = {1, 64, 1'000};
 
-// Many short slices: that is what a shared machine disturbs least.
-std::size_t repeats(const BenchRun& bench) {
-  return bench.choose<std::size_t>(5, 3 * bench.repeats());
-}
-
 void measure(BenchRun& bench, ServerAtWork& server) {
   const ActivityReading before = server.activity();
   const LoadResult result = server.clients.closed_loop(slice_for(server.clients.clients()));
@@ -51,10 +46,12 @@ void run(BenchRun& bench) {
                       : "strace is not installed, so no calls are counted (Debian: strace)");
   Lineup lineup(bench);
   lineup.enter(plans(servers));
+  // Many short slices: that is what a shared machine disturbs least.
+  const auto repeats = bench.choose<std::size_t>(5, 3 * bench.repeats());
   for (const std::size_t level : levels) {
     lineup.go_to(static_cast<double>(level));
     lineup.for_each(level, [&](ServerAtWork& server) { server.hold(level); });
-    lineup.take_turns(level, repeats(bench), [&](ServerAtWork& server) { measure(bench, server); });
+    lineup.take_turns(level, repeats, [&](ServerAtWork& server) { measure(bench, server); });
     if (counting)
       lineup.take_turns(level, bench.choose<std::size_t>(1, 5),
                         [&](ServerAtWork& server) { count(bench, server, level); });
@@ -91,7 +88,6 @@ extern const BenchExperiment switches_experiment = {
     "switches",
     "A thread that waits costs a context switch; a loop that is busy costs none.",
     "active_clients",
-    "event_loop",
+    {15, 72},
     run,
-    report,
-    {15, 72}};
+    report};

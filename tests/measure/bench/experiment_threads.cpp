@@ -189,9 +189,9 @@ void print_stack_sizes(BenchRun& bench) {
 
 void report(BenchRun& bench) {
   const Results& results = bench.results;
-  bench.print("Threads:\n" + results.table("threads", plain_number));
-  bench.print("Memory resident, the increase over the idle server:\n" +
-              results.table("resident_bytes", in_bytes));
+  bench.print_table("Threads", "threads", plain_number);
+  bench.print_table("Memory resident, the increase over the idle server", "resident_bytes",
+                    in_bytes);
   print_per_client(bench);
   print_stack_sizes(bench);
 
@@ -225,7 +225,6 @@ extern const BenchExperiment threads_experiment = {
     "threads",
     "10,000 connections with a thread each take 10 GB of memory.",
     "idle_clients",
-    "event_loop",
+    {16, 38},
     run,
-    report,
-    {16, 38}};
+    report};

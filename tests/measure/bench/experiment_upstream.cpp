@@ -27,23 +27,16 @@ std::vector<std::size_t> levels(const BenchRun& bench) {
                      {1, 10, 100, 1'000});
 }
 
-// Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where the CPU is
-// full and a round takes longer.
-std::size_t rounds(const BenchRun& bench, std::size_t level) {
-  if (level > 1'000) return bench.choose<std::size_t>(1, 2);
-  return bench.choose<std::size_t>(4, 6);
-}
-
-std::size_t repeats(const BenchRun& bench, std::size_t level) {
-  return level > 1'000 ? std::min<std::size_t>(bench.repeats(), 5) : bench.repeats();
-}
-
 // The clients come for the turn and leave after it: this generator could not hold all at once.
 void measure(BenchRun& bench, ServerAtWork& server, std::size_t level) {
   server.clients.ask("/");
   server.hold(level);
   server.clients.ask("/row");
-  const LoadResult result = server.clients.closed_loop_requests(level * rounds(bench, level));
+  // Whole rounds, for everybody's answers come in waves, one each 50 ms; and few where the CPU is
+  // full and a round takes longer.
+  const std::size_t rounds =
+      level > 1'000 ? bench.choose<std::size_t>(1, 2) : bench.choose<std::size_t>(4, 6);
+  const LoadResult result = server.clients.closed_loop_requests(level * rounds);
   server.check("/row");
   bench.add_rate(server, result);
   bench.add(server, "p50_ms", server.clients.latencies().quantile(0.5) / 1e6);
@@ -77,7 +70,7 @@ void run(BenchRun& bench) {
   for (const auto& server : lineup.servers()) server->clients.timeout(std::chrono::seconds(10));
   for (const std::size_t level : levels(bench)) {
     lineup.go_to(static_cast<double>(level));
-    lineup.take_turns(level, repeats(bench, level),
+    lineup.take_turns(level, level > 1'000 ? bench.choose<std::size_t>(3, 5) : bench.repeats(),
                       [&](ServerAtWork& server) { measure_up_to_thrice(bench, server, level); });
   }
   lineup.stop();
@@ -92,8 +85,8 @@ void run(BenchRun& bench) {
 
 void report(BenchRun& bench) {
   const Results& results = bench.results;
-  bench.print("Rows per second:\n" + results.table("per_second", plain_number));
-  bench.print("Share of what Little's law allows:\n" + results.table("of_the_law", in_percent));
+  bench.print_table("Rows per second", "per_second", plain_number);
+  bench.print_table("Share of what Little's law allows", "of_the_law", in_percent);
 
   const double one = results.at("one_at_a_time", 1, "per_second");
   const double loop = results.at("event_loop", 100, "of_the_law");
@@ -114,7 +107,6 @@ extern const BenchExperiment upstream_experiment = {
     "upstream",
     "Throughput on a slow backend comes from waiting for many at once.",
     "active_clients",
-    "event_loop",
+    {38, 143},
     run,
-    report,
-    {38, 143}};
+    report};

@@ -20,13 +20,10 @@ std::vector<ServerPlan> models() {
   return plans(thread_per_connection | event_loop);
 }
 
-milliseconds slice(const BenchRun& bench) {
-  return bench.choose(milliseconds(400), milliseconds(1000));
-}
-
 void measure(BenchRun& bench, ServerAtWork& server) {
   const ActivityReading before = server.activity();
-  const LoadResult result = server.clients.constant_rate(clients * rows_per_client, slice(bench));
+  const auto slice = bench.choose(milliseconds(400), milliseconds(1000));
+  const LoadResult result = server.clients.constant_rate(clients * rows_per_client, slice);
   server.check("/row");
   const ActivityReading after = server.activity();
   bench.note_own_cpu(result);
@@ -67,20 +64,12 @@ void run(BenchRun& bench) {
 
 void report(BenchRun& bench) {
   const Results& results = bench.results;
-  struct Line {
-    const char* title;
-    const char* metric;
-    NumberFormat format;
-  };
-  const auto two = two_digits;
-  for (const Line& line :
-       {Line{"A connection that asks for 5 rows a second waits for its client, ms", "client_ms",
-             one_digit},
-        Line{"It waits for the backend, ms", "backend_ms", two},
-        Line{"It computes, microseconds", "computing_us", one_digit},
-        Line{"Waiting, of a row's time", "waiting_of_row", in_percent},
-        Line{"Waiting, of all time", "waiting_of_all", in_percent}})
-    bench.print(std::string(line.title) + ":\n" + results.table(line.metric, line.format));
+  bench.print_table("A connection that asks for 5 rows a second waits for its client, ms",
+                    "client_ms", one_digit);
+  bench.print_table("It waits for the backend, ms", "backend_ms", two_digits);
+  bench.print_table("It computes, microseconds", "computing_us", one_digit);
+  bench.print_table("Waiting, of a row's time", "waiting_of_row", in_percent);
+  bench.print_table("Waiting, of all time", "waiting_of_all", in_percent);
 
   bool all = true;
   for (const ServerPlan& plan : models())
@@ -97,6 +86,5 @@ void report(BenchRun& bench) {
 
 extern const BenchExperiment waiting_experiment = {
     "waiting",  "A server spends 95% of a request's time waiting for somebody else.",
-    "delay_ms", "event_loop",
-    run,        report,
-    {14, 73}};
+    "delay_ms", {14, 73},
+    run,        report};

@@ -17,12 +17,6 @@ constexpr const char* many_ready = "ns_k_ready_of_n";
 
 constexpr std::size_t enough_watched = 100'000;
 
-// Where a descriptor's records lie in memory decides what looking at it costs, and each repeat
-// opens all of them anew: many repeats, for a median that is the same tomorrow.
-std::size_t repeats(const BenchRun& bench) {
-  return bench.choose(bench.repeats(), 3 * bench.repeats());
-}
-
 // So many ready among so many watched, and where the result stands.
 struct Point {
   std::size_t watched;
@@ -41,10 +35,6 @@ std::vector<std::size_t> watched_counts(std::size_t descriptors) {
 // the neighbours who decide what looking at them costs.
 std::size_t most_for_ready(std::size_t descriptors) {
   return std::min<std::size_t>(5'000, descriptors / 100 * 100);
-}
-
-std::chrono::milliseconds slice(const BenchRun& bench) {
-  return bench.choose(std::chrono::milliseconds(5), std::chrono::milliseconds(20));
 }
 
 std::vector<std::size_t> ready_counts(std::size_t most) {
@@ -69,9 +59,10 @@ std::size_t room_for_descriptors() {
 // All calls on the same sockets. Whichever comes first begins next time with another one.
 void measure(BenchRun& bench, const Point& point, std::size_t repeat) {
   const WatchedSockets sockets(point.watched, point.ready);
+  const std::chrono::milliseconds slice(bench.choose(5, 20));
   for (std::size_t i = 0; i < std::size(waiting_calls); ++i) {
     const WaitingCall call = waiting_calls[(repeat + i) % std::size(waiting_calls)];
-    if (const auto cost = wakeup_cost(call, sockets, slice(bench)))
+    if (const auto cost = wakeup_cost(call, sockets, slice))
       bench.results.add(name_of(call), static_cast<double>(point.x), point.metric, *cost);
   }
 }
@@ -80,7 +71,10 @@ void run(BenchRun& bench) {
   const std::size_t descriptors = room_for_descriptors();
   const std::vector<Point> all = points(descriptors);
   for (const WaitingCall call : waiting_calls) bench.results.mention(name_of(call));
-  bench.interleave(all.size(), repeats(bench), [&](std::size_t repeat, std::size_t i) {
+  // Where a descriptor's records lie in memory decides what looking at it costs, and each repeat
+  // opens all of them anew: many repeats, for a median that is the same tomorrow.
+  const std::size_t repeats = bench.choose(bench.repeats(), 3 * bench.repeats());
+  bench.interleave(all.size(), repeats, [&](std::size_t repeat, std::size_t i) {
     bench.progress("repeat " + std::to_string(repeat + 1) + ": " + with_commas(all[i].ready) +
                    " ready among " + with_commas(all[i].watched));
     measure(bench, all[i], repeat);
@@ -132,7 +126,7 @@ extern const BenchExperiment wakeup_experiment = {
     "wakeup",
     "To ask about all costs more with every client that is watched; to be told does not.",
     "watched_or_ready",
-    name_of(WaitingCall::being_told),
+    {4, 37},
     run,
     report,
-    {4, 37}};
+    name_of(WaitingCall::being_told)};
