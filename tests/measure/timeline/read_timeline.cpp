@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
 #include <cstdlib>
 #include <istream>
 #include <map>
+#include <regex>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -17,6 +17,12 @@ namespace {
 
 std::string duration(Microseconds time) {
   return in_milliseconds(static_cast<double>(time) * 1e3);
+}
+
+// "1795718260.613448"
+Microseconds time_of(const std::string& seconds) {
+  const std::size_t point = seconds.find('.');
+  return std::stoll(seconds.substr(0, point)) * 1'000'000 + std::stoll(seconds.substr(point + 1));
 }
 
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
@@ -294,61 +300,52 @@ class Reader {
   // These return false for a line that they do not understand. All notes come first.
 
   bool read_note(const std::string& line) {
-    if (line.size() > 1 && line[1] == ' ') {
-      ClientStep step{line[0], 0, ""};
-      std::string_view rest = std::string_view(line).substr(2);
-      if (!read_time(rest, step.at)) return false;
-      step.what = rest;
-      steps_.push_back(step);
+    static const std::regex step("([A-Z]) ([0-9]+\\.[0-9]{6}) (.*)");
+    static const std::regex header("([a-z]+): (.*)");
+    std::smatch part;
+    if (std::regex_match(line, part, step)) {
+      steps_.push_back({line[0], note_time(part[2]), part[3]});
       return true;
     }
-    const std::size_t colon = line.find(": ");
-    if (colon == std::string::npos) return false;
-    const std::string name = line.substr(0, colon);
-    const std::string value = line.substr(colon + 2);
-    if (name == "server") found_.server = value;
-    if (name == "machine") found_.machine = value;
+    if (!std::regex_match(line, part, header)) return false;
+    const std::string value = part[2];
+    if (part[1] == "server") found_.server = value;
+    if (part[1] == "machine") found_.machine = value;
     // "Linux 6.18.44 x86_64" and "2026-11-26 18:37 UTC": the version and the day say enough.
-    if (name == "kernel")
+    if (part[1] == "kernel")
       found_.machine += "; " + value.substr(0, value.find_first_of(".-", value.find('.') + 1));
-    if (name == "date") found_.machine += "; " + value.substr(0, value.find(' '));
+    if (part[1] == "date") found_.machine += "; " + value.substr(0, value.find(' '));
     return true;
   }
 
-  // "21623 1795718260.613448 recvfrom(10, ..." is a call in one line, or its first half;
+  // "21623 1795718260.613448 recvfrom(10, "GET", 1024) = 27 <0.000019>" is a whole call;
+  // "21623 1795718260.613448 recvfrom(10,  <unfinished ...>" is its first half, and
   // "21623 1795718260.653223 <... recvfrom resumed>"GET", 1024) = 27 <0.039775>" its second.
   bool read_call(const std::string& line) {
-    int number = 0;
-    int length = 0;
-    Microseconds now = 0;
-    if (std::sscanf(line.c_str(), "%d %n", &number, &length) != 1) return false;
-    std::string_view rest = std::string_view(line).substr(static_cast<std::size_t>(length));
-    if (!read_time(rest, now)) return false;
-    Thread& thread = thread_of(number, now);
-    if (rest.starts_with("+++")) {
+    static const std::regex event("([0-9]+) +([0-9]+\\.[0-9]{6}) (.*)");
+    static const std::regex call(
+        "(?:(\\w+)\\(|<\\.\\.\\. \\w+ resumed>)(.*)"
+        "(?: <unfinished \\.\\.\\.>|\\) += (.*?)(?: <([0-9]+\\.[0-9]{6})>)?)");
+    std::smatch part;
+    if (!std::regex_match(line, part, event)) return false;
+    const Microseconds now = note_time(part[2]);
+    Thread& thread = thread_of(std::stoi(part[1]), now);
+    const std::string what = part[3];
+    if (what.starts_with("+++")) {
       thread.gone = now;
       return true;
     }
-    if (rest.starts_with("<... ")) {
-      constexpr std::string_view mark = " resumed>";
-      const std::size_t at = rest.find(mark);
-      if (!thread.is_in_call || at == rest.npos) return false;
-      if (!read_end(thread.current, rest.substr(at + mark.size()))) return false;
-      thread.current.end = now;
-      end_call(thread);
-      return true;
-    }
-    const std::size_t bracket = rest.find('(');
-    if (bracket == rest.npos) return false;
-    thread.current = {.name = std::string(rest.substr(0, bracket)), .begin = now};
-    rest.remove_prefix(bracket + 1);
-    thread.is_in_call = rest.ends_with(" <unfinished ...>");
-    if (thread.is_in_call)
-      thread.current.arguments = rest.substr(0, rest.rfind(" <"));
-    else if (!read_end(thread.current, rest))
-      return false;
-    descriptors_.begin(thread.current, thread.last);
-    if (!thread.is_in_call) end_call(thread);
+    if (!std::regex_match(what, part, call)) return false;
+    const bool begins = part[1].matched;
+    if (!begins && !thread.is_in_call) return false;
+    if (begins) thread.current = {.name = part[1], .begin = now};
+    thread.current.arguments += part[2];
+    thread.is_in_call = !part[3].matched;
+    if (begins) descriptors_.begin(thread.current, thread.last);
+    if (thread.is_in_call) return true;
+    thread.current.result = part[3];
+    thread.current.end = now + (begins && part[4].matched ? time_of(part[4]) : 0);
+    end_call(thread);
     return true;
   }
 
@@ -373,35 +370,10 @@ class Reader {
   }
 
  private:
-  // "1795718260.613448 " from the front.
-  bool read_time(std::string_view& text, Microseconds& time) {
-    long long seconds = 0;
-    int parts = 0;
-    int length = 0;
-    const std::string copy(text.substr(0, text.find(' ') + 1));
-    if (std::sscanf(copy.c_str(), "%lld.%6d %n", &seconds, &parts, &length) != 2) return false;
-    time = seconds * 1'000'000 + parts;
+  Microseconds note_time(const std::string& text) {
+    const Microseconds time = time_of(text);
     last_ = std::max(last_, time);
-    text.remove_prefix(static_cast<std::size_t>(length));
-    return true;
-  }
-
-  // What stands behind the bracket: "10, "GET", 1024) = 27 <0.000019>". No text that a client of
-  // the scene sends has such an end.
-  static bool read_end(Call& call, std::string_view rest) {
-    const std::size_t equals = rest.rfind(" = ");
-    const std::size_t bracket = rest.rfind(')', equals);
-    if (equals == rest.npos || bracket == rest.npos) return false;
-    call.arguments += rest.substr(0, bracket);
-    const std::string_view result = rest.substr(equals + 3);
-    const std::size_t angle = result.rfind(" <");
-    int seconds = 0;
-    int parts = 0;
-    if (angle != result.npos)
-      (void)std::sscanf(std::string(result.substr(angle)).c_str(), " <%d.%6d>", &seconds, &parts);
-    call.result = result.substr(0, angle);
-    call.end = call.begin + Microseconds{seconds} * 1'000'000 + parts;
-    return true;
+    return time;
   }
 
   void end_call(Thread& thread) {
