@@ -11,7 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
+#include <fstream>
 #include <functional>
 #include <random>
 #include <sstream>
@@ -21,6 +21,7 @@
 
 #include "common/socket.hpp"
 #include "tests/kit/child_process.hpp"
+#include "tests/kit/containment.hpp"
 #include "tests/kit/forked.hpp"
 #include "tests/kit/reading.hpp"
 #include "tests/kit/sockets.hpp"
@@ -31,13 +32,6 @@
 #include "tests/measure/programs.hpp"
 #include "tests/measure/server.hpp"
 #include "tests/measure/text_table.hpp"
-
-#ifdef __linux__
-#include <fcntl.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#endif
 
 namespace {
 
@@ -90,14 +84,19 @@ double exact_quantile(const std::vector<std::uint64_t>& sorted, double q) {
   return static_cast<double>(sorted[static_cast<std::size_t>(std::max(rank, 1.0)) - 1]);
 }
 
-std::string failure_against(const Answering& response, const std::string& target = "/") {
-  const PlantedServer server(response);
+// Of two clients whose server always answers this.
+std::string failure_against(const std::string& response, const std::string& target = "/") {
+  const PlantedServer server([&](std::size_t) { return response; });
   LoadLoop loop;
   ClientGroup clients(loop, server.port());
   clients.timeout(milliseconds(300));
   clients.ask(target);
   clients.connect(2);
   return clients.failure();
+}
+
+bool holds(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -125,47 +124,30 @@ TEST_CASE("histogram: quantiles agree with exact ones within the stated bound") 
   CHECK(Histogram().quantile(0.5) == 0);
 }
 
-TEST_CASE("answers: right however they are cut") {
-  const std::string text = good_response("hello");
-  const Expectation expected = expected_response("/echo/hello");
+TEST_CASE("answers: right however they are cut, and known byte for byte") {
+  std::string text = good_response("000000000000000\n000000000000016\n00000000");
+  const Expectation expected = expected_response("/bytes/40");
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
     CAPTURE(cut);
     ResponseCheck check;
-    const std::size_t taken = check.take(text.substr(0, cut), expected);
-    CHECK(taken == cut);
-    CHECK(check.take(text.substr(cut) + "HTTP", expected) ==
-          (cut < text.size() ? text.size() - cut : 0));
+    CHECK(check.take(text.substr(0, cut), expected) == cut);
+    CHECK(check.take(text.substr(cut) + "HTTP", expected) == text.size() - cut);
     CHECK(check.finished());
     CHECK(check.problem() == "");
   }
-}
-
-TEST_CASE("answers: the pattern of /bytes is known byte for byte") {
-  const std::string pattern = "000000000000000\n000000000000016\n00000000";
-  ResponseCheck check;
-  check.take(good_response(pattern), expected_response("/bytes/40"));
-  CHECK(check.finished());
-  CHECK(check.problem() == "");
+  ++text[text.rfind('6')];
   ResponseCheck wrong;
-  wrong.take(good_response("000000000000000\n000000000000017\n00000000"),
-             expected_response("/bytes/40"));
+  wrong.take(text, expected);
   CHECK(wrong.problem() != "");
 }
 
 TEST_CASE("a server that fails its work has no numbers") {
-  CHECK(failure_against([](std::size_t) { return good_response(); }) == "");
-  const auto unavailable = [](std::size_t) {
-    return std::string("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 1\r\n\r\nx");
-  };
-  CHECK(failure_against(unavailable).find("503") != std::string::npos);
-  const auto somebody_elses = [](std::size_t) { return good_response("client-9"); };
-  CHECK(failure_against(somebody_elses, "/echo/client-#").find("body") != std::string::npos);
-  const auto too_long = [](std::size_t) { return good_response() + "more"; };
-  CHECK(failure_against(too_long).find("not asked for") != std::string::npos);
-  const auto closing = [](std::size_t) { return std::string(); };
-  CHECK(failure_against(closing).find("closed") != std::string::npos);
-  const auto silent = [](std::size_t) { return std::string("H"); };
-  CHECK(failure_against(silent).find("0 of 2") != std::string::npos);
+  CHECK(failure_against(good_response()) == "");
+  CHECK(holds(failure_against("HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\nx"), "503"));
+  CHECK(holds(failure_against(good_response("client-9"), "/echo/client-#"), "body"));
+  CHECK(holds(failure_against(good_response() + "more"), "not asked for"));
+  CHECK(holds(failure_against(""), "closed"));
+  CHECK(holds(failure_against("H"), "0 of 2"));
 }
 
 TEST_CASE(
@@ -196,24 +178,13 @@ TEST_CASE("closed loop: the answers are counted, of so many and of so long a tim
   CHECK(clients.failure() == "");
 }
 
-#ifdef __linux__
-
 namespace {
-
-bool write_file(const char* path, const std::string& text) {
-  const Descriptor file(open(path, O_WRONLY | O_CLOEXEC));
-  return file && write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-}
 
 // A network of this process alone, in which a source address has 100 ports.
 bool enter_network_with_few_ports() {
-  if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) return false;
-  const Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq loopback{};
-  std::strcpy(loopback.ifr_name, "lo");
-  loopback.ifr_flags = IFF_UP;
-  return ioctl(any.fd(), SIOCSIFFLAGS, &loopback) == 0 &&
-         write_file("/proc/sys/net/ipv4/ip_local_port_range", "40000 40099");
+  if (!enter_empty_network()) return false;
+  std::ofstream range("/proc/sys/net/ipv4/ip_local_port_range");
+  return !(range << "40000 40099" << std::flush).fail();
 }
 
 // In a process of its own.
@@ -246,8 +217,6 @@ TEST_CASE("more clients than one source address has ports for") {
   else
     CHECK(WEXITSTATUS(status) == all_served);
 }
-
-#endif
 
 TEST_CASE("context switches: a process that sleeps 100 times has been switched 100 times") {
   const ActivityReading before = read_activity(getpid());
@@ -335,10 +304,6 @@ DemoFindings wide_findings() {
   findings.plan.idle = 60'000;
   findings.allowance = {50'000, "the limit of 32,768 stacks (half of vm.max_map_count)"};
   return findings;
-}
-
-bool holds(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

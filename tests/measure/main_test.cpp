@@ -6,12 +6,13 @@
 
 #include "common/program.hpp"
 #include "tests/measure/programs.hpp"
+#include "tests/measure/tool.hpp"
 
 using namespace two_ways;
 
 namespace {
 
-std::string directory = "build";
+std::string directory;
 
 }  // namespace
 
@@ -20,9 +21,7 @@ std::string program(const std::string& name) {
 }
 
 int main(int argc, char** argv) {
-  const std::string own = argv[0];
-  const std::size_t slash = own.rfind('/');
-  if (slash != std::string::npos) directory = own.substr(0, slash) + "/..";
+  directory = directory_of(argv[0]) + "/..";
   raise_descriptor_limit();
   return doctest::Context(argc, argv).run();
 }
