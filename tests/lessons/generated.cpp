@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -11,6 +10,7 @@
 #include <sstream>
 
 #include "common/error.hpp"
+#include "tests/measure/text_table.hpp"
 
 namespace {
 
@@ -233,9 +233,7 @@ std::vector<Row> read_csv(const std::string& path) {
 
 // "12,345.7"
 std::string with_thousands(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  std::string number = text;
+  std::string number = with_digits(value, digits);
   const std::size_t dot = std::min(number.find('.'), number.size());
   const std::size_t first = number.front() == '-' ? 1 : 0;
   for (std::size_t i = dot; i > first + 3;) number.insert(i -= 3, ",");

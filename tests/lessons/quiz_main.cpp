@@ -7,12 +7,12 @@
 #include <exception>
 #include <iostream>
 #include <map>
-#include <sstream>
 #include <string>
 
 #include "tests/kit/command_line.hpp"
 #include "tests/lessons/document.hpp"
 #include "tests/lessons/quiz.hpp"
+#include "tests/measure/text_table.hpp"
 
 namespace {
 
@@ -49,18 +49,8 @@ Settings read_settings(int argc, char** argv) {
   return settings;
 }
 
-// Folds at 80 columns, so that it reads well in a terminal.
 void print_wrapped(const std::string& text, const std::string& first, const std::string& indent) {
-  std::istringstream words(text);
-  std::string line = first;
-  for (std::string word; words >> word;) {
-    if (line.size() + word.size() + 1 > 80 && line.size() > indent.size()) {
-      std::printf("%s\n", line.c_str());
-      line = indent;
-    }
-    line += (line.empty() || line.ends_with(' ') ? "" : " ") + word;
-  }
-  std::printf("%s\n", line.c_str());
+  std::fputs(wrapped(text, indent, first).c_str(), stdout);
 }
 
 // "A, B or C", "true or false", "A to E in order".
@@ -76,7 +66,8 @@ std::string how_to_answer(const Question& question) {
 }
 
 void print_question(const Question& question) {
-  print_wrapped(question.text, "\n" + question.id + "  ", "     ");
+  std::printf("\n");
+  print_wrapped(question.text, question.id + "  ", "     ");
   for (const std::string& line : question.code) std::printf("       | %s\n", line.c_str());
   if (question.kind == Question::Kind::true_or_false) return;
   for (const Choice& choice : question.choices)

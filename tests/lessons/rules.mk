@@ -1,5 +1,5 @@
 # The walkthrough: kept in step with the code, checked, and asked about.
-LESSONS_COMMON = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/lessons/*.cpp)))
+LESSONS_COMMON = $(call objects,$(filter-out %_main.cpp,$(wildcard tests/lessons/*.cpp)) tests/measure/text_table.cpp)
 
 everything: $(BUILD)/check_lessons $(BUILD)/quiz
 

@@ -19,7 +19,7 @@
 struct DemoPlan {
   std::string directory;  // of the programs
   std::uint16_t backend_port = 0;
-  std::size_t idle = 10'000;
+  std::size_t idle = 0;
   std::size_t active = 64;
   double rate = 1000;  // requests per second while latency is measured
   unsigned spin_milliseconds = 200;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -32,41 +31,22 @@ constexpr const char* usage =
 
 constexpr unsigned backend_delay = 50;  // milliseconds
 
-struct DemoOptions {
-  std::string directory;
-  std::size_t idle = 10'000;
-  bool keeps = false;
-  std::vector<std::string> names;
-};
-
-DemoOptions read_demo_options(int argc, char** argv) {
-  DemoOptions options;
-  options.directory = directory_of(argv[0]);
-  options.names =
-      read_command_line(argc, argv, usage,
-                        {text("-d", options.directory), number("-i", options.idle, 1, 1e7),
-                         flag("-k", options.keeps)});
-  return options;
-}
-
 // Those that are named, in the table's order; without a name, all that are here: a handout may lack
 // one.
-std::vector<Program> wanted_servers(const DemoOptions& options) {
+std::vector<Program> wanted_servers(const std::string& directory,
+                                    const std::vector<std::string>& names) {
   std::vector<Program> wanted;
   std::string known;
-  std::vector<std::string> unknown = options.names;
+  std::vector<std::string> unknown = names;
   for (const Program& program : programs()) {
     if ((program.model & servers) == 0) continue;
     known += std::string(" ") + program.name;
     const bool is_named = std::erase(unknown, program.name) > 0;
-    const bool is_here = access((options.directory + "/" + program.name).c_str(), X_OK) == 0;
-    if (is_named || (options.names.empty() && is_here)) wanted.push_back(program);
+    const bool is_here = access((directory + "/" + program.name).c_str(), X_OK) == 0;
+    if (is_named || (names.empty() && is_here)) wanted.push_back(program);
   }
-  if (!unknown.empty()) {
-    std::fprintf(stderr, "demo: there is no server called %s; there are%s\n", unknown[0].c_str(),
-                 known.c_str());
-    std::exit(2);
-  }
+  if (!unknown.empty())
+    refuse_usage("there is no server called " + unknown[0] + "; there are" + known);
   return wanted;
 }
 
@@ -83,25 +63,30 @@ std::vector<ServerReport> try_all(const std::vector<Program>& wanted, const Demo
   return outcomes;
 }
 
-int run(const DemoOptions& options) {
-  const std::vector<Program> wanted = wanted_servers(options);
-  note_interruptions();
-  if (options.keeps) refuse_company();
-  const OthersReading company;
+int run(int argc, char** argv) {
   DemoPlan plan;
-  plan.directory = options.directory;
+  plan.directory = directory_of(argv[0]);
+  std::size_t wished_idle = 10'000;
+  bool keeps = false;
+  const auto names = read_command_line(
+      argc, argv, usage,
+      {text("-d", plan.directory), number("-i", wished_idle, 1, 1e7), flag("-k", keeps)});
+  const std::vector<Program> wanted = wanted_servers(plan.directory, names);
+  note_interruptions();
+  if (keeps) refuse_company();
+  const OthersReading company;
   // Each client is one descriptor here and one in the server; 64 rows need one more each there.
-  const Allowance allowance = allowed_threads(options.idle, 2 * plan.active + 100);
+  const Allowance allowance = allowed_threads(wished_idle, 2 * plan.active + 100);
   plan.idle = allowance.clients;
 
-  Server backend = start_backend(options.directory, backend_delay);
+  Server backend = start_backend(plan.directory, backend_delay);
   plan.backend_port = backend.port;
   const DemoFindings findings{try_all(wanted, plan), plan,      backend_delay,
-                              options.idle,          allowance, raise_descriptor_limit()};
+                              wished_idle,           allowance, raise_descriptor_limit()};
   if (const auto end = backend.process.has_ended())
     std::fprintf(stderr, "demo: slow_backend %s\n", end->c_str());
-  if (options.keeps) refuse_company(company);
-  if (options.keeps) std::fputs(machine_header().c_str(), stdout);
+  if (keeps) refuse_company(company);
+  if (keeps) std::fputs(machine_header().c_str(), stdout);
   std::fputs(demo_report(findings).c_str(), stdout);
   const auto failed = [](const ServerReport& outcome) { return !outcome.failure.empty(); };
   return std::any_of(findings.outcomes.begin(), findings.outcomes.end(), failed) ? 1 : 0;
@@ -110,6 +95,5 @@ int run(const DemoOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_tool("demo", argc, argv,
-                  [](int count, char** words) { return run(read_demo_options(count, words)); });
+  return run_tool("demo", [&] { return run(argc, argv); });
 }

@@ -106,5 +106,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_tool("load", argc, argv, run);
+  return run_tool("load", [&] { return run(argc, argv); });
 }

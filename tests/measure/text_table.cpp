@@ -10,12 +10,6 @@
 
 namespace {
 
-std::string formatted(const char* format, double number) {
-  char room[64];
-  std::snprintf(room, sizeof room, format, number);
-  return room;
-}
-
 std::string padded(const std::string& text, std::size_t width, bool left) {
   const std::string space(width > text.size() ? width - text.size() : 0, ' ');
   return left ? text + space : space + text;
@@ -51,11 +45,11 @@ std::string three_digits(double number) {
 
 std::string in_bytes(double bytes) {
   if (bytes < 0) return "-" + in_bytes(-bytes);
-  if (bytes < 1000) return formatted("%.0f B", bytes);
+  if (bytes < 1000) return with_digits(bytes, 0) + " B";
   const char* units[] = {" KiB", " MiB", " GiB"};
   int unit = 0;
   for (bytes /= 1024; bytes >= 1000 && unit < 2; ++unit) bytes /= 1024;
-  return formatted(bytes < 99.95 ? "%.1f" : "%.0f", bytes) + units[unit];
+  return with_digits(bytes, bytes < 99.95 ? 1 : 0) + units[unit];
 }
 
 std::string milliseconds_only(double nanoseconds) {
@@ -68,8 +62,8 @@ std::string in_milliseconds(double nanoseconds) {
 
 std::string in_percent(double share) {
   // 99.96% is not "100.0%": something was done.
-  if (share < 1 && share > 0.9995) return formatted("%.2f%%", std::min(share * 100, 99.99));
-  return formatted("%.1f%%", share * 100);
+  if (share < 1 && share > 0.9995) return with_digits(std::min(share * 100, 99.99), 2) + "%";
+  return with_digits(share * 100, 1) + "%";
 }
 
 bool can_redraw(int fd) {
@@ -140,16 +134,20 @@ double median(std::vector<double> values) {
   return (values[middle - 1] + values[middle]) / 2;
 }
 
-std::string wrapped(const std::string& text, std::size_t width, const std::string& indent) {
+std::string wrapped(const std::string& text, const std::string& indent, const std::string& first) {
   std::istringstream words(text);
   std::string result;
-  std::string line;
+  std::string line = first;
   for (std::string word; words >> word;) {
-    if (!line.empty() && indent.size() + line.size() + 1 + word.size() > width) {
-      result += indent + line + "\n";
-      line.clear();
+    if (line.size() > indent.size() && line.size() + 1 + word.size() > screen_width) {
+      result += line + "\n";
+      line = indent;
     }
-    line += (line.empty() ? "" : " ") + word;
+    line += (line.empty() || line.ends_with(' ') ? "" : " ") + word;
   }
-  return line.empty() ? result : result + indent + line + "\n";
+  return result + line + "\n";
+}
+
+std::string wrapped(const std::string& text, const std::string& indent) {
+  return wrapped(text, indent, indent);
 }

@@ -51,5 +51,7 @@ class TextTable {
 // The median, which one disturbed measurement does not move. 0 if there are none.
 double median(std::vector<double> values);
 
-// Words broken into lines of at most `width`, each begun with `indent`.
-std::string wrapped(const std::string& text, std::size_t width, const std::string& indent);
+// Words broken into lines of screen_width at most, each begun with `indent`, or the first with
+// `first`.
+std::string wrapped(const std::string& text, const std::string& indent, const std::string& first);
+std::string wrapped(const std::string& text, const std::string& indent = "");

@@ -10,8 +10,8 @@ std::string directory_of(const std::string& program) {
   return slash == std::string::npos ? "." : program.substr(0, slash);
 }
 
-int run_tool(const char* name, int argc, char** argv, int (*run)(int argc, char** argv)) try {
-  return run(argc, argv);
+int run_tool(const char* name, const std::function<int()>& run) try {
+  return run();
 } catch (const AskedToStop& interruption) {
   std::fprintf(stderr, "\n%s: interrupted; all servers are stopped\n", name);
   end_by(interruption);

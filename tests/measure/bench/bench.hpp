@@ -103,8 +103,8 @@ class BenchRun {
   // on a quiet machine it is to be the same every time.
   void verdict(bool holds, const std::string& sentence);
   void verdict_impossible(const std::string& reason);
-  // The exact numbers, beneath the verdict.
-  void numbers(const std::string& sentence) const;
+  // Beneath it: the exact numbers, and what else is to be known.
+  void print_indented(const std::string& text) const;
 
   Results results;
   std::vector<Finding> findings;
@@ -172,12 +172,12 @@ struct BenchExperiment {
     double quick;
     double whole;
   } seconds;
-  void (*run)(BenchRun&);
-  void (*report)(BenchRun&);
+  std::function<void(BenchRun&)> run;
+  std::function<void(BenchRun&)> report;
   std::string reference = "event_loop";              // the model that ratios are taken to
   std::optional<double> reference_x = std::nullopt;  // ratios are to this x; else to the same
 };
-using Experiments = std::vector<const BenchExperiment*>;
+using Experiments = std::vector<BenchExperiment>;
 
 // Runs what the command line asks for of these, and reports it. The exit status.
 int run_experiments(const char* name, const char* about, const Experiments& all, int argc,

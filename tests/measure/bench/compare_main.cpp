@@ -6,7 +6,6 @@
 #include "tests/measure/bench/bench.hpp"
 #include "tests/measure/counted.hpp"
 #include "tests/measure/text_table.hpp"
-#include "tests/measure/tool.hpp"
 
 namespace {
 
@@ -23,17 +22,6 @@ double target_for(Models model, const Targets& targets) {
   for (const Target& target : targets)
     if ((target.models & model) != 0) return target.value;
   return 0;
-}
-
-enum class Bound { at_least, at_most };
-
-void find(BenchRun& bench, const std::string& what, double value, Bound bound, double target,
-          const NumberFormat& format, const std::string& detail = "") {
-  const bool reached =
-      target == 0 || (bound == Bound::at_least ? value >= target : value <= target);
-  const std::string words = bound == Bound::at_least ? "at least " : "at most ";
-  bench.findings.push_back(
-      {what, format(value), target == 0 ? "" : words + format(target), reached, detail});
 }
 
 std::string to_a_thousandth(double value) {
@@ -54,23 +42,15 @@ struct Race {
   bool new_connection_each = false;
 };
 
-std::set<std::string> floors_of(const Race& plan) {
-  std::set<std::string> floors;
-  for (const ServerPlan& one : plans(plan.who)) floors.insert(one.program.floor);
-  return floors;
-}
-
-std::size_t cycles(const BenchRun& bench, const Race& plan) {
-  return bench.choose<std::size_t>(5, plan.cycles);
-}
-
 void run(BenchRun& bench, const Race& plan) {
   Lineup lineup(bench);
   lineup.enter(plans(plan.who));
   if (lineup.servers().empty()) return;
   // The floors answer as many bytes as a server.
   const std::uint16_t like = lineup.servers().front()->port;
-  for (const std::string& floor : floors_of(plan))
+  std::set<std::string> floors;
+  for (const ServerPlan& one : plans(plan.who)) floors.insert(one.program.floor);
+  for (const std::string& floor : floors)
     lineup.enter(floor, 0, 0, [&] {
       return start_floor(bench.directory(), floor, like, plan.new_connection_each);
     });
@@ -83,7 +63,7 @@ void run(BenchRun& bench, const Race& plan) {
     if (plan.new_connection_each) server.clients.new_connection_each();
     server.hold(plan.clients);
   });
-  lineup.take_turns(0, cycles(bench, plan), [&](ServerAtWork& server) {
+  lineup.take_turns(0, bench.choose<std::size_t>(5, plan.cycles), [&](ServerAtWork& server) {
     bench.add_slice(server, slice_for(plan.clients), cpu_nanoseconds_of);
   });
 }
@@ -93,16 +73,17 @@ void compare(BenchRun& bench, const std::string& one, const std::string& other, 
   const Results& results = bench.results;
   const auto rate = results.ratio(one, 0, "per_second", other, 0);
   const auto cpu = results.ratio(one, 0, "cpu_us", other, 0);
-  const std::string what = one + " / " + other;
   if (!rate) return;
-  const std::string detail = plain_number(results.find(one, 0, "per_second").value_or(0)) +
-                             "/s to " +
-                             plain_number(results.find(other, 0, "per_second").value_or(0)) + "/s" +
+  if (by_cpu && !cpu) return bench.note("this system does not tell a running process's CPU time");
+  const double value = by_cpu ? cpu->median : rate->median;
+  const std::string bound = by_cpu ? "at most " : "at least ";
+  const std::string detail = plain_number(results.at(one, 0, "per_second")) + "/s to " +
+                             plain_number(results.at(other, 0, "per_second")) + "/s" +
                              (cpu ? "; CPU time per answer " + two_digits(cpu->median) : "");
-  if (!by_cpu)
-    return find(bench, what, rate->median, Bound::at_least, target, to_a_thousandth, detail);
-  if (!cpu) return bench.note("this system does not tell a running process's CPU time");
-  find(bench, what + ", CPU time", cpu->median, Bound::at_most, target, to_a_thousandth, detail);
+  bench.findings.push_back({one + " / " + other + (by_cpu ? ", CPU time" : ""),
+                            to_a_thousandth(value),
+                            target == 0 ? "" : bound + to_a_thousandth(target),
+                            target == 0 || (by_cpu ? value <= target : value >= target), detail});
 }
 
 void report(BenchRun& bench, const Race& plan) {
@@ -112,27 +93,14 @@ void report(BenchRun& bench, const Race& plan) {
   if (plan.beside_nginx >= 0) compare(bench, "event_loop", "nginx", plan.beside_nginx, false);
 }
 
-template <const Race& plan>
-BenchExperiment experiment(const char* name, const char* title) {
+BenchExperiment experiment(const char* name, const char* title, const Race& plan) {
   return {name,
           title,
           "x",
           {3, 10},
-          [](BenchRun& bench) { run(bench, plan); },
-          [](BenchRun& bench) { report(bench, plan); }};
+          [plan](BenchRun& bench) { run(bench, plan); },
+          [plan](BenchRun& bench) { report(bench, plan); }};
 }
-
-const Race one_client{queue_loops, 1, 60, {{event_loop, 0.96}}};
-const Race sixty_four{
-    concurrent, 64, 40, {{event_loop, 0.97}, {await_loop, 0.95}, {concurrent, 0.95}}, 1.18};
-const Race thousand{queue_loops, 1000, 30, {{event_loop, 0.97}}, 1.18};
-const Race pipelined{queue_loops | thread_per_connection,
-                     64,
-                     50,
-                     {{event_loop, 0.85}, {thread_per_connection, 0.60}},
-                     0,
-                     16};
-const Race churn{queue_loops, 64, 50, {{event_loop, 1.05}}, -1, 1, true};
 
 // ---- is the load generator right?
 
@@ -168,24 +136,33 @@ void report_check(BenchRun& bench) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_tool("compare", argc, argv, [](int count, char** words) {
-    const BenchExperiment all[] = {
-        experiment<one_client>("one", "Throughput on /, 1 keep-alive client"),
-        experiment<sixty_four>("clients64", "Throughput on /, 64 keep-alive clients"),
-        experiment<thousand>("clients1000", "Throughput on /, 1,000 keep-alive clients"),
-        experiment<pipelined>("pipelined", "Throughput on /, 64 clients, 16 requests at once"),
-        experiment<churn>("churn", "A new connection for each request, 64 clients"),
-        {"check",
-         "This load generator against wrk, where neither is the limit",
-         "x",
-         {12, 12},
-         run_check,
-         report_check}};
-    Experiments pointers;
-    for (const BenchExperiment& one : all) pointers.push_back(&one);
-    return run_experiments("compare",
-                           "Our servers against their floors (tests/measure/floors), with what "
-                           "each is to\nreach.",
-                           pointers, count, words);
-  });
+  return run_experiments(
+      "compare",
+      "Our servers against their floors (tests/measure/floors), with what each is to\nreach.",
+      {experiment("one", "Throughput on /, 1 keep-alive client",
+                  {queue_loops, 1, 60, {{event_loop, 0.96}}}),
+       experiment("clients64", "Throughput on /, 64 keep-alive clients",
+                  {concurrent,
+                   64,
+                   40,
+                   {{event_loop, 0.97}, {await_loop, 0.95}, {concurrent, 0.95}},
+                   1.18}),
+       experiment("clients1000", "Throughput on /, 1,000 keep-alive clients",
+                  {queue_loops, 1000, 30, {{event_loop, 0.97}}, 1.18}),
+       experiment("pipelined", "Throughput on /, 64 clients, 16 requests at once",
+                  {queue_loops | thread_per_connection,
+                   64,
+                   50,
+                   {{event_loop, 0.85}, {thread_per_connection, 0.60}},
+                   0,
+                   16}),
+       experiment("churn", "A new connection for each request, 64 clients",
+                  {queue_loops, 64, 50, {{event_loop, 1.05}}, -1, 1, true}),
+       {"check",
+        "This load generator against wrk, where neither is the limit",
+        "x",
+        {12, 12},
+        run_check,
+        report_check}},
+      argc, argv);
 }

@@ -28,9 +28,10 @@ std::string usage_of(const char* name, const char* about, const Experiments& all
                       "  -o DIRECTORY  where to put a CSV file for each experiment (no files)\n"
                       "  -k            to be kept: ends when other programs use this machine, too\n"
                       "  -q            quick: fewer repeats, and shorter ones\n";
-  for (const BenchExperiment* experiment : all) {
-    std::string lines = wrapped(experiment->claim, screen_width, std::string(15, ' '));
-    usage += lines.replace(2, experiment->name.size(), experiment->name);
+  for (const BenchExperiment& experiment : all) {
+    std::string first = "  " + experiment.name;
+    first.resize(15, ' ');
+    usage += wrapped(experiment.claim, std::string(15, ' '), first);
   }
   return usage;
 }
@@ -39,8 +40,8 @@ std::string usage_of(const char* name, const char* about, const Experiments& all
 Experiments chosen_of(const Experiments& all, const std::vector<std::string>& names) {
   Experiments found;
   for (const std::string& name : names) {
-    const auto one = std::find_if(all.begin(), all.end(), [&](const BenchExperiment* experiment) {
-      return experiment->name == name;
+    const auto one = std::find_if(all.begin(), all.end(), [&](const BenchExperiment& experiment) {
+      return experiment.name == name;
     });
     if (one == all.end()) refuse_usage("there is no experiment " + name);
     found.push_back(*one);
@@ -58,8 +59,8 @@ bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
        << machine_header() << "# settings: " << bench.results.repeats_text() << ", "
        << (settings.quick ? "quick" : "whole") << "; medians with least and most\n"
        << "# others: " << (others ? in_percent(*others) : "unknown")
-       << " of this machine's CPUs, used by other programs meanwhile\n";
-  file << "# verdict: " << bench.verdict() << "\n";
+       << " of this machine's CPUs, used by other programs meanwhile\n"
+       << "# verdict: " << bench.verdict() << "\n";
   for (const std::string& note : bench.notes()) file << "# note: " << note << "\n";
   file << bench.results.csv();
   if (file.flush()) return true;
@@ -67,31 +68,26 @@ bool write_csv(const BenchSettings& settings, const BenchExperiment& experiment,
   return false;
 }
 
-void print_findings(const std::vector<Finding>& findings) {
-  if (findings.empty()) return;
+void print_findings(const BenchRun& bench) {
+  if (bench.findings.empty()) return;
   TextTable table({"what", "measured", "target", ""});
-  for (const Finding& one : findings)
+  for (const Finding& one : bench.findings)
     table.add({one.what, one.measured, one.target,
                one.target.empty() ? ""
                : one.reached      ? "yes"
                                   : "NO"});
-  std::fputs(table.text().c_str(), stdout);
-  for (const Finding& one : findings)
-    if (!one.detail.empty())
-      std::fputs(wrapped(one.what + ": " + one.detail, screen_width, "  ").c_str(), stdout);
+  bench.print(table.text());
+  for (const Finding& one : bench.findings)
+    if (!one.detail.empty()) bench.print_indented(one.what + ": " + one.detail);
 }
 
 void print_notes(const BenchRun& bench, const OthersReading& company) {
-  for (const std::string& note : bench.notes())
-    std::fputs(wrapped("(" + note + ")", screen_width, "  ").c_str(), stdout);
+  for (const std::string& note : bench.notes()) bench.print_indented("(" + note + ")");
   if (const auto others = company.share(); others && *others > 0.1)
-    std::fputs(wrapped("(other programs used " + in_percent(*others) +
-                           " of this machine meanwhile; repeat it alone)",
-                       screen_width, "  ")
-                   .c_str(),
-               stdout);
+    bench.print_indented("(other programs used " + in_percent(*others) +
+                         " of this machine meanwhile; repeat it alone)");
   for (const std::string& failure : bench.results.failures())
-    std::fputs(wrapped("FAILED: " + failure, screen_width, "  ").c_str(), stdout);
+    bench.print_indented("FAILED: " + failure);
 }
 
 // False: something that all models need has failed, so that there is no verdict. What has been
@@ -129,12 +125,12 @@ void run_one(const BenchSettings& settings, const BenchExperiment& experiment, S
   const auto start = std::chrono::steady_clock::now();
   BenchRun bench(settings, experiment);
   std::printf("\n== %s ==  (about %.0f s)\n%s", experiment.name.c_str(), bench.budget(),
-              wrapped(experiment.claim, screen_width, "").c_str());
+              wrapped(experiment.claim).c_str());
   std::fflush(stdout);
   const OthersReading company;
   const bool reported = run_and_report(experiment, bench);
   if (settings.keeps) refuse_company(company);
-  print_findings(bench.findings);
+  print_findings(bench);
   print_notes(bench, company);
   const bool written = write_csv(settings, experiment, bench, company);
   std::printf("  (%.0f s)\n",
@@ -147,10 +143,7 @@ void run_one(const BenchSettings& settings, const BenchExperiment& experiment, S
   score.all_well = reported && written && bench.results.failures().empty() && score.all_well;
 }
 
-}  // namespace
-
-int run_experiments(const char* name, const char* about, const Experiments& all, int argc,
-                    char** argv) {
+int run(const char* name, const char* about, const Experiments& all, int argc, char** argv) {
   BenchSettings settings;
   settings.directory = directory_of(argv[0]);
   const Experiments chosen =
@@ -161,8 +154,8 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
   raise_descriptor_limit();
   if (settings.keeps) refuse_company();
   double budget = 0;
-  for (const BenchExperiment* experiment : chosen)
-    budget += BenchRun(settings, *experiment).budget();
+  for (const BenchExperiment& experiment : chosen)
+    budget += settings.quick ? experiment.seconds.quick : experiment.seconds.whole;
   std::printf(
       "%sAbout %.1f minutes on a quiet machine. The servers take turns, and numbers are\n"
       "medians%s%s\n",
@@ -170,8 +163,15 @@ int run_experiments(const char* name, const char* about, const Experiments& all,
       settings.output.empty() ? "." : "; least and most are in ",
       settings.output.empty() ? "" : (settings.output + "/*.csv").c_str());
   Score score;
-  for (const BenchExperiment* experiment : chosen) run_one(settings, *experiment, score);
+  for (const BenchExperiment& experiment : chosen) run_one(settings, experiment, score);
   if (score.targets > 0)
     std::printf("\n%zu of %zu targets reached\n", score.targets - score.missed, score.targets);
   return score.all_well ? 0 : 1;
+}
+
+}  // namespace
+
+int run_experiments(const char* name, const char* about, const Experiments& all, int argc,
+                    char** argv) {
+  return run_tool(name, [&] { return run(name, about, all, argc, argv); });
 }

@@ -94,7 +94,7 @@ void report(BenchRun& bench) {
   const bool holds = more.median > 1.5;
   bench.verdict(holds, std::string("Two workers compute ") + (holds ? "more" : "less") +
                            " than 1.5 times as much as one.");
-  bench.numbers("/spin/2: " + times(more) + " as many with two workers as with one.");
+  bench.print_indented("/spin/2: " + times(more) + " as many with two workers as with one.");
 }
 
 }  // namespace

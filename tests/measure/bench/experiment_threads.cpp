@@ -145,12 +145,11 @@ void print_per_client(BenchRun& bench) {
   bench.print(
       "Per silent client, the increase over the idle server, at the most that each held:\n" +
       table.text());
-  bench.print(wrapped(
+  bench.print_indented(
       "(*) the kernel's slabs, of the whole machine: both ends of each connection, and, for "
       "a thread, its task. Of these the sockets with their inodes, open files and entries "
       "in a queue, as /proc/slabinfo tells them to root; for others the inodes are missing "
-      "in both.",
-      screen_width, "  "));
+      "in both.");
 }
 
 // What one silent client takes, in bytes. What a system does not tell counts as nothing.
@@ -213,10 +212,10 @@ void report(BenchRun& bench) {
                                        "kernel's records and all sockets included. It is the "
                                        "promise that is large, not the use."
                                      : "; they use less than 10 GB of memory."));
-  bench.numbers("A thread beside an entry in a loop: " + times(thread.own() / entry.own()) +
-                " as much memory for itself (resident, kernel stack, page tables); with the "
-                "kernel's records, the sockets at both ends among them, " +
-                times(thread.all() / entry.all()) + " as much.");
+  bench.print_indented("A thread beside an entry in a loop: " + times(thread.own() / entry.own()) +
+                       " as much memory for itself (resident, kernel stack, page tables); with the "
+                       "kernel's records, the sockets at both ends among them, " +
+                       times(thread.all() / entry.all()) + " as much.");
 }
 
 }  // namespace

@@ -114,10 +114,10 @@ void report(BenchRun& bench) {
   const Spread told_all = results.ratio_at(told, all, many_ready, told, 1);
   const Spread ask_one = results.ratio_at("poll", 1, many_ready, told, 1);
   const Spread ask_all = results.ratio_at("poll", all, many_ready, told, all);
-  bench.numbers("\"O(1)\" means O(ready): with all of " + plain_number(all) +
-                " ready, one call of " + told + " takes " + times(told_all) +
-                " as long as with one ready. poll takes " + times(ask_one) + " as long as " + told +
-                " with one ready, and " + times(ask_all) + " with all ready.");
+  bench.print_indented("\"O(1)\" means O(ready): with all of " + plain_number(all) +
+                       " ready, one call of " + told + " takes " + times(told_all) +
+                       " as long as with one ready. poll takes " + times(ask_one) + " as long as " +
+                       told + " with one ready, and " + times(ask_all) + " with all ready.");
 }
 
 }  // namespace

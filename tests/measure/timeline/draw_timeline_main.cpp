@@ -73,7 +73,7 @@ int run(int argc, char** argv) {
   if (names.empty()) refuse_usage("which SERVER?");
   refuse_others(names);
   if (output.empty()) output = directory + "/timeline";
-  if (!only_draws && !(find_on_path("strace") != ""))
+  if (!only_draws && find_on_path("strace").empty())
     refuse_usage("this needs strace, which is Linux's");
   std::filesystem::create_directories(output);
   note_interruptions();
@@ -90,7 +90,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  return run_tool("draw_timeline", argc, argv, run);
+  return run_tool("draw_timeline", [&] { return run(argc, argv); });
 } catch (const Failed& failure) {
   std::fprintf(stderr, "draw_timeline: %s\n", failure.story.c_str());
   return 1;

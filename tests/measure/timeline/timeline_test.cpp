@@ -220,7 +220,7 @@ TEST_CASE("timeline: what is no trace is refused, with the line") {
 }
 
 TEST_CASE("timeline: the scene, played on every server") {
-  if (!(find_on_path("strace") != "")) {
+  if (find_on_path("strace").empty()) {
     MESSAGE("strace is missing; nothing to play");
     return;
   }
