@@ -300,38 +300,28 @@ class Runner {
     if (!fits_from(turn.expected, 0, actual, 0)) complain(turn, fence, actual);
   }
 
-  // How a job has ended, "Terminated", is what a shell says beside the page.
-  static constexpr const char* quietly = " 2>/dev/null";
-
   // A shell without a terminal has no job control, so %2 would be nobody: it becomes the number of
   // the second program that was started with &. Whoever is told to end, as %2 or as $server after
-  // "server=$!", has ended when the next command is typed: its port is free again.
+  // "server=$!", has ended when the next command is typed: its port is free again. How it has
+  // ended, "Terminated", is what a shell says beside the page.
   std::string with_jobs(const std::string& command) {
     static const std::regex job("%([0-9])\\b");
-    std::string known = std::regex_replace(command, job, "$$job$1");
+    static const std::regex naming("\\b([a-z]+)=\\$!");
+    static const std::regex ending("\\b(kill|wait)(( \\$[a-z0-9]+)+)");
+    const std::string known = std::regex_replace(command, job, "$$job$1");
     if (command.ends_with('&')) {
       const int number = jobs_.empty() ? 1 : *jobs_.rbegin() + 1;
+      const std::string name = "job" + std::to_string(number);
       jobs_.insert(number);
-      return known + "\njob" + std::to_string(number) + "=$!";
+      names_[name] = number;
+      return known + "\n" + name + "=$!";
     }
-    end_named_jobs(command, known);
-    const std::size_t kill = command.rfind("kill %");
-    if (kill == command.npos) return known;
-    for (std::size_t at = kill; (at = command.find('%', at)) != command.npos; ++at)
-      jobs_.erase(command[at + 1] - '0');
-    return known + "; wait" + known.substr(known.rfind("kill $") + 4) + quietly;
-  }
-
-  void end_named_jobs(const std::string& command, std::string& known) {
-    static const std::regex naming("\\b([a-z]+)=\\$!");
-    static const std::regex ending("\\b(kill|wait)(( \\$[a-z]+)+)");
     std::smatch part;
-    if (std::regex_search(command, part, naming) && !jobs_.empty())
-      names_[part[1]] = *jobs_.rbegin();
-    if (!std::regex_search(command, part, ending)) return;
+    if (std::regex_search(known, part, naming) && !jobs_.empty()) names_[part[1]] = *jobs_.rbegin();
+    if (!std::regex_search(known, part, ending)) return known;
     std::istringstream names(part[2]);
     for (std::string name; names >> name;) jobs_.erase(names_[name.substr(1)]);
-    if (part[1] == "kill") known += "; wait" + part[2].str() + quietly;
+    return part[1] == "kill" ? known + "; wait" + part[2].str() + " 2>/dev/null" : known;
   }
 
   void complain(const Turn& turn, const Fence& fence, const Lines& actual) {
@@ -347,7 +337,7 @@ class Runner {
   Ports ports_;
   Ports back_;
   std::set<int> jobs_;                // programs in the background, numbered as a shell does
-  std::map<std::string, int> names_;  // of them, as the commands name them: "server=$!"
+  std::map<std::string, int> names_;  // of them, as the shell knows them: "job1", "server"
   Shell shell_;
 };
 

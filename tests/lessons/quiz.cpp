@@ -155,10 +155,6 @@ std::vector<Question> read_questions(const Document& document, Report& report) {
 
 namespace {
 
-std::size_t length_of(const Choice& choice) {
-  return choice.text.size();
-}
-
 // "the longest", "the shortest" and "at B" for a choice that is it alone.
 std::vector<std::string> giveaways(const Question& question) {
   const auto right = std::find_if(question.choices.begin(), question.choices.end(),
@@ -168,7 +164,7 @@ std::vector<std::string> giveaways(const Question& question) {
   const auto others = [&](auto is_beyond) {
     return std::count_if(question.choices.begin(), question.choices.end(),
                          [&](const Choice& choice) {
-                           return is_beyond(length_of(*right), length_of(choice));
+                           return is_beyond(right->text.size(), choice.text.size());
                          }) +
                1 ==
            static_cast<std::ptrdiff_t>(question.choices.size());

@@ -284,8 +284,6 @@ void ClientGroup::go_on(Client& client) {
       return come_to_rest(client);
     case Mode::open_another:
       come_to_rest(client);
-      --under_way_;
-      ++settled_;
       return open_more();
     case Mode::ask_while_any_are_left:
       if (left_ == 0) return come_to_rest(client);
@@ -367,9 +365,8 @@ void ClientGroup::finish() {
 }
 
 void ClientGroup::open_more() {
-  while (to_open_ > 0 && under_way_ < most_under_way && !failed()) {
+  while (to_open_ > 0 && busy_ < most_under_way && !failed()) {
     --to_open_;
-    ++under_way_;
     Client& client = clients_.emplace_back();
     client.group = this;
     client.number = static_cast<std::uint32_t>(clients_.size());
@@ -379,14 +376,16 @@ void ClientGroup::open_more() {
 }
 
 std::size_t ClientGroup::connect(std::size_t count) {
+  if (failed()) return 0;
   begin(Mode::open_another);
   to_open_ = count;
-  under_way_ = settled_ = 0;
   open_more();
-  if (!wait_while_it_moves([&] { return settled_ == count; }))
-    fail(std::to_string(settled_) + " of " + std::to_string(count) + " clients were answered");
+  const bool all = wait_while_it_moves([&] { return to_open_ + busy_ == 0; });
+  const std::size_t answered = count - to_open_ - busy_;
+  if (!all)
+    fail(std::to_string(answered) + " of " + std::to_string(count) + " clients were answered");
   mode_ = Mode::rest;
-  return settled_;
+  return answered;
 }
 
 LoadResult ClientGroup::closed_loop(Nanoseconds time) {

@@ -180,9 +180,7 @@ class ClientGroup {
   std::string last_response_;  // whole and right: another one just like it needs no closer look
 
   Mode mode_ = Mode::rest;
-  std::size_t to_open_ = 0;      // clients of this connect()
-  std::size_t under_way_ = 0;    // those that are opened and not yet answered
-  std::size_t settled_ = 0;      // and those that are answered
+  std::size_t to_open_ = 0;      // clients of this connect() that have not come yet
   std::uint64_t left_ = 0;       // requests still to send, when they are counted
   LoadClock::time_point start_;  // of what is counted
   std::clock_t cpu_start_ = 0;   // this generator's own, by then

@@ -37,18 +37,12 @@ std::size_t most_for_ready(std::size_t descriptors) {
   return std::min<std::size_t>(5'000, descriptors / 100 * 100);
 }
 
-std::vector<std::size_t> ready_counts(std::size_t most) {
-  std::vector<std::size_t> counts;
-  for (const std::size_t k : {std::size_t{1}, most / 1000, most / 100, most / 10, most / 2, most})
-    if (k > 0) counts.push_back(k);
-  return counts;
-}
-
 std::vector<Point> points(std::size_t descriptors) {
   std::vector<Point> all;
   for (const std::size_t n : watched_counts(descriptors)) all.push_back({n, 1, one_ready, n});
   const std::size_t most = most_for_ready(descriptors);
-  for (const std::size_t k : ready_counts(most)) all.push_back({most, k, many_ready, k});
+  for (const std::size_t k : {std::size_t{1}, most / 1000, most / 100, most / 10, most / 2, most})
+    if (k > 0) all.push_back({most, k, many_ready, k});
   return all;
 }
 
@@ -95,11 +89,11 @@ void report(BenchRun& bench) {
   const Results& results = bench.results;
   const auto in_microseconds = [](double nanoseconds) { return three_digits(nanoseconds / 1000); };
   bench.print("One ready among n watched: microseconds for one call, which does not sleep\n" +
-              results.table_by_x(one_ready, in_microseconds, results.models()));
+              results.table_by_x(one_ready, in_microseconds));
   const std::size_t most = most_for_ready(room_for_descriptors());
   bench.print("k ready among " + with_commas(most) +
               " watched: microseconds for one call (rows: k)\n" +
-              results.table_by_x(many_ready, in_microseconds, results.models()));
+              results.table_by_x(many_ready, in_microseconds));
 
   const std::string told = name_of(WaitingCall::being_told);
   const Spread ask = results.ratio_at("poll", 5'000, one_ready, "poll", 5);

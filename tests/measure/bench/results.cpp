@@ -19,6 +19,10 @@ std::string csv_number(double number) {
   return room;
 }
 
+std::string csv_numbers(const Spread& spread) {
+  return csv_number(spread.median) + "," + csv_number(spread.least) + "," + csv_number(spread.most);
+}
+
 // Of at least one value.
 Spread spread_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -151,8 +155,7 @@ std::string Results::csv() const {
     const auto& [model, x, metric] = key;
     const auto found = spread(model, x, metric);
     if (!found) continue;
-    text += csv_text(model) + "," + csv_number(x) + "," + metric + "," + csv_number(found->median) +
-            "," + csv_number(found->least) + "," + csv_number(found->most) + "," +
+    text += csv_text(model) + "," + csv_number(x) + "," + metric + "," + csv_numbers(*found) + "," +
             std::to_string(found->repeats) + "," + ratio_cells(key) + "," +
             (is_marked(model, x, metric) ? "saturated" : "") + ",\n";
   }
@@ -167,9 +170,7 @@ std::string Results::ratio_cells(const Key& key) const {
   const double other_x = reference_x_.value_or(x);
   if (model == reference_ && x == other_x) return "1,1,1";
   const auto found = ratio(model, x, metric, reference_, other_x);
-  return found ? csv_number(found->median) + "," + csv_number(found->least) + "," +
-                     csv_number(found->most)
-               : ",,";
+  return found ? csv_numbers(*found) : ",,";
 }
 
 std::string Results::cell(const std::string& model, double x, const std::string& metric,
@@ -186,14 +187,13 @@ std::string Results::table(const std::string& metric, const NumberFormat& format
   return table_of(columns, x_name_);
 }
 
-std::string Results::table_by_x(const std::string& metric, const NumberFormat& format,
-                                const std::vector<std::string>& models) const {
+std::string Results::table_by_x(const std::string& metric, const NumberFormat& format) const {
   std::vector<std::string> titles{x_name_};
-  titles.insert(titles.end(), models.begin(), models.end());
+  titles.insert(titles.end(), models_.begin(), models_.end());
   TextTable table(titles);
   for (const double x : points(metric)) {
     std::vector<std::string> cells{x_text(x)};
-    for (const std::string& model : models) cells.push_back(cell(model, x, metric, format));
+    for (const std::string& model : models_) cells.push_back(cell(model, x, metric, format));
     table.add(cells);
   }
   return table.text();

@@ -78,8 +78,7 @@ class Results {
   // A row for each model, a column for each x.
   std::string table(const std::string& metric, const NumberFormat& format) const;
   // The same the other way round, for many x and few models.
-  std::string table_by_x(const std::string& metric, const NumberFormat& format,
-                         const std::vector<std::string>& models) const;
+  std::string table_by_x(const std::string& metric, const NumberFormat& format) const;
   // One row for each model, and for each column the x and the metric that it shows. Where a model
   // has no number there is "-", where it has failed "FAILED"; one that has neither anywhere is left
   // out.
@@ -90,12 +89,11 @@ class Results {
     NumberFormat format;
   };
   std::string table_of(const std::vector<Column>& columns, const std::string& title = "") const;
-  // One cell of any of these.
-  std::string cell(const std::string& model, double x, const std::string& metric,
-                   const NumberFormat& format) const;
 
  private:
   using Key = std::tuple<std::string, double, std::string>;
+  std::string cell(const std::string& model, double x, const std::string& metric,
+                   const NumberFormat& format) const;
   std::string ratio_cells(const Key& key) const;
 
   std::string x_name_;
