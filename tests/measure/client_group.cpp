@@ -21,11 +21,6 @@ namespace {
 // Connections begun and not yet answered; a listener's backlog holds many more.
 constexpr std::size_t most_under_way = 128;
 
-std::string request_for(const std::string& target, bool close) {
-  return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" +
-         (close ? "Connection: close\r\n\r\n" : "\r\n");
-}
-
 std::uint64_t nanoseconds_since(LoadClock::time_point then) {
   const auto time = std::chrono::duration_cast<Nanoseconds>(LoadClock::now() - then).count();
   return static_cast<std::uint64_t>(std::max<long long>(time, 0));
@@ -116,8 +111,7 @@ ClientGroup::~ClientGroup() {
 void ClientGroup::ask(const std::string& target) {
   target_ = target;
   personal_ = target.find('#') != std::string::npos;
-  batch_.clear();
-  for (std::size_t i = 0; i < depth_; ++i) batch_ += request_for(target_, new_connection_each_);
+  batch_ = requests_for(target_);
   expectation_ = expected_response(target_);
   last_response_.clear();
 }
@@ -133,20 +127,17 @@ void ClientGroup::new_connection_each() {
 }
 
 std::string ClientGroup::target_of(const Client& client) const {
-  std::string target;
-  for (const char c : target_) {
-    if (c == '#')
-      target += std::to_string(client.number);
-    else
-      target += c;
-  }
+  std::string target = target_;
+  for (std::size_t at = 0; (at = target.find('#')) != target.npos;)
+    target.replace(at, 1, std::to_string(client.number));
   return target;
 }
 
-std::string ClientGroup::request_of(const Client& client) const {
+std::string ClientGroup::requests_for(const std::string& target) const {
   std::string requests;
   for (std::size_t i = 0; i < depth_; ++i)
-    requests += request_for(target_of(client), new_connection_each_);
+    requests += "GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" +
+                (new_connection_each_ ? "Connection: close\r\n\r\n" : "\r\n");
   return requests;
 }
 
@@ -180,7 +171,7 @@ void ClientGroup::send_batch(Client& client, LoadClock::time_point since) {
   if (!client.busy) ++busy_;
   client.busy = true;
   // The common round copies nothing: the same bytes for everybody, taken whole by the kernel.
-  const std::string own = personal_ ? request_of(client) : std::string();
+  const std::string own = personal_ ? requests_for(target_of(client)) : std::string();
   const std::string_view bytes = personal_ ? own : batch_;
   const ssize_t sent = send_some(client.socket.fd(), bytes);
   if (sent == static_cast<ssize_t>(bytes.size())) return;

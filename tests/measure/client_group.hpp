@@ -164,7 +164,7 @@ class ClientGroup {
   void finish();
   LoadClock::time_point due(std::uint64_t request) const;
   LoadClock::time_point due(const Client& client) const;
-  std::string request_of(const Client& client) const;
+  std::string requests_for(const std::string& target) const;  // depth_ of them
   std::string target_of(const Client& client) const;
 
   LoadLoop& loop_;

@@ -18,24 +18,14 @@ constexpr std::size_t client_count = 64;
 constexpr std::size_t herd_clients = 200;
 const char* const name = "prefork event_loop";
 
-Server start_workers(const BenchRun& bench, std::size_t count) {
-  return start_program(
-      bench.directory(), "prefork",
-      {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
-}
-
-double largest_share(const Server& server, std::size_t count) {
-  const std::vector<long> open = read_counters(server.process, count, "open");
-  return static_cast<double>(*std::max_element(open.begin(), open.end())) /
-         static_cast<double>(client_count);
-}
-
 // The clients come one after the other, each to workers that sleep, and leave after the turn: who
 // serves whom is drawn anew each time.
 void measure_rates(BenchRun& bench, ServerAtWork& server) {
   server.clients.ask("/");
   for (std::size_t i = 1; i <= client_count; ++i) server.hold(i);
-  bench.add(server, "largest_share", largest_share(server, static_cast<std::size_t>(server.x)));
+  const auto open = read_counters(server.process, static_cast<std::size_t>(server.x), "open");
+  const auto most = static_cast<double>(*std::max_element(open.begin(), open.end()));
+  bench.add(server, "largest_share", most / static_cast<double>(client_count));
   const auto slice = bench.choose(milliseconds(150), milliseconds(300));
   LoadResult result = server.clients.closed_loop(slice);
   server.check("/");
@@ -61,7 +51,11 @@ void measure_herd(BenchRun& bench, const Sharing& sharing, std::size_t count) {
 void run(BenchRun& bench) {
   Lineup lineup(bench);
   for (const std::size_t count : workers)
-    lineup.enter(name, static_cast<double>(count), 0, [&] { return start_workers(bench, count); });
+    lineup.enter(name, static_cast<double>(count), 0, [&] {
+      return start_program(
+          bench.directory(), "prefork",
+          {"-w", std::to_string(count), "-p", "0", bench.directory() + "/event_loop", "-t", "600"});
+    });
   lineup.take_turns(client_count, bench.repeats(),
                     [&](ServerAtWork& server) { measure_rates(bench, server); });
   lineup.stop();
