@@ -83,7 +83,7 @@ function print_to(path, all) { print substr(all, 1, length(all) - 1) >path }
 function end_replacement() {
   if (news && !parts) complain("where does this come?\n" new)
   if (parts && wanted) replace()
-  parts = news = 0
+  parts = news = added = 0
   new = place = ""
 }
 
@@ -98,13 +98,14 @@ function change(line) {
     old[++parts] = ""
     separate = 1
   } else if (line ~ /^[-+ ]( |$)/ && title != "") {
-    if (line ~ /^-/ && (news || place)) end_replacement()
+    if (line ~ /^-/ && (added || place)) end_replacement()
     if (line !~ /^\+/) {
       if (!parts) old[parts = separate = 1] = ""
       old[parts] = old[parts] (separate ? "" : "\n") substr(line, 3)
       separate = 0
     }
     if (line !~ /^-/) new = new (news++ ? "\n" : "") substr(line, 3)
+    if (line ~ /^\+/) added = 1
   } else complain("what is this? " line)
 }
 

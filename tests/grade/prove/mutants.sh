@@ -72,6 +72,7 @@ complains() { # of what, then the changes
 
 becomes '  a|  x|  c|  d|' '- b' '+ x'
 becomes '  x|  a|  b|  c|  d|  y|' '+   x' '    a' '' '    d' '+   y'
+becomes '  a|  x|  c|  d|' '    a' '-   b' '+   x'
 becomes '  x|  y|  c|  d|' '- a' '+ x' '' '== too: is' 'Like: it-is' '- b' '+ y'
 becomes '  a|  x|  y|  d|' '-   b' '-   c' '+   x' '+   y'
 becomes '  a|  c|  d|' '- b'
