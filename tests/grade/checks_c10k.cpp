@@ -69,7 +69,7 @@ class Crowd {
 // -- beside our event_loop --
 
 std::string path_of_event_loop(const Context& context) {
-  const std::string path = context.tested().build + "/event_loop";
+  std::string path = context.tested().build + "/event_loop";
   if (access(path.c_str(), X_OK) != 0) throw Skipped{"there is no " + path + " to compare with"};
   return path;
 }

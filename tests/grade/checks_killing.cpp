@@ -52,7 +52,7 @@ class TestRun {
  private:
   std::string disguised(const Context& context) const {
     constexpr unsigned most_padding = 256 * 1024;  // more than any bug takes
-    const std::string copy = room_.path() + "/server";
+    std::string copy = room_.path() + "/server";
     files::copy_file(context.tested().build + "/" + server_, copy);
     files::resize_file(copy, files::file_size(copy) + std::random_device{}() % most_padding);
     return copy;
