@@ -185,18 +185,12 @@ Standing run_attack(const Attack& attack, const Settings& settings, const Tested
 // lasts.
 struct Column {
   Tested tested;
-  std::string upper;
-  std::string lower;
+  Title title{in_two_lines(tested.name)};
   int stood = 0;
 
-  explicit Column(Tested one) : tested(std::move(one)) {
-    const std::string name = in_two_lines(tested.name);
-    const std::size_t end = name.find('\n');
-    if (end != std::string::npos) upper = name.substr(0, end);
-    lower = name.substr(end == std::string::npos ? 0 : end + 1);
-  }
   void print(const std::string& cell) const {
-    const std::size_t width = std::max({upper.size(), lower.size(), sizeof "stalled" - 1});
+    const std::size_t width =
+        std::max({title.upper.size(), title.lower.size(), sizeof "stalled" - 1});
     std::printf("  %-*s", static_cast<int>(width), cell.c_str());
     std::fflush(stdout);
   }
@@ -207,9 +201,9 @@ void begin_line(const char* title) {
 }
 
 void print_heading(const std::vector<Column>& columns) {
-  for (const auto part : {&Column::upper, &Column::lower}) {
+  for (const auto part : {&Title::upper, &Title::lower}) {
     begin_line("");
-    for (const Column& column : columns) column.print(column.*part);
+    for (const Column& column : columns) column.print(column.title.*part);
     std::printf("\n");
   }
 }
@@ -293,10 +287,10 @@ int attack_programs(const Settings& settings) try {
   std::vector<Column> of_sketches;
   for (const std::string& path : settings.programs) {
     const Tested tested = tested_program(path, !settings.contained);
-    ((tested.model & sketch) != 0 ? of_sketches : of_servers).emplace_back(tested);
+    ((tested.model & sketch) != 0 ? of_sketches : of_servers).push_back({tested});
   }
   if (settings.programs.empty())
-    of_servers.emplace_back(Tested{"port " + std::to_string(settings.port), "", 0});
+    of_servers.push_back({Tested{"port " + std::to_string(settings.port), "", 0}});
   const bool both = !of_servers.empty() && !of_sketches.empty();
   bool all_stood = attack_all(std::move(of_servers), settings);
   if (both) std::printf("\n");

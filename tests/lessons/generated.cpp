@@ -212,12 +212,13 @@ std::vector<std::string> cells_of(const std::string& line) {
   return cells;
 }
 
-// Lines that begin with '#' say where the numbers come from.
+// With an underscore for each space. Lines that begin with '#' say where the numbers come from.
 std::vector<Row> read_csv(const std::string& path) {
   std::vector<Row> rows;
   std::vector<std::string> columns;
-  for (const std::string& line : read_lines(path)) {
+  for (std::string line : read_lines(path)) {
     if (line.empty() || line.front() == '#') continue;
+    std::replace(line.begin(), line.end(), ' ', '_');
     const std::vector<std::string> cells = cells_of(line);
     if (columns.empty()) {
       columns = cells;
@@ -231,32 +232,18 @@ std::vector<Row> read_csv(const std::string& path) {
   return rows;
 }
 
-// "12,345.7"
-std::string with_thousands(double value, int digits) {
-  std::string number = with_digits(value, digits);
-  const std::size_t dot = std::min(number.find('.'), number.size());
-  const std::size_t first = number.front() == '-' ? 1 : 0;
-  for (std::size_t i = dot; i > first + 3;) number.insert(i -= 3, ",");
-  return number;
-}
-
-std::string without_spaces(std::string text) {
-  std::replace(text.begin(), text.end(), ' ', '_');
-  return text;
-}
+using Words = std::vector<std::string>;
 
 // What names a number: "COLUMN a=b c=d", with "scale 0.001", "digits 1" and "over COLUMN a=b" as
 // its last words. The column of `base`, its conditions and the rest of it hold for all numbers
 // under one mark.
 struct NumberName {
   std::string column;
-  std::vector<std::pair<std::string, std::string>> conditions;
-  std::vector<std::string> divisor;
+  Row conditions;
+  Words divisor;
   double scale = 1;
   int digits = 0;
 };
-
-using Words = std::vector<std::string>;
 
 Words words_of(const std::string& text) {
   std::istringstream stream(text);
@@ -276,7 +263,7 @@ NumberName read_number_name(const Words& words) {
     const std::string& word = words[i];
     const std::size_t equals = word.find('=');
     if (equals != word.npos) {
-      name.conditions.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+      name.conditions[word.substr(0, equals)] = word.substr(equals + 1);
     } else if (word == "over") {
       name.divisor.assign(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
       break;
@@ -293,15 +280,11 @@ NumberName read_number_name(const Words& words) {
 
 double look_up(const std::vector<Row>& rows, const NumberName& name) {
   std::vector<const Row*> found;
-  for (const Row& row : rows) {
-    const auto fits = [&](const auto& condition) {
-      const auto cell = row.find(condition.first);
-      return cell != row.end() && without_spaces(cell->second) == condition.second;
-    };
+  const Row& wanted = name.conditions;
+  for (const Row& row : rows)
     if (row.contains(name.column) &&
-        std::all_of(name.conditions.begin(), name.conditions.end(), fits))
+        std::includes(row.begin(), row.end(), wanted.begin(), wanted.end()))
       found.push_back(&row);
-  }
   if (found.size() != 1)
     throw std::runtime_error(std::to_string(found.size()) + " rows fit '" + name.column +
                              "', and a number needs one");
@@ -359,7 +342,7 @@ class Numbers {
     double value = look_up(rows_of_file_, name);
     if (!name.divisor.empty())
       value /= look_up(rows_of_file_, read_number_name(joined(base_, name.divisor)));
-    return with_thousands(value * name.scale, name.digits);
+    return with_commas(value * name.scale, name.digits);
   }
 
   std::vector<Row> rows_of_file_;

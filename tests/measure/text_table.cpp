@@ -22,19 +22,22 @@ std::string trimmed(std::string line) {
 
 }  // namespace
 
-std::string with_commas(std::uint64_t number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t place = digits.size(); place > 3;) {
-    place -= 3;
-    digits.insert(place, ",");
-  }
-  return digits;
-}
-
 std::string with_digits(double number, int digits) {
   char room[64];
   std::snprintf(room, sizeof room, "%.*f", digits, number);
   return room;
+}
+
+std::string with_commas(double number, int digits) {
+  std::string text = with_digits(number, digits);
+  const std::size_t first = text.front() == '-' ? 1 : 0;
+  for (std::size_t place = std::min(text.find('.'), text.size()); place > first + 3;)
+    text.insert(place -= 3, 1, ',');
+  return text;
+}
+
+std::string with_commas(std::uint64_t number) {
+  return with_commas(static_cast<double>(number), 0);
 }
 
 std::string three_digits(double number) {
@@ -87,14 +90,14 @@ std::string in_two_lines(const std::string& name) {
   return name.substr(0, name[cut] == '_' ? cut + 1 : cut) + "\n" + name.substr(cut + 1);
 }
 
-TextTable::TextTable(const std::vector<std::string>& titles) {
-  for (const std::string& title : titles) {
-    const std::size_t end = title.find('\n');
-    const bool two_lines = end != std::string::npos;
-    columns_.push_back(
-        {two_lines ? title.substr(0, end) : "", two_lines ? title.substr(end + 1) : title});
-  }
+Title::Title(const std::string& text) {
+  const std::size_t end = text.find('\n');
+  if (end != text.npos) upper = text.substr(0, end);
+  lower = text.substr(end + 1);  // from the beginning, if there is no end
 }
+
+TextTable::TextTable(const std::vector<std::string>& titles)
+    : columns_(titles.begin(), titles.end()) {}
 
 void TextTable::add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));

@@ -8,6 +8,7 @@
 #include <vector>
 
 std::string with_commas(std::uint64_t number);       // 12,345
+std::string with_commas(double number, int digits);  // 12,345.7
 std::string with_digits(double number, int digits);  // three of 0.987 are 0.987
 std::string three_digits(double number);             // 0.14, 23.2, 1,189: enough to compare by eye
 std::string in_bytes(double bytes);                  // 112 B, 8.3 KiB, 8.0 MiB
@@ -30,21 +31,23 @@ void say_progress(const std::string& line);
 // or space that is nearest to its middle.
 std::string in_two_lines(const std::string& name);
 
+// A column's, of two lines if there is a '\n' in it.
+struct Title {
+  explicit Title(const std::string& text);
+  std::string upper;
+  std::string lower;
+};
+
 class TextTable {
  public:
-  // The first column is aligned to the left, the others to the right. A title may have two lines,
-  // separated by '\n'.
+  // The first column is aligned to the left, the others to the right.
   explicit TextTable(const std::vector<std::string>& titles);
   void add(std::vector<std::string> cells);
   std::string text() const;
 
  private:
-  struct Column {
-    std::string upper;
-    std::string lower;
-  };
   std::size_t width_of(std::size_t column) const;
-  std::vector<Column> columns_;
+  std::vector<Title> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
 
