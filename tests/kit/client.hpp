@@ -145,7 +145,8 @@ std::vector<Client> answered_clients(Context& context, int count);
 Client stuck_client(Context& context, std::size_t size,
                     ClientOptions options = {.small_buffer = true});
 
-// CPU time of one request of this client, in nanoseconds: the least of five rounds.
+// CPU time of one request of this client, in nanoseconds: the least of five rounds. Each comes when
+// the server sleeps: a wake-up that finds the next one there would be paid for once.
 double cost_per_request(Context& context, Client& active);
 
 // One connection that the server has made to its backend.
