@@ -375,7 +375,7 @@ const std::vector<Check> starting_checks = {
             "reach it; whoever asks there is answered."},
      .run = Body([](Context& context) {
        const Room folder("/tmp");
-       for (const std::size_t more : {1, 82}) {
+       for (const std::size_t more : {1U, 82U}) {
          const std::string path = folder.path() + "/" + std::string(more, 'x');
          const Descriptor listener = unix_listener(path);
          ChildProcess& server = context.start({.listener = listener.fd(), .expect_ready = false});
