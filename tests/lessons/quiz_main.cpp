@@ -50,7 +50,7 @@ Settings read_settings(int argc, char** argv) {
 }
 
 void print_wrapped(const std::string& text, const std::string& first, const std::string& indent) {
-  std::fputs(wrapped(text, indent, first).c_str(), stdout);
+  std::fputs(folded(text, indent, first).c_str(), stdout);
 }
 
 // "A, B or C", "true or false", "A to E in order".

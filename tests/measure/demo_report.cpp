@@ -72,7 +72,7 @@ std::string failures_of(const std::vector<ServerReport>& outcomes) {
   for (const ServerReport& outcome : outcomes) {
     if (outcome.failure.empty()) continue;
     if (text.empty()) text = "\nFailed, so there are no numbers:\n";
-    text += wrapped(outcome.name + ": " + outcome.failure, "    ");
+    text += folded(outcome.name + ": " + outcome.failure, "    ");
   }
   return text;
 }
@@ -83,7 +83,7 @@ class Section {
  public:
   explicit Section(const std::string& heading) : heading_("\n" + heading + "\n") {}
 
-  void note(const std::string& text) { notes_ += wrapped(text, "  ", "* "); }
+  void note(const std::string& text) { notes_ += folded(text, "  ", "* "); }
   // A heading without a note is left out.
   std::string text() const { return notes_.empty() ? "" : heading_ + notes_; }
 
@@ -243,10 +243,10 @@ std::string demo_report(const DemoFindings& findings) {
   const bool is_disturbed = others > disturbing_share;
   std::string text;
   if (is_disturbed)
-    text = wrapped("OTHER PROGRAMS used up to " + in_percent(others) +
-                   " of this machine meanwhile: rates and times are worse than they would be "
-                   "alone, and nothing is concluded from them. Repeat it when the machine is "
-                   "quiet.") +
+    text = folded("OTHER PROGRAMS used up to " + in_percent(others) +
+                  " of this machine meanwhile: rates and times are worse than they would be "
+                  "alone, and nothing is concluded from them. Repeat it when the machine is "
+                  "quiet.") +
            "\n";
   text += table_of(findings.outcomes) + failures_of(findings.outcomes);
   text += legend_of(findings.plan) + conclusions_of(findings, is_disturbed);

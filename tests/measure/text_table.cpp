@@ -137,7 +137,7 @@ double median(std::vector<double> values) {
   return (values[middle - 1] + values[middle]) / 2;
 }
 
-std::string wrapped(const std::string& text, const std::string& indent, const std::string& first) {
+std::string folded(const std::string& text, const std::string& indent, const std::string& first) {
   std::istringstream words(text);
   std::string result;
   std::string line = first;
@@ -151,6 +151,6 @@ std::string wrapped(const std::string& text, const std::string& indent, const st
   return result + line + "\n";
 }
 
-std::string wrapped(const std::string& text, const std::string& indent) {
-  return wrapped(text, indent, indent);
+std::string folded(const std::string& text, const std::string& indent) {
+  return folded(text, indent, indent);
 }

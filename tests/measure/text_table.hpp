@@ -54,7 +54,6 @@ class TextTable {
 // The median, which one disturbed measurement does not move. 0 if there are none.
 double median(std::vector<double> values);
 
-// Words broken into lines of screen_width at most, each begun with `indent`, or the first with
-// `first`.
-std::string wrapped(const std::string& text, const std::string& indent, const std::string& first);
-std::string wrapped(const std::string& text, const std::string& indent = "");
+// As fold(1): lines of screen_width at most, each begun with `indent`, or the first with `first`.
+std::string folded(const std::string& text, const std::string& indent, const std::string& first);
+std::string folded(const std::string& text, const std::string& indent = "");

@@ -113,16 +113,16 @@ void BenchRun::print_table(const std::string& title, const std::string& metric,
 
 void BenchRun::verdict(bool holds, const std::string& sentence) {
   verdict_ = (holds ? "it holds. " : "it does NOT hold here. ") + sentence;
-  print(wrapped("VERDICT: " + verdict_));
+  print(folded("VERDICT: " + verdict_));
 }
 
 void BenchRun::verdict_impossible(const std::string& reason) {
   verdict_ = "none, because " + reason;
-  print(wrapped("VERDICT: " + verdict_));
+  print(folded("VERDICT: " + verdict_));
 }
 
 void BenchRun::print_indented(const std::string& text) const {
-  print(wrapped(text, "  "));
+  print(folded(text, "  "));
 }
 
 ServerAtWork* Lineup::enter(const std::string& name, double x, std::size_t most_clients,

@@ -31,7 +31,7 @@ std::string usage_of(const char* name, const char* about, const Experiments& all
   for (const BenchExperiment& experiment : all) {
     std::string first = "  " + experiment.name;
     first.resize(15, ' ');
-    usage += wrapped(experiment.claim, std::string(15, ' '), first);
+    usage += folded(experiment.claim, std::string(15, ' '), first);
   }
   return usage;
 }
@@ -125,7 +125,7 @@ void run_one(const BenchSettings& settings, const BenchExperiment& experiment, S
   const auto start = std::chrono::steady_clock::now();
   BenchRun bench(settings, experiment);
   std::printf("\n== %s ==  (about %.0f s)\n%s", experiment.name.c_str(), bench.budget(),
-              wrapped(experiment.claim).c_str());
+              folded(experiment.claim).c_str());
   std::fflush(stdout);
   const OthersReading company;
   const bool reported = run_and_report(experiment, bench);
