@@ -118,8 +118,8 @@ void read_story(const std::string& story, CheckReport& check) {
 namespace {
 
 // Breaks at spaces, and begins every line with `margin`.
-std::string folded(const std::string& first, const std::string& margin, const std::string& text,
-                   std::size_t width = screen_width) {
+std::string wrapped(const std::string& first, const std::string& margin, const std::string& text,
+                    std::size_t width = screen_width) {
   std::string result = first;
   std::size_t column = first.size();
   std::size_t at = 0;
@@ -148,7 +148,7 @@ std::string folded(const std::string& first, const std::string& margin, const st
 
 std::string line_for(const CheckReport& check) {
   constexpr std::size_t most_of_title = 63;
-  std::string line = folded("  " + check.id + "  ", "       ", check.title, most_of_title);
+  std::string line = wrapped("  " + check.id + "  ", "       ", check.title, most_of_title);
   line.back() = ' ';
   const std::size_t begin = line.rfind('\n') + 1;  // 0 if it is one line
   line.resize(std::max(line.size(), begin + most_of_title + 3), '.');
@@ -165,16 +165,17 @@ std::string details_of(const CheckReport& check, bool with_steps) {
   const std::string margin = "       | ";
   std::string text;
   const bool has_passed = check.verdict == Verdict::passed;
-  if (check.is_repeated) return folded(margin, margin, check.saw);
+  if (check.is_repeated) return wrapped(margin, margin, check.saw);
   if (has_passed && (!with_steps || check.did.empty())) return text;
-  if (!has_passed && check.verdict != Verdict::failed) return folded(margin, margin, check.saw);
-  text += folded(margin + "I did:    ", margin + "          ", check.did);
-  text += folded(margin + "Expected: ", margin + "          ", check.expected);
-  text += folded(margin + "I saw:    ", margin + "          ", check.saw);
+  if (!has_passed && check.verdict != Verdict::failed) return wrapped(margin, margin, check.saw);
+  text += wrapped(margin + "I did:    ", margin + "          ", check.did);
+  text += wrapped(margin + "Expected: ", margin + "          ", check.expected);
+  text += wrapped(margin + "I saw:    ", margin + "          ", check.saw);
   if (with_steps && !check.steps.empty())
-    text += folded(margin + "Steps:  ", margin, "\n" + check.steps);
+    text += wrapped(margin + "Steps:  ", margin, "\n" + check.steps);
   if (has_passed) return text;
-  if (!check.hint.empty()) text += folded(margin + "Hint:     ", margin + "          ", check.hint);
+  if (!check.hint.empty())
+    text += wrapped(margin + "Hint:     ", margin + "          ", check.hint);
   if (!check.lesson.empty()) text += margin + "Read:     " + check.lesson + "\n";
   text += margin + "Again:    " + check.again + "\n";
   return text;
