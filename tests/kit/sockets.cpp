@@ -36,7 +36,7 @@ namespace {
 
 // States of a TCP socket, as NETLINK_SOCK_DIAG numbers them. <netinet/tcp.h> has them too, but
 // cannot be included together with <linux/tcp.h>.
-enum : std::uint8_t { TCP_ESTABLISHED = 1, TCP_SYN_RECV = 3, TCP_CLOSE_WAIT = 8 };
+enum : std::uint8_t { TCP_ESTABLISHED = 1, TCP_SYN_RECV = 3, TCP_CLOSE_WAIT = 8, TCP_LISTEN = 10 };
 
 struct DiagResponse {
   std::uint8_t state;
@@ -96,7 +96,9 @@ std::optional<SocketLook> server_side_of(int client_socket) {
   id.idiag_src[0] = peer.sin_addr.s_addr;
   id.idiag_dst[0] = own.sin_addr.s_addr;
   const auto response = ask_about(id);
-  if (!response) return std::nullopt;
+  // Where there is no such connection any more, the kernel answers about the listener. That is soon
+  // where it keeps no more TIME_WAIT (tcp_max_tw_buckets in tcp(7)).
+  if (!response || response->state == TCP_LISTEN) return std::nullopt;
   // A socket that no descriptor refers to either waits in the backlog or has been closed; the
   // latter goes on until its last bytes are acknowledged, in a state that says so.
   const bool orphan = response->inode == 0;
