@@ -445,9 +445,9 @@ void Context::expect_asleep_now(const std::string& situation) {
   // runnable meanwhile. What tells it from one that spins is the time it gets to burn: so several
   // looks are taken, until one finds it asleep or it has burned what a sleeper never would.
   constexpr int most_looks = 10;
-  constexpr std::uint64_t too_much = 20'000'000;  // nanoseconds
+  std::uint64_t too_much = 20'000'000;  // nanoseconds, and some for each further look
   const std::uint64_t before = cpu_nanoseconds_of(server().pid()).value_or(0);
-  for (int i = 0; i < most_looks; ++i) {
+  for (int i = 0; i < most_looks; ++i, too_much += 5'000'000) {
     const auto seen = watch(server().pid());
     if (server().status_if_ended()) fail(situation + ", the server has ended.");
     if (!seen) throw Skipped{"the state of a thread cannot be seen here"};
