@@ -134,7 +134,7 @@ const std::vector<Check> waiting_checks = {
            std::chrono::steady_clock::now() - begin);
        context.expect(static_cast<double>(spent) < 0.04 * static_cast<double>(passed.count()),
                       "it has used " + std::to_string(spent) + " microseconds of CPU time in " +
-                          std::to_string(passed.count()));
+                          std::to_string(passed.count()) + " on the clock");
      })},
 
     {.name{"M05", "it sleeps in the call of its model"},
